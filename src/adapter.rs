@@ -1,0 +1,1 @@
+//! The backends behind the facade: the real Live Agent service and MIAW.

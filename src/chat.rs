@@ -1,0 +1,1 @@
+//! The pure core: one chat as a deterministic machine.

@@ -1,0 +1,56 @@
+//! The command line. One file per subcommand under `cli/`; this one only dispatches.
+//!
+//! Exit codes: 0 done, 1 failed at run time, 2 wrong usage. `dry-run` and `check` define their own
+//! reading of 1 and 2 in their help texts.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod check;
+mod demo;
+mod dry_run;
+mod emulate;
+mod route;
+mod serve;
+
+/// Keeps programs that speak Salesforce's legacy Live Agent REST API working on MIAW.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs everything in one process with emulated backends, a visitor page and an agent desk
+    Demo(demo::Args),
+    /// Serves the bridge
+    Serve(serve::Args),
+    /// Runs emulators of both Salesforce services with an agent desk
+    Emulate(emulate::Args),
+    /// Lists every problem of a configuration
+    Check(check::Args),
+    /// Prints which backend a new chat gets, and why
+    Route(route::Args),
+    /// Reports what a migration would lose, from pre-chat samples
+    DryRun(dry_run::Args),
+}
+
+/// Parses the arguments, runs the subcommand and maps its outcome to an exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo(args) => demo::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Emulate(args) => emulate::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Route(args) => route::run(args),
+        Command::DryRun(args) => dry_run::run(args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("liveagent-bridge: {error:#}");
+        ExitCode::from(1)
+    })
+}

@@ -1,0 +1,1 @@
+//! The configuration file, its tenants and its limits.

@@ -1,0 +1,1 @@
+//! The legacy Live Agent REST API as callers know it.

@@ -1,0 +1,23 @@
+//! `liveagent-bridge` keeps programs that speak Salesforce's legacy Live Agent REST API working on
+//! Messaging for In-App and Web (MIAW).
+//!
+//! Reading order: **wire** (what is on the wire) → **core** (`chat`, `router`, `mapping`, `report`:
+//! pure functions and one pure machine) → **shells** (everything that does I/O). An arrow never
+//! points back; `tests/it/tidy.rs` holds that.
+
+pub mod time;
+pub mod wire;
+
+pub mod chat;
+pub mod mapping;
+pub mod report;
+pub mod router;
+
+pub mod adapter;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod emulator;
+pub mod facade;
+pub mod observe;
+pub mod store;

@@ -1,0 +1,1 @@
+//! Translates legacy pre-chat details into routing attributes.

@@ -1,0 +1,1 @@
+//! Findings, checks and the migration dry run.

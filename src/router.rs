@@ -1,0 +1,1 @@
+//! Decides, from declared dates and the calendar, which backend a new chat gets.

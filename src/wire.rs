@@ -1,0 +1,1 @@
+//! Exactly what is on the wire: serde types and framing, no behaviour.

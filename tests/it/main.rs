@@ -1,0 +1,2 @@
+//! The integration tests: one binary, a file per subject.
+#![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
