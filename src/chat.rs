@@ -20,6 +20,7 @@ pub mod replay;
 pub mod session;
 pub mod state;
 pub mod text;
+pub mod translate;
 
 pub mod visitor;
 

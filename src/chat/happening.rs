@@ -59,10 +59,7 @@ pub enum What {
     /// Position in the queue.
     QueuePosition(i64),
     /// The messaging session ended.
-    SessionEnded {
-        /// Whether the end user's side ended it.
-        by_visitor: bool,
-    },
+    SessionEnded,
     /// The messaging session went to state `Error`.
     SessionFailed,
     /// The conversation was closed.

@@ -85,6 +85,8 @@ pub struct Settings {
     pub undeliverable_text: Text,
     /// What the visitor reads when the chat's time is up.
     pub time_up_text: Text,
+    /// What the visitor reads when the chat cannot go on.
+    pub lost_text: Text,
     /// Queue position told while none is known.
     pub unknown_position: i64,
 }
@@ -106,6 +108,7 @@ impl Default for Settings {
             system_messages: true,
             undeliverable_text: Text::from("Your last message could not be delivered."),
             time_up_text: Text::from("This chat has reached its time limit and will now end."),
+            lost_text: Text::from("The connection to the agent was lost."),
             unknown_position: 0,
         }
     }

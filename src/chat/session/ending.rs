@@ -22,7 +22,13 @@ impl Session {
 
     /// It cannot go on.
     pub(super) fn end_with_error(&mut self) {
+        if self.ended() {
+            self.drop_pending();
+            return;
+        }
         if self.state.outcome_told {
+            let text = self.settings.lost_text.clone();
+            self.record(Fact::Told(AgentEvent::Message { from: None, text }));
             self.end(EndReason::Error);
         } else {
             self.fail(FailReason::InternalFailure);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::super::agent::{AgentEvent, EndReason, FailReason, Person};
+use super::super::agent::{AgentEvent, FailReason, Person};
 use super::super::fact::Fact;
 use super::super::happening::{Happening, What};
 use super::super::limits::{BACKFILL_ATTEMPTS_MAX, HELD_BACK_MAX, REATTACH, STREAM_REFUSALS_MAX};
@@ -180,8 +180,7 @@ impl Session {
                 self.stream.position = Some(position);
                 self.queue_changed();
             }
-            What::SessionEnded { by_visitor: true } => self.end(EndReason::Client),
-            What::SessionEnded { by_visitor: false } | What::Closed => self.other_side_ended(),
+            What::SessionEnded | What::Closed => self.other_side_ended(),
             What::SessionFailed if self.state.established => self.end_with_error(),
             What::SessionFailed => self.fail(FailReason::Unavailable),
             What::RoutingFailed { .. } | What::Echo(_) | What::Nothing => {}
