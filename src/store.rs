@@ -17,7 +17,9 @@
 //! the same instant; anything about order between chats.
 
 pub mod memory;
+pub mod schema;
 pub mod seal;
+pub mod sqlite;
 
 use std::fmt;
 
