@@ -1,5 +1,6 @@
 //! The backends behind the facade: the real Live Agent service and MIAW.
 
+pub mod miaw;
 pub mod transport;
 
 use async_trait::async_trait;
@@ -12,13 +13,14 @@ use crate::chat::{Reply, ReplyTo};
 ///
 /// Promised: an answer is given only after what it tells is safe in the store. A chat is started by
 /// a post whose command is `Begin`; every other request of an unknown chat is answered `Gone`, but a
-/// poll first waits for the chat to begin.
+/// early poll first waits for the chat to begin.
 #[async_trait]
 pub trait Chats: Send + Sync + 'static {
     /// A POST of the visitor's program.
     async fn post(&self, tenant: &str, chat: ChatId, post: Post) -> Answer;
-    /// `System/Messages`; returns when there is something to say or the hold time is over.
-    async fn poll(&self, tenant: &str, chat: ChatId, ack: Option<i64>) -> Answer;
+    /// `System/Messages`; returns when there is something to say or the hold time is over. `early`:
+    /// the session is so young that its chat may still begin.
+    async fn poll(&self, tenant: &str, chat: ChatId, ack: Option<i64>, early: bool) -> Answer;
     /// `System/ReconnectSession`.
     async fn reconnect(&self, tenant: &str, chat: ChatId, offset: Option<i64>) -> Answer;
 }

@@ -4,15 +4,7 @@
 
 use std::time::Duration;
 
-/// How polls are answered once a client has shown that it acknowledges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Delivery {
-    /// State messages travel alone.
-    #[default]
-    Single,
-    /// Everything that waits travels in one answer.
-    Batch,
-}
+pub use crate::chat::limits::Delivery;
 
 /// The settings of one tenant's chats.
 #[derive(Clone, Debug, PartialEq, Eq)]

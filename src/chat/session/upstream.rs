@@ -148,12 +148,13 @@ impl Session {
         let Happening { event_id, entry, at_millis, what } = happening;
         let known = entry.as_ref().is_some_and(|entry| self.state.seen.contains(entry));
         if known && !mutation::on(Mutation::Dedupe) {
-            if event_id.is_some() {
+            if event_id.is_some() && event_id != self.state.last_event_id {
                 self.record(Fact::Noticed { event_id, entry: None, at_millis });
             }
             return;
         }
-        if event_id.is_some() || entry.is_some() {
+        let moved = event_id.is_some() && event_id != self.state.last_event_id;
+        if moved || entry.is_some() {
             self.record(Fact::Noticed { event_id, entry, at_millis });
         }
         if let What::Echo(id) = &what {
