@@ -2,3 +2,4 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
 mod sse;
+mod store_contract;

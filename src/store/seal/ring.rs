@@ -7,6 +7,8 @@
 //! seal 5f0c2a91 q83vEjRW…=      the key that seals
 //! open 0b77e1d4 3q2+796t…=      opens what was sealed before
 //! ```
+//! In a variable that has room for one line only, `;` separates the keys.
+//!
 //! To rotate: add the new key as `open` on every node, then make it `seal` and the old one `open`.
 
 use std::fmt;
@@ -113,15 +115,15 @@ impl KeyRing {
             Ok(text)
         };
         let text = read().map_err(|source| RingError::Read { path: path.to_owned(), source })?;
-        Self::parse(&path.display().to_string(), text.split('\n'))
+        Self::parse(&path.display().to_string(), &text)
     }
 
-    /// Reads a ring from a secret's value; there `;` may stand for the end of a line.
+    /// Reads a ring from a secret's value.
     ///
     /// # Errors
     /// Says line and what was expected.
     pub fn from_secret(text: &str) -> Result<Self, RingError> {
-        Self::parse("key ring", text.split(['\n', ';']))
+        Self::parse("key ring", text)
     }
 
     /// Writes a ring of one new key to a new file that only its owner can read.
@@ -183,17 +185,12 @@ impl KeyRing {
         std::iter::once(&self.sealing).chain(&self.others)
     }
 
-    fn parse<'t>(origin: &str, lines: impl Iterator<Item = &'t str>) -> Result<Self, RingError> {
+    fn parse(origin: &str, text: &str) -> Result<Self, RingError> {
         let mut sealing = None;
         let mut others: Vec<Key> = Vec::new();
-        for (index, line) in lines.enumerate() {
-            let wrong =
-                |found| RingError::Line { origin: origin.to_owned(), line: index + 1, found };
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() {
-                continue;
-            }
-            let (role, key) = Key::parse(line).map_err(wrong)?;
+        for (line, entry) in entries(text) {
+            let wrong = |found| RingError::Line { origin: origin.to_owned(), line, found };
+            let (role, key) = Key::parse(entry).map_err(wrong)?;
             if others.iter().chain(&sealing).any(|other| other.id == key.id) {
                 return Err(wrong("an id that was used before"));
             }
@@ -217,6 +214,15 @@ impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.keys().map(|key| &key.id)).finish()
     }
+}
+
+/// What stands between comments, line ends and `;`, each with its line counted from 1.
+fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .zip(1..)
+        .map(|(line, number)| (number, line.split_once('#').map_or(line, |(before, _)| before)))
+        .flat_map(|(number, line)| line.split(';').map(move |entry| (number, entry.trim())))
+        .filter(|(_, entry)| !entry.is_empty())
 }
 
 enum Role {
