@@ -1,4 +1,6 @@
 //! The integration tests: one binary, a file per subject.
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
+mod budget;
 mod sse;
+mod tidy;
