@@ -1,34 +1,7 @@
-// The few browser globals that @carbon/ai-chat touches while its modules load. Nothing is drawn.
+// The few browser globals that @carbon/ai-chat touches while its modules load and when it starts a
+// chat. Nothing is drawn.
 
-const element = () => ({
-  style: {},
-  classList: { add() {}, remove() {} },
-  setAttribute() {},
-  appendChild() {},
-  addEventListener() {},
-});
-
-const page = {
-  window: globalThis,
-  self: globalThis,
-  screen: { height: 1080, width: 1920 },
-  document: {
-    ...element(),
-    body: element(),
-    head: element(),
-    documentElement: element(),
-    createElement: element,
-    createTextNode: element,
-    querySelector: () => null,
-    querySelectorAll: () => [],
-    getElementById: () => null,
-  },
-  HTMLElement: class {},
-  Element: class {},
-  customElements: { define() {}, get() {} },
-};
-
-for (const [name, value] of Object.entries(page)) {
-  if (!(name in globalThis)) globalThis[name] = value;
-}
-if (!globalThis.navigator) globalThis.navigator = { userAgent: "third-party-clients", language: "en" };
+globalThis.window = globalThis;
+globalThis.screen = { height: 1080, width: 1920 };
+// Node.js has a navigator of its own from version 21.
+globalThis.navigator ??= { userAgent: "third-party-clients", language: "en", platform: "" };
