@@ -36,6 +36,7 @@ class Driver:
         parser.add_argument("--button", default="573000000000001")
         parser.add_argument("--mode", default="direct")
         parser.add_argument("--end", choices=["visitor", "agent"], default="visitor")
+        parser.add_argument("--handover", help="the emulator's knobs, to move the chat with a 503")
         parser.add_argument("--packages", help="unused: the interpreter is the environment's own")
         parser.add_argument("--deadline", type=float, default=60)
         self.options = parser.parse_args()
