@@ -12,8 +12,8 @@ use crate::chat::{Reply, ReplyTo};
 /// The translated chats of this process, as the facade sees them.
 ///
 /// Promised: an answer is given only after what it tells is safe in the store. A chat is started by
-/// a post whose command is `Begin`; every other request of an unknown chat is answered `Gone`, but a
-/// early poll first waits for the chat to begin.
+/// a post whose command is `Begin`; every other request of an unknown chat is answered `Gone`, but
+/// a early poll first waits for the chat to begin.
 #[async_trait]
 pub trait Chats: Send + Sync + 'static {
     /// A POST of the visitor's program.

@@ -1,8 +1,8 @@
 //! How the bridge reaches Salesforce: one method over HTTP messages.
 //!
-//! Promised: an error says whether the request can have arrived. In production this is reqwest, with
-//! redirects and decompression off and no proxy but the configured one; in tests a router is called
-//! directly, without sockets, so that time can be simulated.
+//! Promised: an error says whether the request can have arrived. In production this is reqwest,
+//! with redirects and decompression off and no proxy but the configured one; in tests a router is
+//! called directly, without sockets, so that time can be simulated.
 
 use std::time::Duration;
 

@@ -25,7 +25,8 @@ pub enum AckStyle {
     Unknown,
     /// It names the `sequence` of an answer: a real acknowledgement.
     Acks,
-    /// It is absent, or a counter of the client's own: the next poll says that the last answer came.
+    /// It is absent, or a counter of the client's own: the next poll says that the last answer
+    /// came.
     Never,
 }
 

@@ -1,8 +1,8 @@
 //! The machine of one chat.
 //!
-//! Reading order: this file (inputs in, steps out), then `session/posts.rs` (what the visitor asks),
-//! `session/polls.rs` (what the visitor is answered), `session/calls.rs` (what is asked upstream),
-//! `session/upstream.rs` (what upstream tells), `session/ending.rs` (how it all ends).
+//! Reading order: this file (inputs in, steps out), then `session/posts.rs` (what the visitor
+//! asks), `session/polls.rs` (what the visitor is answered), `session/calls.rs` (what is asked
+//! upstream), `session/upstream.rs` (what upstream tells), `session/ending.rs` (how it all ends).
 
 mod calls;
 mod ending;

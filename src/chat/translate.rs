@@ -1,7 +1,8 @@
-//! From MIAW's words to the machine's: what an event or an entry means (domain.md 2.7, miaw.md 6, 7).
+//! From MIAW's words to the machine's: what an event or an entry means (domain.md 2.7, miaw.md 6,
+//! 7).
 //!
-//! Promised: total. What is unknown or broken becomes [`What::Nothing`] or a placeholder text, never
-//! an error: one odd entry must not end a chat.
+//! Promised: total. What is unknown or broken becomes [`What::Nothing`] or a placeholder text,
+//! never an error: one odd entry must not end a chat.
 
 use super::agent::Person;
 use super::happening::{Happening, What};
