@@ -1,8 +1,8 @@
 //! Sealing of what is stored: AES-256-GCM with a key ring.
 //!
 //! Promised: a sealed blob opens only at the place it was sealed for (kind, chat, number), only
-//! with the key it names, and only unaltered. Each chat has its own key, derived from the ring's, so
-//! that random nonces stay far from their bound however many chats one key serves.
+//! with the key it names, and only unaltered. Each chat has its own key, derived from the ring's,
+//! so that random nonces stay far from their bound however many chats one key serves.
 //!
 //! Not promised: that an old blob put back at its own place is noticed; hiding of lengths.
 //!
