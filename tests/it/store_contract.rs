@@ -284,7 +284,7 @@ impl Disk {
 }
 
 fn refusal(result: Result<SqliteStore, OpenError>) -> String {
-    result.err().expect("refused").to_string()
+    result.expect_err("refused").to_string()
 }
 
 #[tokio::test]

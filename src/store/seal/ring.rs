@@ -64,7 +64,7 @@ pub enum RingError {
     /// A line is not as it should be.
     #[error(
         "{origin}, line {line}: {found}; expected `seal ID KEY` or `open ID KEY` with an ID of \
-             1 to {ID_BYTES_MAX} letters, digits, `-` or `_`, and {KEY_BYTES} bytes of base64 as KEY"
+         1 to {ID_BYTES_MAX} letters, digits, `-` or `_`, and {KEY_BYTES} bytes of base64 as KEY"
     )]
     Line {
         /// The file, or "key ring".
@@ -126,20 +126,27 @@ impl KeyRing {
         Self::parse("key ring", text)
     }
 
-    /// Writes a ring of one new key to a new file that only its owner can read.
+    /// Writes a ring of one new key to a new file that only its owner can read. The file appears
+    /// whole: a crash leaves at most a `.new` beside it, which the next attempt overwrites.
     ///
     /// # Errors
     /// Also when the file exists.
     pub fn create_file(path: &Path) -> Result<Self, RingError> {
         let ring = Self::generate()?;
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".new");
         let write = || {
+            if path.try_exists()? {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
             let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
+            options.write(true).create(true).truncate(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(path)?;
+            let mut file = options.open(&unfinished)?;
             file.write_all(ring.to_text().as_bytes())?;
-            file.sync_all()
+            file.sync_all()?;
+            std::fs::rename(&unfinished, path)
         };
         write().map_err(|source| RingError::Create { path: path.to_owned(), source })?;
         Ok(ring)
@@ -149,8 +156,8 @@ impl KeyRing {
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = String::from(
-            "# Key ring of liveagent-bridge. Without it the stored chats cannot be read; whoever \
-             has it\n# and the database can read them. One key a line: `seal` or `open`, id, key.\n",
+            "# Key ring of liveagent-bridge. Without it the stored chats cannot be read.\n\
+             # Keep it secret. One key a line: `seal` or `open`, id, key.\n",
         );
         for (index, key) in self.keys().enumerate() {
             let role = if index == 0 { "seal" } else { "open" };

@@ -252,7 +252,9 @@ fn changes_to_seal_again(db: &Connection, id: &str) -> rusqlite::Result<Vec<(i64
 /// key that has left the ring.
 fn in_use(db: &Connection, id: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM
-        (SELECT body FROM delta UNION ALL SELECT body FROM snapshot UNION ALL SELECT body FROM change)
+        (SELECT body FROM delta UNION ALL
+         SELECT body FROM snapshot UNION ALL
+         SELECT body FROM change)
         WHERE substr(body, 1, length(?1)) = ?1)";
     db.query_row(sql, [seal::header(id)], |row| row.get(0))
 }
