@@ -1,1 +1,4 @@
 //! Findings, checks and the migration dry run.
+
+pub mod codes;
+pub mod finding;

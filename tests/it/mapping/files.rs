@@ -1,0 +1,1 @@
+//! Mapping files: TOML and JSON, their rules, and the errors people get.
