@@ -1,1 +1,88 @@
-//! The configuration file, its tenants and its limits.
+//! What the operator declares: one TOML file, optionally one more file per tenant.
+//!
+//! Promised: strict (an unknown key is a problem), every problem at once with file, line and key,
+//! every default in `docs/configuration.md` and in the `Default` of the section's type. Nothing is
+//! contacted and no clock is read.
+
+pub mod behaviour;
+pub mod limits;
+pub mod problem;
+pub mod secrets;
+pub mod tenant;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use behaviour::{Behaviour, Delivery};
+pub use limits::Limits;
+pub use problem::{Note, Problem, Problems};
+pub use secrets::Secret;
+pub use tenant::{Legacy, Miaw, Tenant};
+
+/// Where the bridge listens unless the file says otherwise.
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+/// A whole configuration, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The address of the facade.
+    pub listen: SocketAddr,
+    /// Where chats are kept.
+    pub store: StoreConfig,
+    /// At least one; ids and hosts are unique.
+    pub tenants: Vec<Tenant>,
+    /// Every bound of the process.
+    pub limits: Limits,
+    /// How Salesforce is reached.
+    pub egress: Egress,
+}
+
+impl Config {
+    /// The tenant of this id.
+    #[must_use]
+    pub fn tenant(&self, id: &str) -> Option<&Tenant> {
+        self.tenants.iter().find(|tenant| tenant.id == id)
+    }
+
+    /// The tenant of a `Host` header (port and letter case do not matter), or the only one.
+    #[must_use]
+    pub fn tenant_for_host(&self, host: &str) -> Option<&Tenant> {
+        let name = host_name(host);
+        let named = self.tenants.iter().find(|t| t.hosts.contains(&name));
+        match self.tenants.as_slice() {
+            [only] => named.or(Some(only)),
+            _ => named,
+        }
+    }
+}
+
+/// The name in a `Host` header: lower case, without port and without a final dot.
+fn host_name(host: &str) -> String {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// Where chats are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreConfig {
+    /// In this process only: gone with it. For demos and tests.
+    Memory,
+    /// An SQLite database.
+    Sqlite {
+        /// Its file; relative paths in a file count from that file's folder.
+        path: PathBuf,
+    },
+}
+
+/// How Salesforce is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Egress {
+    /// An HTTP proxy for everything that goes out; may carry a password.
+    pub proxy: Option<Secret>,
+    /// A PEM file of certificate authorities that are trusted besides the built-in ones.
+    pub extra_ca_file: Option<PathBuf>,
+}
