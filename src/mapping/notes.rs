@@ -42,24 +42,32 @@ pub(super) fn quoted(name: &str) -> String {
 /// The candidate nearest to `word`, if it is near enough to be what was meant.
 pub(super) fn did_you_mean<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let folded = word.to_lowercase();
-    let near = |c: &&'c str| (distance(&folded, &c.to_lowercase()), *c);
-    let (edits, best) = candidates.iter().map(|c| near(c)).min()?;
+    // Of equally near ones, the one that begins alike is meant.
+    let begins = |c: &str| folded.chars().next() != c.chars().next();
+    let near = candidates.iter().map(|c| (distance(&folded, &c.to_lowercase()), begins(c), *c));
+    let (edits, _, best) = near.min()?;
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     (edits <= allowed).then_some(best)
 }
 
-/// Levenshtein distance over the first characters; names are short.
+/// Edits from one to the other, where two swapped neighbours count as one edit. Names are short;
+/// only their first characters are compared.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let change = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+    const COMPARED_CHARS: usize = 64;
+    let a: Vec<char> = a.chars().take(COMPARED_CHARS).collect();
+    let b: Vec<char> = b.chars().take(COMPARED_CHARS).collect();
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
