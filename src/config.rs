@@ -10,18 +10,30 @@ pub mod problem;
 pub mod secrets;
 pub mod tenant;
 
+mod base_url;
+mod load;
+mod plan;
+mod section;
+mod source;
+pub(crate) mod values;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use behaviour::{Behaviour, Delivery};
 pub use limits::Limits;
+pub use load::{Loaded, load, load_str, load_with};
 pub use problem::{Note, Problem, Problems};
 pub use secrets::Secret;
+pub use source::Env;
 pub use tenant::{Legacy, Miaw, Tenant};
 
 /// Where the bridge listens unless the file says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+/// The database's file unless the configuration says otherwise.
+pub const DEFAULT_STORE_PATH: &str = "bridge.sqlite";
 
 /// A whole configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +87,8 @@ pub enum StoreConfig {
     Sqlite {
         /// Its file; relative paths in a file count from that file's folder.
         path: PathBuf,
+        /// The file of the keys that seal what is stored: `<path>.keys` unless the file says so.
+        key_ring: PathBuf,
     },
 }
 

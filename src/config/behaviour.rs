@@ -4,15 +4,10 @@
 
 use std::time::Duration;
 
-/// How polls are answered once a client has shown that it acknowledges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Delivery {
-    /// State messages travel alone.
-    #[default]
-    Single,
-    /// Everything that waits travels in one answer.
-    Batch,
-}
+use super::section::Section;
+use super::values::{self, DURATION, SWITCH};
+
+pub use crate::chat::limits::Delivery;
 
 /// The settings of one tenant's chats.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,4 +82,124 @@ impl Default for Behaviour {
             cors_origins: Vec::new(),
         }
     }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// Clients give a poll up after 25 to 30 s; a proxy in between may allow a little more.
+const LONGEST_POLL_HOLD: Duration = Duration::from_secs(60);
+/// A text of the bridge's own, in characters.
+const LONGEST_TEXT: usize = 1_000;
+/// What MIAW takes in one message, in characters.
+const LONGEST_MESSAGE: usize = 10_000;
+
+impl Behaviour {
+    /// Reads the section; what is absent keeps its default.
+    pub(super) fn read(section: Section<'_>) -> Self {
+        let d = Self::default();
+        let within = |key, fallback, least: Duration, most: Duration| {
+            let parse = |text: &str| values::duration(text, least, most);
+            section.read(key, fallback, DURATION, parse)
+        };
+        let switch = |key, fallback| section.read(key, fallback, SWITCH, values::switch);
+        let poll_hold = within("poll_hold", d.poll_hold, SECOND, LONGEST_POLL_HOLD);
+        let abandoned_after = within("abandoned_after", d.abandoned_after, SECOND * 2, HOUR * 24);
+        if abandoned_after <= poll_hold {
+            let at = section.at_key("abandoned_after");
+            let message = "is not longer than `poll_hold`, so every waiting client would be ended";
+            section.cx.found.problem(at.says(message).expected("a few times `poll_hold`"));
+        }
+        let whole = "a whole number";
+        let behaviour = Self {
+            poll_hold,
+            abandoned_after,
+            client_poll_timeout_s: section.read(
+                "client_poll_timeout",
+                d.client_poll_timeout_s,
+                "a whole number of seconds",
+                seconds,
+            ),
+            connection_timeout: within("connection_timeout", d.connection_timeout, SECOND, HOUR),
+            delivery: section.read("delivery", d.delivery, "\"single\" or \"batch\"", delivery),
+            success_after: within("success_after", d.success_after, Duration::ZERO, SECOND * 60),
+            agent_leave_hold: within(
+                "agent_leave_hold",
+                d.agent_leave_hold,
+                Duration::ZERO,
+                SECOND * 600,
+            ),
+            bot_establishes: switch("bot_establishes", d.bot_establishes),
+            token_grace: within("token_grace", d.token_grace, SECOND * 10, HOUR),
+            system_messages: switch("system_messages", d.system_messages),
+            automated_messages: switch("automated_messages", d.automated_messages),
+            system_name: own_text(&section, "system_name", d.system_name),
+            undeliverable_text: own_text(&section, "undeliverable_text", d.undeliverable_text),
+            token_end_text: own_text(&section, "token_end_text", d.token_end_text),
+            lost_text: own_text(&section, "lost_text", d.lost_text),
+            message_budget_per_minute: section.read(
+                "message_budget",
+                d.message_budget_per_minute,
+                "a number per minute, e.g. \"22/min\"",
+                values::per_minute,
+            ),
+            text_limit_chars: section.read("text_limit", d.text_limit_chars, whole, |text| {
+                values::number(text, 100, LONGEST_MESSAGE)
+            }),
+            send_give_up: within("send_give_up", d.send_give_up, SECOND, HOUR),
+            stream_silence: within("stream_silence", d.stream_silence, SECOND, SECOND * 600),
+            cors_origins: origins(&section),
+        };
+        section.finish();
+        behaviour
+    }
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    let value = values::number(text, 1, 3_600)?;
+    u32::try_from(value).map_err(|_| format!("`{text}` is too large"))
+}
+
+fn delivery(text: &str) -> Result<Delivery, String> {
+    match text {
+        "single" => Ok(Delivery::Single),
+        "batch" => Ok(Delivery::Batch),
+        _ => Err(format!("`{text}` is not a way of delivery")),
+    }
+}
+
+fn own_text(section: &Section<'_>, key: &'static str, fallback: String) -> String {
+    let Some(text) = section.text(key) else { return fallback };
+    let long = text.value.chars().count();
+    if text.value.trim().is_empty() || long > LONGEST_TEXT {
+        let message =
+            if long == 0 { "is empty".to_owned() } else { format!("has {long} characters") };
+        let expected = format!("a text of 1 to {LONGEST_TEXT} characters");
+        section.cx.found.problem(text.at.says(message).expected(expected));
+        return fallback;
+    }
+    text.value
+}
+
+fn origins(section: &Section<'_>) -> Vec<String> {
+    let written = section.texts("cors_origins").unwrap_or_default();
+    let read = written.into_iter().filter_map(|text| {
+        let given = text.value.trim();
+        let origin = url::Url::parse(given).ok().map(|u| u.origin());
+        match origin.filter(url::Origin::is_tuple) {
+            _ if given == "*" => Some("*".to_owned()),
+            Some(origin) if origin.ascii_serialization() == given.to_ascii_lowercase() => {
+                Some(origin.ascii_serialization())
+            }
+            other => {
+                let problem = text.at.says(format!("`{given}` is not a web origin"));
+                let mut problem = problem.expected("\"*\", or scheme and host alone");
+                if let Some(origin) = other {
+                    problem = problem.help(format!("write \"{}\"", origin.ascii_serialization()));
+                }
+                section.cx.found.problem(problem);
+                None
+            }
+        }
+    });
+    read.collect()
 }

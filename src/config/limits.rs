@@ -3,6 +3,9 @@
 //! Promised: the `Default` is what a file without the section gets; the keys of the file are the
 //! names of the fields.
 
+use super::section::Section;
+use super::values;
+
 /// Declares the limits once: field, default, smallest and largest allowed value.
 macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident = $default:literal, $min:literal ..= $max:literal;)*) => {
@@ -23,13 +26,18 @@ macro_rules! limits {
             pub const ALL: &'static [(&'static str, usize, usize, usize)] =
                 &[$((stringify!($name), $default, $min, $max),)*];
 
-            /// Sets a limit by its name; false when there is none of that name.
-            pub(super) fn set(&mut self, name: &str, value: usize) -> bool {
-                match name {
-                    $(stringify!($name) => self.$name = value,)*
-                    _ => return false,
-                }
-                true
+            /// Reads the section; what is absent keeps its default.
+            pub(super) fn read(section: Section<'_>) -> Self {
+                let limits = Self {
+                    $($name: section.read(
+                        stringify!($name),
+                        $default,
+                        concat!("a whole number from ", $min, " to ", $max),
+                        |text| values::number(text, $min, $max),
+                    ),)*
+                };
+                section.finish();
+                limits
             }
         }
     };

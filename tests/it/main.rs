@@ -3,3 +3,7 @@
 
 mod dry_run;
 mod mapping;
+mod budget;
+mod sse;
+mod store_contract;
+mod tidy;

@@ -1,0 +1,268 @@
+//! Every translated chat of this process: finds the task of a chat or starts it.
+//!
+//! Promised: at most one task per chat; a chat whose task left is loaded from the store when
+//! somebody asks for it; a request that met a leaving task is handed to the next one.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::task::{Envelope, Task};
+use super::{Tenant, Transports};
+use crate::adapter::{Answer, Chats};
+use crate::chat::ids::ChatId;
+use crate::chat::visitor::Post;
+use crate::chat::{Reply, ReplyTo};
+use crate::clock::Clock;
+use crate::config::Limits;
+use crate::store::{Store, StoreError};
+
+/// Chats taken up at once when the process starts.
+const RECOVERY_PAGE: u32 = 200;
+/// A request meets a leaving task at most this often.
+const MEETINGS_MAX: usize = 4;
+
+/// What every task shares.
+pub struct Shared {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
+    pub(super) transports: Transports,
+    pub(super) limits: Limits,
+    pub(super) shutdown: CancellationToken,
+    tasks: TaskTracker,
+    seats: Mutex<HashMap<ChatId, Seat>>,
+    tenants: HashMap<String, Arc<Tenant>>,
+    store_down: AtomicBool,
+}
+
+struct Seat {
+    tenant: String,
+    inbox: mpsc::Sender<Envelope>,
+}
+
+/// The translated chats of this process.
+#[derive(Clone)]
+pub struct Registry {
+    shared: Arc<Shared>,
+    next_reply: Arc<AtomicU64>,
+}
+
+impl Shared {
+    fn seats(&self) -> std::sync::MutexGuard<'_, HashMap<ChatId, Seat>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the seat up unless somebody just asked for something.
+    pub(super) fn may_leave(&self, chat: ChatId, inbox: &mut mpsc::Receiver<Envelope>) -> bool {
+        let mut seats = self.seats();
+        if !inbox.is_empty() {
+            return false;
+        }
+        seats.remove(&chat);
+        inbox.close();
+        true
+    }
+
+    /// Gives the seat up and returns what came meanwhile.
+    pub(super) fn leave(
+        &self,
+        chat: ChatId,
+        inbox: &mut mpsc::Receiver<Envelope>,
+    ) -> Vec<Envelope> {
+        if !inbox.is_closed() {
+            self.seats().remove(&chat);
+            inbox.close();
+        }
+        let mut late = Vec::new();
+        while let Ok(envelope) = inbox.try_recv() {
+            late.push(envelope);
+        }
+        late
+    }
+
+    /// Says once that the store is down.
+    pub(super) fn store_failed(&self, error: &StoreError) {
+        if !self.store_down.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "the store does not take writes; chats wait for it");
+        }
+    }
+}
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        transports: Transports,
+        limits: Limits,
+        tenants: impl IntoIterator<Item = Tenant>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let tenants =
+            tenants.into_iter().map(|tenant| (tenant.id.clone(), Arc::new(tenant))).collect();
+        let shared = Shared {
+            store,
+            clock,
+            transports,
+            limits,
+            shutdown,
+            tasks: TaskTracker::new(),
+            seats: Mutex::default(),
+            tenants,
+            store_down: AtomicBool::new(false),
+        };
+        Self { shared: Arc::new(shared), next_reply: Arc::new(AtomicU64::new(1)) }
+    }
+
+    /// Takes up every chat that was not finished when the last process ended.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn recover(&self) -> Result<usize, StoreError> {
+        let mut after = None;
+        let mut count = 0;
+        loop {
+            let page = self.shared.store.unfinished(after, RECOVERY_PAGE).await?;
+            let Some(last) = page.last().copied() else { return Ok(count) };
+            for id in page {
+                let Some(loaded) = self.shared.store.load(id).await? else { continue };
+                match self.shared.tenants.get(&loaded.tenant) {
+                    Some(tenant) => {
+                        self.seat(tenant, ChatId(id));
+                        count += 1;
+                    }
+                    None => tracing::warn!(
+                        chat = %id, tenant = %loaded.tenant,
+                        "a stored chat belongs to a tenant that is not configured"
+                    ),
+                }
+            }
+            after = Some(last);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How many chats have a task.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.seats().len()
+    }
+
+    /// Whether no chat has a task.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Waits until every task has left; cancel the shutdown token first.
+    pub async fn drained(&self) {
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    fn full(&self, tenant: &Tenant) -> bool {
+        let seats = self.shared.seats();
+        let max = self.shared.limits.chats_per_tenant;
+        seats.len() >= max && seats.values().filter(|seat| seat.tenant == tenant.id).count() >= max
+    }
+
+    /// The inbox of the chat's task, started when there is none.
+    fn seat(&self, tenant: &Arc<Tenant>, chat: ChatId) -> mpsc::Sender<Envelope> {
+        let mut seats = self.shared.seats();
+        if let Some(seat) = seats.get(&chat)
+            && !seat.inbox.is_closed()
+        {
+            return seat.inbox.clone();
+        }
+        let (sender, receiver) = mpsc::channel(self.shared.limits.inbox_per_chat);
+        seats.insert(chat, Seat { tenant: tenant.id.clone(), inbox: sender.clone() });
+        drop(seats);
+        let task = Task::new(chat, tenant.clone(), self.shared.clone(), receiver, sender.clone());
+        let registry = self.clone();
+        let tenant = tenant.clone();
+        self.shared.tasks.spawn(async move {
+            for envelope in task.run().await {
+                registry.hand_on(&tenant, chat, envelope);
+            }
+        });
+        sender
+    }
+
+    fn hand_on(&self, tenant: &Arc<Tenant>, chat: ChatId, envelope: Envelope) {
+        let ours = !matches!(envelope, Envelope::Told { .. });
+        if ours && !self.shared.shutdown.is_cancelled() {
+            // Should the next inbox be full, the request is answered as overload: its sender is
+            // dropped.
+            let _ = self.seat(tenant, chat).try_send(envelope);
+        }
+    }
+
+    async fn ask(
+        &self,
+        tenant: &str,
+        chat: ChatId,
+        envelope: impl FnOnce(ReplyTo, oneshot::Sender<Answer>) -> Envelope,
+    ) -> Answer {
+        let overloaded = Answer { reply: Reply::Overloaded, receipt: None };
+        let Some(tenant) = self.shared.tenants.get(tenant) else {
+            return Answer { reply: Reply::Gone, receipt: None };
+        };
+        if self.full(tenant) && !self.shared.seats().contains_key(&chat) {
+            return overloaded;
+        }
+        let (to, answer) = oneshot::channel();
+        let reply = ReplyTo(self.next_reply.fetch_add(1, Ordering::Relaxed));
+        let mut envelope = envelope(reply, to);
+        for _ in 0..MEETINGS_MAX {
+            let inbox = self.seat(tenant, chat);
+            match inbox.try_send(envelope) {
+                Ok(()) => {
+                    let mut gone = Gone { inbox: Some(inbox), reply };
+                    let answer = answer.await;
+                    gone.inbox = None;
+                    return answer.unwrap_or(overloaded);
+                }
+                Err(mpsc::error::TrySendError::Full(_)) => return overloaded,
+                Err(mpsc::error::TrySendError::Closed(back)) => envelope = back,
+            }
+            tokio::task::yield_now().await;
+        }
+        overloaded
+    }
+}
+
+/// Tells the task when the client goes away before its answer.
+struct Gone {
+    inbox: Option<mpsc::Sender<Envelope>>,
+    reply: ReplyTo,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if let Some(inbox) = self.inbox.take() {
+            // With a full inbox the poll stays parked until its hold time is over: no harm.
+            let _ = inbox.try_send(Envelope::Told { reply: self.reply, written: false });
+        }
+    }
+}
+
+#[async_trait]
+impl Chats for Registry {
+    async fn post(&self, tenant: &str, chat: ChatId, post: Post) -> Answer {
+        self.ask(tenant, chat, |reply, to| Envelope::Post { post, reply, to }).await
+    }
+
+    async fn poll(&self, tenant: &str, chat: ChatId, ack: Option<i64>, early: bool) -> Answer {
+        self.ask(tenant, chat, |reply, to| Envelope::Poll { ack, early, reply, to }).await
+    }
+
+    async fn reconnect(&self, tenant: &str, chat: ChatId, offset: Option<i64>) -> Answer {
+        self.ask(tenant, chat, |reply, to| Envelope::Reconnect { offset, reply, to }).await
+    }
+}

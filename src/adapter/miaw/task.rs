@@ -1,0 +1,447 @@
+//! The task of one chat: input → step → commit → effects, one at a time.
+//!
+//! Promised: no effect is performed before the facts it rests on are stored; what may be late rides
+//! along with the next commit and is never late for long. A store that is down makes the chat wait,
+//! not forget. When somebody else commits to the chat, this task drops what it knows.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::client::Client;
+use super::registry::Shared;
+use super::stream::{self, Attachment};
+use super::{Tenant, records};
+use crate::adapter::{Answer, Receipt};
+use crate::chat::fact::{Delta, Fact};
+use crate::chat::ids::ChatId;
+use crate::chat::session::Session;
+use crate::chat::visitor::{Post, VisitorCommand};
+use crate::chat::{CallId, Effect, Input, Outcome, Reply, ReplyTo, Save};
+use crate::store::{Commit, NewChat, Retry, StoreError};
+use crate::time::Mono;
+
+/// Deltas after which a snapshot replaces them.
+const SNAPSHOT_EVERY: u64 = 64;
+/// What may be late is stored after this long at the latest.
+const LATE_MAX: Duration = Duration::from_secs(5);
+/// Waits between attempts to reach a store that is down.
+const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Events of the stream that wait for the task.
+const STREAM_QUEUE: usize = 64;
+/// Polls that wait for a chat to begin.
+const EARLY_POLLS_MAX: usize = 4;
+
+/// What reaches the task from outside.
+pub(super) enum Envelope {
+    Post { post: Post, reply: ReplyTo, to: oneshot::Sender<Answer> },
+    Poll { ack: Option<i64>, early: bool, reply: ReplyTo, to: oneshot::Sender<Answer> },
+    Reconnect { offset: Option<i64>, reply: ReplyTo, to: oneshot::Sender<Answer> },
+    Told { reply: ReplyTo, written: bool },
+}
+
+/// Why a task stops.
+pub(super) enum Stop {
+    /// Nothing is left to do.
+    Done,
+    /// The process stops.
+    Shutdown,
+    /// What is stored is not what we know, or cannot be written ever again.
+    Lost(String),
+}
+
+/// The task's belongings.
+pub(super) struct Task {
+    pub(super) chat: ChatId,
+    pub(super) tenant: Arc<Tenant>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) inbox: mpsc::Receiver<Envelope>,
+    pub(super) me: mpsc::Sender<Envelope>,
+    waiting: HashMap<ReplyTo, oneshot::Sender<Answer>>,
+    calls: JoinSet<(CallId, Outcome)>,
+    call_ids: HashMap<tokio::task::Id, CallId>,
+    events: mpsc::Receiver<Input>,
+    stream: Option<AbortOnDropHandle<()>>,
+    late: Vec<Fact>,
+    late_until: Option<Mono>,
+    next_number: u64,
+    snapshot_at: u64,
+    stored_as_ended: bool,
+}
+
+impl Task {
+    pub(super) fn new(
+        chat: ChatId,
+        tenant: Arc<Tenant>,
+        shared: Arc<Shared>,
+        inbox: mpsc::Receiver<Envelope>,
+        me: mpsc::Sender<Envelope>,
+    ) -> Self {
+        Self {
+            chat,
+            tenant,
+            shared,
+            inbox,
+            me,
+            waiting: HashMap::new(),
+            calls: JoinSet::new(),
+            call_ids: HashMap::new(),
+            events: mpsc::channel(1).1,
+            stream: None,
+            late: Vec::new(),
+            late_until: None,
+            next_number: 1,
+            snapshot_at: 0,
+            stored_as_ended: false,
+        }
+    }
+
+    /// Runs until there is nothing left to do; gives back what came too late to be handled.
+    pub(super) async fn run(mut self) -> Vec<Envelope> {
+        let stop = match self.load().await {
+            Ok(Some(session)) => self.drive(session, Some(Input::Recovered)).await,
+            Ok(None) => self.wait_for_begin().await,
+            Err(stop) => Err(stop),
+        };
+        if let Err(Stop::Lost(why)) = stop {
+            tracing::error!(chat = %self.chat, tenant = %self.tenant.id, why, "a chat was let go");
+        }
+        self.shared.leave(self.chat, &mut self.inbox)
+    }
+
+    async fn load(&mut self) -> Result<Option<Session>, Stop> {
+        let loaded = self.patiently(|store, chat| async move { store.load(chat.0).await }).await?;
+        let Some(loaded) = loaded else { return Ok(None) };
+        if loaded.tenant != self.tenant.id {
+            return Ok(None);
+        }
+        let read = records::read(loaded.snapshot.as_deref(), &loaded.deltas);
+        let (snapshot, deltas) = read.map_err(|error| Stop::Lost(error.to_string()))?;
+        self.next_number = loaded.next_number;
+        self.snapshot_at = loaded.next_number - 1 - loaded.deltas.len() as u64;
+        self.stored_as_ended = loaded.ended_at.is_some();
+        let settings = self.tenant.settings.clone();
+        let now = self.shared.clock.now();
+        Ok(Some(Session::load(snapshot, self.chat, &deltas, settings, now)))
+    }
+
+    /// Nothing is stored of this chat: it begins with its `ChasitorInit`, or it does not exist.
+    async fn wait_for_begin(&mut self) -> Result<(), Stop> {
+        let mut early = VecDeque::new();
+        let until = self.shared.clock.now().mono.plus(self.tenant.settings.poll_hold);
+        loop {
+            let envelope = tokio::select! {
+                envelope = self.inbox.recv() => envelope,
+                () = self.shared.clock.until(until), if !early.is_empty() => None,
+                () = self.shared.shutdown.cancelled() => None,
+            };
+            match envelope {
+                Some(Envelope::Post { post, reply, to })
+                    if matches!(post.command, VisitorCommand::Begin(_)) =>
+                {
+                    return self.begin(post, reply, to, early).await;
+                }
+                Some(Envelope::Poll { ack, early: true, reply, to })
+                    if early.len() < EARLY_POLLS_MAX =>
+                {
+                    early.push_back((ack, reply, to));
+                }
+                Some(Envelope::Told { reply, .. }) => early.retain(|(_, to, _)| *to != reply),
+                Some(
+                    Envelope::Post { to, .. }
+                    | Envelope::Poll { to, .. }
+                    | Envelope::Reconnect { to, .. },
+                ) => drop(to.send(Answer { reply: Reply::Gone, receipt: None })),
+                None => {
+                    for (_, _, to) in early.drain(..) {
+                        drop(to.send(Answer { reply: Reply::Nothing, receipt: None }));
+                    }
+                }
+            }
+            if early.is_empty() {
+                return Err(Stop::Done);
+            }
+        }
+    }
+
+    async fn begin(
+        &mut self,
+        post: Post,
+        reply: ReplyTo,
+        to: oneshot::Sender<Answer>,
+        early: VecDeque<(Option<i64>, ReplyTo, oneshot::Sender<Answer>)>,
+    ) -> Result<(), Stop> {
+        let now = self.shared.clock.now();
+        let mut session = Session::new(self.chat, self.tenant.settings.clone(), now);
+        self.waiting.insert(reply, to);
+        let mut first = Input::Post { post, reply };
+        for (ack, reply, to) in early {
+            self.turn(&mut session, first).await?;
+            self.waiting.insert(reply, to);
+            first = Input::Poll { ack, reply };
+        }
+        self.drive(session, Some(first)).await
+    }
+
+    async fn drive(&mut self, mut session: Session, first: Option<Input>) -> Result<(), Stop> {
+        let mut wake_at = None;
+        let mut next = first;
+        loop {
+            let input = match next.take() {
+                Some(input) => input,
+                None => match self.next_input(wake_at).await {
+                    Next::Input(input) => input,
+                    Next::Flush => {
+                        self.flush(&session).await?;
+                        continue;
+                    }
+                    Next::Shutdown => return self.shut_down(&mut session).await,
+                },
+            };
+            wake_at = self.turn(&mut session, input).await?;
+        }
+    }
+
+    /// One step with its commit and its effects.
+    async fn turn(&mut self, session: &mut Session, input: Input) -> Result<Option<Mono>, Stop> {
+        let now = self.shared.clock.now();
+        let step = session.step(now, input);
+        self.late.extend(step.facts);
+        if step.save == Save::BeforeEffects {
+            self.flush(session).await?;
+        } else if !self.late.is_empty() && self.late_until.is_none() {
+            self.late_until = Some(now.mono.plus(LATE_MAX));
+        }
+        for effect in step.effects {
+            self.perform(session, effect).await?;
+        }
+        Ok(step.wake_at)
+    }
+
+    async fn next_input(&mut self, wake_at: Option<Mono>) -> Next {
+        let clock = self.shared.clock.clone();
+        loop {
+            return tokio::select! {
+                biased;
+                () = self.shared.shutdown.cancelled() => Next::Shutdown,
+                Some(envelope) = self.inbox.recv() => Next::Input(match envelope {
+                    Envelope::Post { post, reply, to } => {
+                        self.waiting.insert(reply, to);
+                        Input::Post { post, reply }
+                    }
+                    Envelope::Poll { ack, reply, to, .. } => {
+                        self.waiting.insert(reply, to);
+                        Input::Poll { ack, reply }
+                    }
+                    Envelope::Reconnect { offset, reply, to } => {
+                        self.waiting.insert(reply, to);
+                        Input::Reconnect { offset, reply }
+                    }
+                    Envelope::Told { reply, written: true } => Input::Written { reply },
+                    Envelope::Told { reply, written: false } => {
+                        self.waiting.remove(&reply);
+                        Input::Lost { reply }
+                    }
+                }),
+                Some(ended) = self.calls.join_next_with_id() => match self.call_ended(ended) {
+                    Some(input) => Next::Input(input),
+                    None => continue,
+                },
+                Some(input) = self.events.recv() => Next::Input(input),
+                () = until(&clock, wake_at) => Next::Input(Input::Deadline),
+                () = until(&clock, self.late_until) => Next::Flush,
+            };
+        }
+    }
+
+    fn call_ended(
+        &mut self,
+        ended: Result<(tokio::task::Id, (CallId, Outcome)), tokio::task::JoinError>,
+    ) -> Option<Input> {
+        match ended {
+            Ok((id, (call, outcome))) => {
+                self.call_ids.remove(&id);
+                Some(Input::Called { call, outcome })
+            }
+            Err(error) => {
+                let call = self.call_ids.remove(&error.id())?;
+                Some(Input::Called { call, outcome: Outcome::Unknown })
+            }
+        }
+    }
+
+    async fn perform(&mut self, session: &Session, effect: Effect) -> Result<(), Stop> {
+        match effect {
+            Effect::Reply(reply, what) => {
+                if let Some(to) = self.waiting.remove(&reply) {
+                    let me = self.me.clone();
+                    let receipt = Receipt::new(reply, move |reply, written| {
+                        // A full inbox loses the word: the answer then counts as not written.
+                        let _ = me.try_send(Envelope::Told { reply, written });
+                    });
+                    drop(to.send(Answer { reply: what, receipt: Some(receipt) }));
+                }
+            }
+            Effect::Call(id, call) => {
+                let client = self.client();
+                let bearer = session.state().bearer.clone();
+                let handle = self.calls.spawn(async move { (id, client.call(bearer, call).await) });
+                self.call_ids.insert(handle.id(), id);
+            }
+            Effect::Attach { after } => self.attach(session, after),
+            Effect::Detach => self.stream = None,
+            Effect::Forget => {
+                self.finish(session).await?;
+                if self.shared.may_leave(self.chat, &mut self.inbox) {
+                    return Err(Stop::Done);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn client(&self) -> Client {
+        Client::new(
+            self.shared.transports.rest.clone(),
+            self.tenant.endpoint.clone(),
+            self.shared.clock.clone(),
+            Duration::from_secs(self.shared.limits.call_seconds as u64),
+            self.shared.limits.response_body_bytes,
+        )
+    }
+
+    fn attach(&mut self, session: &Session, after: Option<String>) {
+        let Some(bearer) = session.state().bearer.clone() else { return };
+        let (sender, events) = mpsc::channel(STREAM_QUEUE);
+        self.events = events;
+        let attachment = Attachment {
+            endpoint: self.tenant.endpoint.clone(),
+            bearer,
+            after,
+            conversation: self.chat.conversation().to_string(),
+            silence: self.tenant.stream_silence,
+        };
+        self.stream = Some(stream::open(&self.shared.transports, attachment, sender));
+    }
+
+    /// The last word to the store: the chat is over.
+    async fn finish(&mut self, session: &Session) -> Result<(), Stop> {
+        let over = session.state().finished() && !self.stored_as_ended;
+        if over || !self.late.is_empty() {
+            self.flush(session).await?;
+        }
+        Ok(())
+    }
+
+    async fn shut_down(&mut self, session: &mut Session) -> Result<(), Stop> {
+        let step = session.step(self.shared.clock.now(), Input::Drain);
+        self.late.extend(step.facts);
+        if !self.late.is_empty() {
+            self.flush(session).await?;
+        }
+        for effect in step.effects {
+            if matches!(effect, Effect::Reply(..)) {
+                self.perform(session, effect).await?;
+            }
+        }
+        Err(Stop::Shutdown)
+    }
+
+    /// Stores what was decided and not stored yet.
+    async fn flush(&mut self, session: &Session) -> Result<(), Stop> {
+        let now = self.shared.clock.now();
+        let delta = records::delta(&Delta { at: now, facts: std::mem::take(&mut self.late) });
+        self.late_until = None;
+        let number = self.next_number;
+        let ended = session.state().finished();
+        if number == 1 {
+            let new = NewChat { id: self.chat.0, tenant: self.tenant.id.clone(), at: now.wall };
+            self.patiently(|store, _| {
+                let (new, delta) = (new.clone(), delta.clone());
+                async move { store.open(new, delta).await }
+            })
+            .await?;
+        } else {
+            let due = number - self.snapshot_at >= SNAPSHOT_EVERY || ended;
+            let commit = Commit {
+                chat: self.chat.0,
+                number,
+                delta,
+                snapshot: due.then(|| records::snapshot(now, session.state())),
+                ended_at: ended.then_some(now.wall),
+            };
+            if due {
+                self.snapshot_at = number;
+            }
+            self.stored_as_ended |= ended;
+            self.commit(commit).await?;
+        }
+        self.next_number += 1;
+        Ok(())
+    }
+
+    /// Commits, and finds out when it is unclear whether an attempt was written.
+    async fn commit(&self, commit: Commit) -> Result<(), Stop> {
+        let number = commit.number;
+        self.patiently(|store, chat| {
+            let commit = commit.clone();
+            async move {
+                match store.commit(commit).await {
+                    Err(error) if error.retry() == Retry::AfterLoad => {
+                        let loaded = store.load(chat.0).await?;
+                        match loaded.map(|loaded| loaded.next_number) {
+                            Some(next) if next == number + 1 => Ok(()),
+                            Some(next) if next == number => Err(StoreError::ReadOnly),
+                            _ => Err(error),
+                        }
+                    }
+                    other => other,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Asks the store until it answers: a store that is down is waited for.
+    async fn patiently<T, F, Fut>(&self, ask: F) -> Result<T, Stop>
+    where
+        F: Fn(Arc<dyn crate::store::Store>, ChatId) -> Fut,
+        Fut: Future<Output = Result<T, StoreError>>,
+    {
+        let mut wait = STORE_RETRY.0;
+        loop {
+            let error = match ask(self.shared.store.clone(), self.chat).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let again = error.retry() == Retry::Safe || matches!(error, StoreError::Engine { .. });
+            if !again {
+                return Err(Stop::Lost(error.to_string()));
+            }
+            self.shared.store_failed(&error);
+            let until = self.shared.clock.now().mono.plus(wait);
+            wait = (wait * 2).min(STORE_RETRY.1);
+            tokio::select! {
+                () = self.shared.clock.until(until) => {}
+                () = self.shared.shutdown.cancelled() => return Err(Stop::Shutdown),
+            }
+        }
+    }
+}
+
+enum Next {
+    Input(Input),
+    Flush,
+    Shutdown,
+}
+
+async fn until(clock: &crate::clock::Clock, at: Option<Mono>) {
+    match at {
+        Some(at) => clock.until(at).await,
+        None => std::future::pending().await,
+    }
+}

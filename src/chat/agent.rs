@@ -1,0 +1,116 @@
+//! What a visitor can be told, in the bridge's own terms.
+
+use serde::{Deserialize, Serialize};
+
+use super::text::Text;
+
+/// One message of the legacy `System/Messages` stream (live-agent.md 4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgentEvent {
+    /// `ChatRequestSuccess`. Seconds, −1 unknown.
+    RequestSuccess {
+        /// People ahead.
+        queue_position: i64,
+        /// Estimated wait in seconds, −1 when unknown.
+        wait_seconds: i64,
+    },
+    /// `ChatRequestFail`.
+    RequestFail {
+        /// Why.
+        reason: FailReason,
+    },
+    /// `QueueUpdate`.
+    QueueUpdate {
+        /// People ahead.
+        position: i64,
+        /// Estimated wait in seconds, −1 when unknown.
+        wait_seconds: i64,
+    },
+    /// `ChatEstablished`.
+    Established(Person),
+    /// `ChatTransferred`: the new person.
+    Transferred(Person),
+    /// `ChatMessage`.
+    Message {
+        /// Who speaks; `None` is the system.
+        from: Option<Person>,
+        /// The words.
+        text: Text,
+    },
+    /// `AgentTyping`.
+    Typing(Person),
+    /// `AgentNotTyping`.
+    NotTyping(Person),
+    /// `ChatEnded`.
+    Ended {
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+/// Someone on the business's side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// MIAW's subject: a user id for people, an id of its own for bots.
+    pub subject: String,
+    /// The name the visitor sees.
+    pub name: Text,
+}
+
+/// Why a chat was not started (live-agent.md 4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailReason {
+    /// Nobody can take the chat.
+    Unavailable,
+    /// The bridge or the backend could not do it.
+    InternalFailure,
+}
+
+/// Why a chat ended (live-agent.md 4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndReason {
+    /// The agent's side ended it.
+    Agent,
+    /// The visitor's side ended it.
+    Client,
+    /// It could not go on.
+    Error,
+}
+
+impl FailReason {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "Unavailable",
+            Self::InternalFailure => "InternalFailure",
+        }
+    }
+}
+
+impl EndReason {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Client => "client",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl AgentEvent {
+    /// Whether clients treat it as a change of the chat's state: such a message travels alone
+    /// (client-hazards.md 7).
+    #[must_use]
+    pub const fn is_state(&self) -> bool {
+        !matches!(self, Self::Message { .. } | Self::Typing(_) | Self::NotTyping(_))
+    }
+
+    /// Whether it is only a typing notice.
+    #[must_use]
+    pub const fn is_typing(&self) -> bool {
+        matches!(self, Self::Typing(_) | Self::NotTyping(_))
+    }
+}

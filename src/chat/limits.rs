@@ -1,0 +1,115 @@
+//! The numbers of one chat: bounds the machine asserts, and what a tenant may set.
+
+use std::time::Duration;
+
+use super::text::Text;
+
+/// Visitor messages not yet accepted upstream.
+pub const PENDING_MAX: usize = 64;
+/// Messages to the visitor not yet consumed; past it the chat is ended.
+pub const OUTBOX_MAX: usize = 1_000;
+/// Messages waiting above which typing notices are not queued any more.
+pub const OUTBOX_TYPING_MAX: usize = 100;
+/// Conversation entries remembered to recognise repeats.
+pub const SEEN_ENTRIES_MAX: usize = 512;
+/// POSTs remembered to recognise retries.
+pub const REPLAY_MAX: usize = 64;
+/// Lines kept for `ChasitorSessionData`.
+pub const TRANSCRIPT_MAX: usize = 20;
+/// Superseded polls waiting for their 204; older ones are answered at once.
+pub const SUPERSEDED_MAX: usize = 4;
+/// Stream events held back while a gap is filled.
+pub const HELD_BACK_MAX: usize = 1_000;
+/// Unanswered identical POSTs count as retries for this long.
+pub const RETRY_WINDOW: Duration = Duration::from_secs(30);
+/// A superseded poll is answered after this wait, so that a client that polls again at once on an
+/// empty answer does not spin (live-agent.md 5.5).
+pub const SUPERSEDED_WAIT: Duration = Duration::from_secs(1);
+/// How long an ambiguous send waits for its echo before the conversation is looked at.
+pub const ECHO_WAIT: Duration = Duration::from_secs(2);
+/// First and longest wait between attempts of a call.
+pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// First and longest wait before the stream is opened again.
+pub const REATTACH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// The event router may answer 4xx this often in a row before the chat is given up.
+pub const STREAM_REFUSALS_MAX: u32 = 2;
+/// A gap is asked for this often before the held-back events go on without it.
+pub const BACKFILL_ATTEMPTS_MAX: u32 = 5;
+/// Visitor typing is passed on at most this often (miaw.md 9.5).
+pub const TYPING_EVERY: Duration = Duration::from_secs(5);
+/// The window of the message budget.
+pub const BUDGET_WINDOW: Duration = Duration::from_secs(60);
+/// An ended chat stays in memory this long for its last poll.
+pub const LINGER: Duration = Duration::from_secs(60);
+/// Entries older than the newest known one by more than this are not looked for.
+pub const BACKFILL_OVERLAP_MILLIS: i64 = 60_000;
+
+/// How many messages one answer may hold once a client acknowledges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// One, preceded at most by typing notices: breaks no known client.
+    #[default]
+    Single,
+    /// All that wait, a change of state always first: like the real service after a slow poll.
+    Batch,
+}
+
+/// What a tenant may set about its chats.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long an empty poll is held.
+    pub poll_hold: Duration,
+    /// A chat without a poll for this long is ended on both sides.
+    pub abandoned_after: Duration,
+    /// `ChatRequestSuccess` comes at the latest this long after `ChasitorInit`.
+    pub success_after: Duration,
+    /// How long a chat stays open after the last agent left without a word.
+    pub agent_leave_hold: Duration,
+    /// The same when a transfer is under way.
+    pub transfer_hold: Duration,
+    /// A chat ends this long before its token does.
+    pub token_grace: Duration,
+    /// A visitor message is given up this long after its first attempt.
+    pub send_give_up: Duration,
+    /// Visitor messages per minute and conversation (miaw.md 2.5).
+    pub messages_per_minute: usize,
+    /// Longest text of one upstream message, in characters.
+    pub text_limit: usize,
+    /// How answers are filled.
+    pub delivery: Delivery,
+    /// Whether a bot establishes the chat.
+    pub bot_establishes: bool,
+    /// Whether messages of the system reach the visitor.
+    pub system_messages: bool,
+    /// What the visitor reads when a message could not be delivered.
+    pub undeliverable_text: Text,
+    /// What the visitor reads when the chat's time is up.
+    pub time_up_text: Text,
+    /// What the visitor reads when the chat cannot go on.
+    pub lost_text: Text,
+    /// Queue position told while none is known.
+    pub unknown_position: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            poll_hold: Duration::from_secs(24),
+            abandoned_after: Duration::from_secs(150),
+            success_after: Duration::from_secs(10),
+            agent_leave_hold: Duration::from_secs(10),
+            transfer_hold: Duration::from_secs(300),
+            token_grace: Duration::from_secs(300),
+            send_give_up: Duration::from_secs(60),
+            messages_per_minute: 22,
+            text_limit: 4_000,
+            delivery: Delivery::Single,
+            bot_establishes: true,
+            system_messages: true,
+            undeliverable_text: Text::from("Your last message could not be delivered."),
+            time_up_text: Text::from("This chat has reached its time limit and will now end."),
+            lost_text: Text::from("The connection to the agent was lost."),
+            unknown_position: 0,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Recognises a POST that was seen before.
+//!
+//! Promised: same number, noun and body is a retry; a number reused with another body makes the
+//! client unnumbered, for real clients restart or forget their counter (live-agent.md 1.6); an
+//! unnumbered POST is a retry only of one whose answer never reached the client.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::limits::REPLAY_MAX;
+use super::mutation::{self, Mutation};
+use super::visitor::Post;
+use crate::time::Mono;
+
+/// The POSTs of one chat, newest last.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Replay {
+    unnumbered: bool,
+    posts: VecDeque<Seen>,
+}
+
+/// One POST that was acted on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Its number, when it had one.
+    pub sequence: Option<u64>,
+    /// Hash of noun and body.
+    pub fingerprint: u64,
+    /// Until when an identical POST is its retry, unless its answer was written.
+    pub until: Mono,
+    /// Whether its answer was written.
+    pub answered: bool,
+}
+
+/// What a POST is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Act on it.
+    New,
+    /// Act on it, and trust this client's numbers no more.
+    NewUnnumbered,
+    /// Answer it without acting.
+    Retry,
+}
+
+impl Replay {
+    /// Judges a POST that arrives now.
+    #[must_use]
+    pub fn judge(&self, now: Mono, post: &Post) -> Verdict {
+        if mutation::on(Mutation::Duplicates) {
+            return Verdict::New;
+        }
+        let same = |seen: &&Seen| seen.fingerprint == post.fingerprint;
+        let numbered = post.sequence.filter(|_| !self.unnumbered);
+        if let Some(number) = numbered {
+            let mut twins = self.posts.iter().filter(|seen| seen.sequence == Some(number));
+            return match twins.next_back() {
+                None => Verdict::New,
+                Some(seen) if same(&seen) => Verdict::Retry,
+                Some(_) => Verdict::NewUnnumbered,
+            };
+        }
+        let open = |seen: &&Seen| !seen.answered && seen.until >= now;
+        match self.posts.iter().filter(same).any(|seen| open(&seen)) {
+            true => Verdict::Retry,
+            false => Verdict::New,
+        }
+    }
+
+    /// Remembers a POST that is acted on.
+    pub fn remember(&mut self, seen: Seen) {
+        self.posts.push_back(seen);
+        if self.posts.len() > REPLAY_MAX {
+            self.posts.pop_front();
+        }
+    }
+
+    /// The answer to the newest such POST was written.
+    pub fn answered(&mut self, fingerprint: u64) {
+        let mut twins = self.posts.iter_mut().filter(|seen| seen.fingerprint == fingerprint);
+        if let Some(seen) = twins.next_back() {
+            seen.answered = true;
+        }
+    }
+
+    /// This client's numbers mean nothing.
+    pub const fn distrust_numbers(&mut self) {
+        self.unnumbered = true;
+    }
+
+    /// The client was told to count from the start again.
+    pub fn restart_numbers(&mut self) {
+        for seen in &mut self.posts {
+            seen.sequence = None;
+        }
+    }
+
+    /// Moves the remembered instants into another process's time.
+    pub fn rebase(&mut self, rebase: impl Fn(Mono) -> Mono) {
+        for seen in &mut self.posts {
+            seen.until = rebase(seen.until);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::limits::RETRY_WINDOW;
+    use crate::chat::visitor::VisitorCommand;
+    use std::time::Duration;
+
+    fn post(sequence: Option<u64>, fingerprint: u64) -> Post {
+        Post { sequence, fingerprint, command: VisitorCommand::Ignored }
+    }
+
+    fn play(posts: &[(Option<u64>, u64, bool)]) -> Vec<Verdict> {
+        let mut replay = Replay::default();
+        let now = Mono::from_millis(0);
+        let mut verdicts = Vec::new();
+        for &(sequence, fingerprint, answered) in posts {
+            let verdict = replay.judge(now, &post(sequence, fingerprint));
+            if verdict == Verdict::NewUnnumbered {
+                replay.distrust_numbers();
+            }
+            if verdict != Verdict::Retry {
+                let until = now.plus(RETRY_WINDOW);
+                replay.remember(Seen { sequence, fingerprint, until, answered });
+            }
+            verdicts.push(verdict);
+        }
+        verdicts
+    }
+
+    #[test]
+    fn numbers_and_bodies_decide() {
+        use Verdict::{New, NewUnnumbered, Retry};
+        let (a, b) = (10, 20);
+        for (posts, want) in [
+            (vec![(Some(1), a, true), (Some(2), a, true)], vec![New, New]),
+            (vec![(Some(1), a, true), (Some(1), a, true)], vec![New, Retry]),
+            (
+                vec![(Some(1), a, true), (Some(1), b, true), (Some(1), b, true)],
+                vec![New, NewUnnumbered, New],
+            ),
+            (vec![(None, a, true), (None, a, true)], vec![New, New]),
+            (vec![(None, a, false), (None, a, true)], vec![New, Retry]),
+            (vec![(Some(1), a, true), (Some(9), b, true), (Some(3), a, true)], vec![New, New, New]),
+        ] {
+            assert_eq!(play(&posts), want, "{posts:?}");
+        }
+    }
+
+    #[test]
+    fn an_unanswered_post_is_a_retry_for_thirty_seconds_only() {
+        let mut replay = Replay::default();
+        let until = Mono::from_millis(0).plus(RETRY_WINDOW);
+        replay.remember(Seen { sequence: None, fingerprint: 1, until, answered: false });
+        assert_eq!(replay.judge(until, &post(None, 1)), Verdict::Retry);
+        let later = until.plus(Duration::from_millis(1));
+        assert_eq!(replay.judge(later, &post(None, 1)), Verdict::New);
+    }
+}

@@ -1,0 +1,186 @@
+//! The machine of one chat.
+//!
+//! Reading order: this file (inputs in, steps out), then `session/posts.rs` (what the visitor
+//! asks), `session/polls.rs` (what the visitor is answered), `session/calls.rs` (what is asked
+//! upstream), `session/upstream.rs` (what upstream tells), `session/ending.rs` (how it all ends).
+
+mod calls;
+mod ending;
+mod polls;
+mod posts;
+mod upstream;
+
+use std::collections::VecDeque;
+
+use super::fact::{Delta, Fact};
+use super::ids::ChatId;
+use super::limits::{LINGER, Settings};
+use super::outbox::AckStyle;
+use super::state::{Phase, State};
+use super::{Effect, Input, Reply, ReplyTo, Save, Step};
+use crate::time::{Mono, Now};
+use calls::Calls;
+use polls::Polls;
+use upstream::Stream;
+
+/// A chat: its durable state and what only this process knows.
+#[derive(Debug)]
+pub struct Session {
+    state: State,
+    settings: Settings,
+    now: Now,
+    out: Step,
+    polls: Polls,
+    calls: Calls,
+    stream: Stream,
+    /// POSTs whose answers are on their way: who waits, and which POST.
+    answering: VecDeque<(ReplyTo, u64)>,
+    abandon_at: Mono,
+    linger_until: Option<Mono>,
+}
+
+impl Session {
+    /// A chat of which nothing has happened yet.
+    #[must_use]
+    pub fn new(chat: ChatId, settings: Settings, now: Now) -> Self {
+        Self::around(State::new(chat), settings, now)
+    }
+
+    /// A chat as the store remembers it: a state and its facts since. Feed [`Input::Recovered`]
+    /// next.
+    #[must_use]
+    pub fn load(
+        snapshot: Option<(Now, State)>,
+        chat: ChatId,
+        deltas: &[Delta],
+        settings: Settings,
+        now: Now,
+    ) -> Self {
+        let (mut saved, mut state) = snapshot.unwrap_or_else(|| (Now::default(), State::new(chat)));
+        for delta in deltas {
+            saved = delta.at;
+            delta.facts.iter().for_each(|fact| state.apply(fact));
+        }
+        state.rebase(saved, now);
+        Self::around(state, settings, now)
+    }
+
+    fn around(state: State, settings: Settings, now: Now) -> Self {
+        let abandon_at = now.mono.plus(settings.abandoned_after);
+        Self {
+            state,
+            settings,
+            now,
+            out: Step::default(),
+            polls: Polls::default(),
+            calls: Calls::default(),
+            stream: Stream::default(),
+            answering: VecDeque::new(),
+            abandon_at,
+            linger_until: None,
+        }
+    }
+
+    /// The durable state, for a snapshot or a view.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes one input in. Write down [`Step::facts`] as [`Step::save`] says, then perform
+    /// [`Step::effects`] in order, then come back at [`Step::wake_at`] at the latest.
+    pub fn step(&mut self, now: Now, input: Input) -> Step {
+        self.now = now;
+        match input {
+            Input::Post { post, reply } => self.post(post, reply),
+            Input::Poll { ack, reply } => self.poll(ack, reply),
+            Input::Reconnect { offset, reply } => self.reconnect(offset, reply),
+            Input::Written { reply } => self.answer_written(reply),
+            Input::Lost { reply } => self.answer_lost(reply),
+            Input::Upstream(happening) => self.happened(happening),
+            Input::StreamOpen => self.stream_open(),
+            Input::StreamLost(lost) => self.stream_lost(lost),
+            Input::Called { call, outcome } => self.called(call, outcome),
+            Input::Deadline => {}
+            Input::Recovered => self.recovered(),
+            Input::Drain => self.drain(),
+        }
+        self.due();
+        self.pump();
+        self.answer_polls();
+        self.maybe_forget();
+        let mut step = std::mem::take(&mut self.out);
+        step.wake_at = self.next_deadline();
+        step
+    }
+
+    /// Decides something: applies the fact and hands it to the shell.
+    fn record(&mut self, fact: Fact) {
+        let late = match &fact {
+            // A client that acknowledges says itself what it has.
+            Fact::Sent { .. } => self.state.outbox.style() == AckStyle::Acks,
+            fact => fact.may_be_late(),
+        };
+        self.out.save = self.out.save.max(if late { Save::Lazily } else { Save::BeforeEffects });
+        self.state.apply(&fact);
+        self.out.facts.push(fact);
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        self.out.effects.push(effect);
+    }
+
+    fn reply(&mut self, to: ReplyTo, reply: Reply) {
+        self.effect(Effect::Reply(to, reply));
+    }
+
+    fn ended(&self) -> bool {
+        self.state.phase == Phase::Ended
+    }
+
+    /// The chat's process ended and another one took it over.
+    fn recovered(&mut self) {
+        self.state.outbox.recover();
+        self.abandon_at = self.now.mono.plus(self.settings.abandoned_after);
+        self.calls.doubt_first();
+        if self.state.bearer.is_some() && !self.ended() {
+            self.attach();
+        }
+    }
+
+    /// Everything whose time has come.
+    fn due(&mut self) {
+        self.success_due();
+        self.hold_due();
+        self.token_due();
+        self.abandoned_due();
+        self.stream_due();
+        self.give_up_due();
+    }
+
+    fn maybe_forget(&mut self) {
+        if !self.ended() {
+            return;
+        }
+        let now = self.now.mono;
+        let linger_until = *self.linger_until.get_or_insert(now.plus(LINGER));
+        let told = self.all_consumed() || now >= linger_until;
+        if told && self.state.pending.is_empty() && self.polls.is_empty() {
+            self.effect(Effect::Forget);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        let mut deadlines = vec![self.state.success_by, self.state.hold_until];
+        deadlines.push(self.polls.next_deadline());
+        deadlines.push(self.calls_deadline());
+        deadlines.push(self.stream.next_deadline());
+        if self.ended() {
+            deadlines.push(self.linger_until);
+        } else {
+            deadlines.push(self.state.token_ends);
+            deadlines.push(Some(self.abandon_at));
+        }
+        deadlines.into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,413 @@
+//! What is asked upstream: one command at a time, each until its outcome is known.
+//!
+//! An outcome in doubt is never resolved by sending again at once: first the echo on the stream is
+//! waited for, then the conversation is looked at, and only then the same id goes out again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::agent::{AgentEvent, FailReason};
+use super::super::fact::Fact;
+use super::super::limits::{BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW, ECHO_WAIT};
+use super::super::mutation::{self, Mutation};
+use super::super::pending::{Command, CommandKind, UpstreamCall, mergeable};
+use super::super::text::Text;
+use super::super::{CallId, Effect, Outcome};
+use super::Session;
+use crate::time::Mono;
+
+/// What this process knows about the first command.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    in_flight: Option<u64>,
+    attempts: u32,
+    next_at: Option<Mono>,
+    doubt: Doubt,
+    new_session: bool,
+    sent: VecDeque<Mono>,
+    pub(super) typing_until: Option<Mono>,
+    pub(super) typing_number: u64,
+}
+
+/// Whether the first command may have happened already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Doubt {
+    #[default]
+    None,
+    /// Its echo may still come.
+    Echo(Mono),
+    /// The conversation must be looked at.
+    Look,
+    /// The conversation is being looked at.
+    Looking,
+}
+
+impl Calls {
+    /// After a crash nobody knows whether the first command was attempted.
+    pub(super) const fn doubt_first(&mut self) {
+        self.doubt = Doubt::Look;
+    }
+
+    fn next_command(&mut self) {
+        self.in_flight = None;
+        self.attempts = 0;
+        self.next_at = None;
+        self.doubt = Doubt::None;
+        self.new_session = false;
+    }
+}
+
+impl Session {
+    pub(super) fn calls_deadline(&self) -> Option<Mono> {
+        let first = self.state.pending.front()?;
+        if self.calls.in_flight.is_some() {
+            return None;
+        }
+        let give_up = self.state.give_up.filter(|(number, _)| *number == first.number);
+        let echo = match self.calls.doubt {
+            Doubt::Echo(until) => Some(until),
+            _ => None,
+        };
+        [give_up.map(|(_, at)| at), echo, self.calls.next_at].into_iter().flatten().min()
+    }
+
+    /// Starts what can be started.
+    pub(super) fn pump(&mut self) {
+        let now = self.now.mono;
+        let Some(first) = self.state.pending.front().cloned() else { return };
+        let waiting = self.calls.next_at.is_some_and(|at| now < at);
+        if self.calls.in_flight.is_some() || waiting {
+            return;
+        }
+        if let Doubt::Echo(until) = self.calls.doubt
+            && until <= now
+        {
+            self.calls.doubt = Doubt::Look;
+        }
+        let message = matches!(first.kind, CommandKind::Say(_));
+        match self.calls.doubt {
+            Doubt::Echo(_) | Doubt::Looking => return,
+            Doubt::Look if message && !mutation::on(Mutation::LookFirst) => {
+                self.look(first.number);
+                return;
+            }
+            Doubt::Look | Doubt::None => {}
+        }
+        if message && !self.within_budget() {
+            return;
+        }
+        self.attempt(first.number);
+    }
+
+    fn look(&mut self, number: u64) {
+        self.calls.doubt = Doubt::Looking;
+        let call = self.list_entries();
+        self.effect(Effect::Call(CallId::Check(number), call));
+    }
+
+    pub(super) fn list_entries(&self) -> UpstreamCall {
+        UpstreamCall::ListEntries {
+            conversation: self.state.chat.conversation(),
+            since_millis: (self.state.newest_entry_millis - BACKFILL_OVERLAP_MILLIS).max(0),
+        }
+    }
+
+    /// Whether the message budget allows another one now; else waits for it. The last place in the
+    /// budget is shared by all that wait.
+    fn within_budget(&mut self) -> bool {
+        let now = self.now.mono;
+        let limit = self.settings.messages_per_minute.max(1);
+        while self.calls.sent.front().is_some_and(|at| at.plus(BUDGET_WINDOW) <= now) {
+            self.calls.sent.pop_front();
+        }
+        if self.calls.sent.len() >= limit {
+            self.calls.next_at = self.calls.sent.front().map(|at| at.plus(BUDGET_WINDOW));
+            return false;
+        }
+        let untouched = self.calls.attempts == 0 && self.calls.doubt == Doubt::None;
+        if self.calls.sent.len() + 1 >= limit
+            && (untouched || mutation::on(Mutation::FixedContents))
+        {
+            self.merge_waiting();
+        }
+        true
+    }
+
+    fn merge_waiting(&mut self) {
+        let count = mergeable(&self.state.pending, self.settings.text_limit);
+        if count < 2 {
+            return;
+        }
+        let lines = self.state.pending.iter().take(count).map(|command| match &command.kind {
+            CommandKind::Say(text) => text.as_str(),
+            _ => "",
+        });
+        let text = Text(lines.collect::<Vec<_>>().join("\n"));
+        self.record(Fact::Merged { count, text });
+    }
+
+    fn attempt(&mut self, number: u64) {
+        let Some(first) = self.state.pending.front().cloned() else { return };
+        let now = self.now.mono;
+        if self.state.give_up.is_none_or(|(known, _)| known != number) {
+            let give_up_at = now.plus(self.settings.send_give_up);
+            self.record(Fact::Attempted { number, give_up_at });
+        }
+        let call = self.call_for(&first);
+        if matches!(first.kind, CommandKind::Say(_)) {
+            self.calls.sent.push_back(now);
+        }
+        self.calls.attempts += 1;
+        self.calls.next_at = None;
+        self.calls.doubt = Doubt::None;
+        self.calls.in_flight = Some(number);
+        self.effect(Effect::Call(CallId::Command(number), call));
+    }
+
+    fn call_for(&self, command: &Command) -> UpstreamCall {
+        let conversation = self.state.chat.conversation();
+        let begin = &self.state.begin;
+        match &command.kind {
+            CommandKind::Mint => UpstreamCall::MintToken,
+            CommandKind::Create => UpstreamCall::CreateConversation {
+                id: conversation,
+                attributes: begin.attributes.clone(),
+                language: begin.language.clone(),
+            },
+            CommandKind::Say(text) => {
+                let each = mutation::on(Mutation::DerivedIds);
+                let number = command.number + if each { self.now.mono.millis() << 16 } else { 0 };
+                let again = (begin.attributes.clone(), begin.language.clone());
+                UpstreamCall::SendMessage {
+                    conversation,
+                    id: self.state.chat.message(number),
+                    text: text.clone(),
+                    new_session: self.calls.new_session.then_some(again),
+                }
+            }
+            CommandKind::Close => UpstreamCall::CloseConversation { conversation },
+        }
+    }
+
+    pub(super) fn called(&mut self, call: CallId, outcome: Outcome) {
+        match call {
+            CallId::Command(number) => self.command_ended(number, outcome),
+            CallId::Check(number) => self.looked(number, outcome),
+            CallId::Backfill => self.backfilled(outcome),
+            CallId::Routing => self.routing_told(&outcome),
+            CallId::Typing => {}
+        }
+    }
+
+    fn command_ended(&mut self, number: u64, outcome: Outcome) {
+        if self.calls.in_flight != Some(number) {
+            return;
+        }
+        self.calls.in_flight = None;
+        let Some(first) = self.state.pending.front().filter(|first| first.number == number) else {
+            return;
+        };
+        match first.kind {
+            CommandKind::Mint => self.mint_ended(number, outcome),
+            CommandKind::Create => self.create_ended(number, &outcome),
+            CommandKind::Say(_) => self.say_ended(number, &outcome),
+            CommandKind::Close => match outcome {
+                Outcome::Refused { status, wait } if status == 429 || status >= 500 => {
+                    self.try_later(wait);
+                }
+                Outcome::NotSent | Outcome::Unknown => self.try_later(None),
+                _ => self.resolve(number),
+            },
+        }
+    }
+
+    fn mint_ended(&mut self, number: u64, outcome: Outcome) {
+        match outcome {
+            Outcome::Token { bearer, last_event_id, lifetime } => {
+                let ends_at = lifetime.map(|life| {
+                    let grace = self.settings.token_grace.min(life / 4);
+                    self.now.mono.plus(life.saturating_sub(grace))
+                });
+                self.record(Fact::TokenGranted { bearer, last_event_id, ends_at });
+                self.resolve(number);
+                self.attach();
+            }
+            Outcome::Refused { status, wait } if retryable(status) => self.try_later(wait),
+            Outcome::NotSent | Outcome::Unknown => self.try_later(None),
+            _ => self.fail(FailReason::InternalFailure),
+        }
+    }
+
+    fn create_ended(&mut self, number: u64, outcome: &Outcome) {
+        match outcome {
+            // 409: an earlier attempt arrived after all; the id is ours alone.
+            Outcome::Done | Outcome::Refused { status: 409, .. } => {
+                self.record(Fact::Opened);
+                self.resolve(number);
+                self.tell_success();
+            }
+            Outcome::Refused { status, wait } if retryable(*status) => self.try_later(*wait),
+            Outcome::NotSent | Outcome::Unknown => self.try_later(None),
+            _ => self.fail(FailReason::InternalFailure),
+        }
+    }
+
+    fn say_ended(&mut self, number: u64, outcome: &Outcome) {
+        match *outcome {
+            Outcome::Done | Outcome::Refused { status: 409, .. } => self.resolve(number),
+            Outcome::Refused { status: 417, .. } if !self.calls.new_session => {
+                self.calls.new_session = true;
+            }
+            Outcome::Refused { status: 401 | 403 | 404, .. } => self.end_with_error(),
+            Outcome::Refused { status: 429, wait } => {
+                self.try_later(wait);
+                self.postpone_give_up();
+            }
+            Outcome::Refused { status: 412, wait } => self.try_later(wait),
+            Outcome::Refused { status, .. } if status < 500 => {
+                self.undeliverable();
+                self.resolve(number);
+            }
+            Outcome::NotSent => self.try_later(None),
+            _ => {
+                self.calls.doubt = match mutation::on(Mutation::LookFirst) {
+                    true => Doubt::None,
+                    false => Doubt::Echo(self.now.mono.plus(ECHO_WAIT)),
+                };
+            }
+        }
+    }
+
+    fn looked(&mut self, number: u64, outcome: Outcome) {
+        match outcome {
+            Outcome::Entries(entries) => {
+                for entry in entries {
+                    self.notice(entry);
+                }
+                if self.is_first(number) {
+                    self.calls.doubt = Doubt::None;
+                }
+            }
+            Outcome::Refused { status: 401 | 403 | 404, .. } if !self.ended() => {
+                self.end_with_error();
+            }
+            Outcome::Refused { status, .. } if status < 500 && status != 429 => {
+                // The list cannot be had: the same id again is the best that is left.
+                self.calls.doubt = Doubt::None;
+            }
+            _ if self.is_first(number) => {
+                self.calls.doubt = Doubt::Look;
+                self.try_later(None);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_first(&self, number: u64) -> bool {
+        self.state.pending.front().is_some_and(|first| first.number == number)
+    }
+
+    /// The command needs no more attention.
+    pub(super) fn resolve(&mut self, number: u64) {
+        let first = self.is_first(number);
+        self.record(Fact::Resolved { number });
+        if first {
+            self.calls.next_command();
+        }
+    }
+
+    /// The visitor's message came back on the stream or in the list: it was sent.
+    pub(super) fn echoed(&mut self, id: &str) {
+        let chat = self.state.chat;
+        let ours = self.state.pending.iter().find(|command| {
+            matches!(command.kind, CommandKind::Say(_))
+                && chat.message(command.number).to_string() == id
+        });
+        if let Some(number) = ours.map(|command| command.number) {
+            self.resolve(number);
+        }
+    }
+
+    fn try_later(&mut self, wait: Option<Duration>) {
+        let wait = wait.unwrap_or_default().max(self.backoff(self.calls.attempts));
+        self.calls.next_at = Some(self.now.mono.plus(wait));
+    }
+
+    /// Waiting because we were asked to does not count against the message.
+    fn postpone_give_up(&mut self) {
+        if let (Some((number, at)), Some(next)) = (self.state.give_up, self.calls.next_at) {
+            let give_up_at = at.plus(next.since(self.now.mono));
+            self.record(Fact::Attempted { number, give_up_at });
+        }
+    }
+
+    /// Doubles with each attempt; spread between half and the whole by the chat's id, so that chats
+    /// that failed together do not come back together.
+    pub(super) fn backoff(&self, attempts: u32) -> Duration {
+        spread(self.state.chat.0.as_u128(), attempts, BACKOFF)
+    }
+
+    pub(super) fn give_up_due(&mut self) {
+        let now = self.now.mono;
+        let Some(first) = self.state.pending.front() else { return };
+        let (number, message) = (first.number, matches!(first.kind, CommandKind::Say(_)));
+        let close = first.kind == CommandKind::Close;
+        let due = self.state.give_up.is_some_and(|(known, at)| known == number && at <= now);
+        if !due || self.calls.in_flight.is_some() {
+            return;
+        }
+        if message {
+            self.undeliverable();
+        }
+        if message || close {
+            self.resolve(number);
+        } else {
+            self.fail(FailReason::Unavailable);
+        }
+    }
+
+    /// Tells the visitor that a message did not arrive.
+    pub(super) fn undeliverable(&mut self) {
+        if !self.ended() {
+            let text = self.settings.undeliverable_text.clone();
+            self.tell(AgentEvent::Message { from: None, text });
+        }
+    }
+
+    /// Drops what was not begun; `true` when a message of the visitor was among it.
+    pub(super) fn drop_pending(&mut self) -> bool {
+        let numbers: Vec<_> = self.state.pending.iter().map(|command| command.number).collect();
+        let says = |command: &Command| matches!(command.kind, CommandKind::Say(_));
+        let message = self.state.pending.iter().any(says);
+        // A call that is under way stays so: what is queued next must not overtake it.
+        let in_flight = self.calls.in_flight;
+        for number in numbers {
+            self.resolve(number);
+        }
+        self.calls.in_flight = in_flight;
+        message
+    }
+
+    /// Whether the conversation may exist upstream.
+    pub(super) fn may_exist(&self) -> bool {
+        let creating = self.state.pending.iter().find(|c| c.kind == CommandKind::Create);
+        creating.is_none_or(|create| {
+            self.state.give_up.is_some_and(|(number, _)| number >= create.number)
+        })
+    }
+}
+
+const fn retryable(status: u16) -> bool {
+    matches!(status, 408 | 412 | 425 | 429) || status >= 500
+}
+
+/// A wait that doubles with each attempt from the first to the longest, between half and whole.
+pub(super) fn spread(
+    seed: u128,
+    attempts: u32,
+    (first, longest): (Duration, Duration),
+) -> Duration {
+    let whole = first.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(longest);
+    let turn = (seed >> (attempts % 8 * 8)) as u32 & 0xff;
+    whole / 2 + whole / 2 * turn / 255
+}

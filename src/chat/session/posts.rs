@@ -1,0 +1,164 @@
+//! What the visitor's program asks for.
+
+use super::super::agent::{AgentEvent, EndReason};
+use super::super::fact::Fact;
+use super::super::limits::{PENDING_MAX, RETRY_WINDOW, TYPING_EVERY};
+use super::super::outbox::Heard;
+use super::super::pending::{Command, CommandKind, UpstreamCall, split};
+use super::super::replay::{Seen, Verdict};
+use super::super::state::Phase;
+use super::super::text::Text;
+use super::super::visitor::{Begin, Post, VisitorCommand};
+use super::super::{CallId, Effect, Reply, ReplyTo};
+use super::Session;
+
+/// POSTs whose answers may be on their way at once.
+const ANSWERING_MAX: usize = 256;
+
+impl Session {
+    pub(super) fn post(&mut self, post: Post, reply: ReplyTo) {
+        let verdict = self.state.replay.judge(self.now.mono, &post);
+        if verdict == Verdict::Retry {
+            self.reply(reply, Reply::Ok);
+            return;
+        }
+        if let Some(refusal) = self.refusal(&post.command) {
+            self.reply(reply, refusal);
+            return;
+        }
+        if verdict == Verdict::NewUnnumbered {
+            self.record(Fact::NumbersDistrusted);
+        }
+        if !Self::ephemeral(&post.command) {
+            self.record(Fact::Accepted(Seen {
+                sequence: post.sequence,
+                fingerprint: post.fingerprint,
+                until: self.now.mono.plus(RETRY_WINDOW),
+                answered: false,
+            }));
+            if self.answering.len() == ANSWERING_MAX {
+                self.answering.pop_front();
+            }
+            self.answering.push_back((reply, post.fingerprint));
+        }
+        match post.command {
+            VisitorCommand::Begin(begin) => self.begin(*begin),
+            VisitorCommand::Say(text) => self.say(&text),
+            VisitorCommand::Typing => self.typing(true),
+            VisitorCommand::NotTyping => self.typing(false),
+            VisitorCommand::End => self.visitor_ends(),
+            VisitorCommand::Ignored => {}
+        }
+        self.reply(reply, Reply::Ok);
+    }
+
+    /// Typing and the like: not worth a write.
+    const fn ephemeral(command: &VisitorCommand) -> bool {
+        matches!(
+            command,
+            VisitorCommand::Typing | VisitorCommand::NotTyping | VisitorCommand::Ignored
+        )
+    }
+
+    fn refusal(&self, command: &VisitorCommand) -> Option<Reply> {
+        let begun = self.state.next_command > 1;
+        if self.ended() || (!begun && !matches!(command, VisitorCommand::Begin(_))) {
+            return Some(Reply::Gone);
+        }
+        match command {
+            VisitorCommand::Begin(_) if begun => {
+                Some(Reply::BadRequest("The chat of this session was already requested"))
+            }
+            VisitorCommand::Say(text) => {
+                let parts = text.as_str().len() / self.settings.text_limit.max(1) + 1;
+                let full = self.state.pending.len() + parts > PENDING_MAX;
+                full.then_some(Reply::Overloaded)
+            }
+            _ => None,
+        }
+    }
+
+    fn begin(&mut self, begin: Begin) {
+        let opening = begin.opening.clone();
+        let success_by = self.now.mono.plus(self.settings.success_after);
+        self.record(Fact::Began { begin: Box::new(begin), success_by });
+        self.queue(CommandKind::Mint);
+        self.queue(CommandKind::Create);
+        for text in opening {
+            self.say(&text);
+        }
+    }
+
+    fn say(&mut self, text: &Text) {
+        for part in split(text.as_str(), self.settings.text_limit) {
+            self.queue(CommandKind::Say(part));
+        }
+    }
+
+    pub(super) fn queue(&mut self, kind: CommandKind) {
+        let number = self.state.next_command;
+        self.record(Fact::Queued(Command { number, kind }));
+    }
+
+    fn typing(&mut self, started: bool) {
+        if !matches!(self.state.phase, Phase::Waiting | Phase::Talking) {
+            return;
+        }
+        let now = self.now.mono;
+        if started && self.calls.typing_until.is_some_and(|until| now < until) {
+            return;
+        }
+        self.calls.typing_until = started.then(|| now.plus(TYPING_EVERY));
+        self.calls.typing_number += 1;
+        // The clock keeps ids apart across restarts; a repeated notice would do no harm.
+        let number = self.now.wall.millis().unsigned_abs() ^ self.calls.typing_number;
+        let call = UpstreamCall::Typing {
+            conversation: self.state.chat.conversation(),
+            id: self.state.chat.typing(number),
+            started,
+        };
+        self.effect(Effect::Call(CallId::Typing, call));
+    }
+
+    fn visitor_ends(&mut self) {
+        self.tell(AgentEvent::Ended { reason: EndReason::Client });
+        self.close();
+    }
+
+    pub(super) fn answer_written(&mut self, reply: ReplyTo) {
+        if let Some(at) = self.answering.iter().position(|(to, _)| *to == reply)
+            && let Some((_, fingerprint)) = self.answering.remove(at)
+        {
+            self.record(Fact::Answered { fingerprint });
+        }
+    }
+
+    /// A client went away: a POST stays open to its retry; a poll's answer will be wanted again.
+    pub(super) fn answer_lost(&mut self, reply: ReplyTo) {
+        self.answering.retain(|(to, _)| *to != reply);
+        if self.poll_lost(reply) {
+            self.record(Fact::SendAgain { counted: false });
+        }
+    }
+
+    pub(super) fn reconnect(&mut self, offset: Option<i64>, reply: ReplyTo) {
+        if self.ended() && self.all_consumed() {
+            self.reply(reply, Reply::Gone);
+            return;
+        }
+        self.hear(self.state.outbox.read_offset(offset));
+        self.record(Fact::NumbersRestarted);
+        self.record(Fact::SessionDataDue(true));
+        self.reply(reply, Reply::Reconnected);
+    }
+
+    pub(super) fn hear(&mut self, heard: Vec<Heard>) {
+        for heard in heard {
+            self.record(match heard {
+                Heard::Style(style) => Fact::AckIs(style),
+                Heard::Consumed(through) => Fact::Consumed { through },
+                Heard::Again { counted } => Fact::SendAgain { counted },
+            });
+        }
+    }
+}

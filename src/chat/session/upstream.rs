@@ -1,0 +1,257 @@
+//! What the conversation tells: each entry once, in order, and what it means to a legacy client.
+//!
+//! The event map is domain.md 2.7. After a gap in the stream the entries list is asked first, and
+//! what the new stream brings meanwhile is held back, so that order holds.
+
+use std::time::Duration;
+
+use super::super::agent::{AgentEvent, FailReason, Person};
+use super::super::fact::Fact;
+use super::super::happening::{Happening, What};
+use super::super::limits::{BACKFILL_ATTEMPTS_MAX, HELD_BACK_MAX, REATTACH, STREAM_REFUSALS_MAX};
+use super::super::mutation::{self, Mutation};
+use super::super::state::Phase;
+use super::super::text::Text;
+use super::super::{CallId, Effect, Lost, Outcome};
+use super::Session;
+use super::calls::spread;
+use crate::time::Mono;
+
+/// A typing indicator lapses this long after its last renewal (miaw.md 5.6: 5 s, and some way).
+const TYPING_LAPSES: Duration = Duration::from_secs(7);
+
+/// What this process knows about the stream.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    failures: u32,
+    refusals: u32,
+    reattach_at: Option<Mono>,
+    gap: bool,
+    filling: Option<Filling>,
+    typing_lapses_at: Option<Mono>,
+    pub(super) position: Option<i64>,
+    pub(super) wait_seconds: Option<i64>,
+}
+
+/// A gap that is being filled.
+#[derive(Debug, Default)]
+struct Filling {
+    held: Vec<Happening>,
+    attempts: u32,
+    ask_at: Option<Mono>,
+}
+
+impl Stream {
+    pub(super) fn next_deadline(&self) -> Option<Mono> {
+        let ask = self.filling.as_ref().and_then(|filling| filling.ask_at);
+        [self.reattach_at, ask, self.typing_lapses_at].into_iter().flatten().min()
+    }
+}
+
+impl Session {
+    pub(super) fn attach(&mut self) {
+        self.stream.reattach_at = None;
+        let after = self.state.last_event_id.clone();
+        self.stream.gap |= self.state.newest_entry_millis > 0;
+        self.effect(Effect::Attach { after });
+    }
+
+    pub(super) fn stream_open(&mut self) {
+        self.stream.failures = 0;
+        if self.stream.gap && self.state.phase != Phase::Requested {
+            self.stream.filling = Some(Filling::default());
+            self.ask_for_gap();
+        }
+    }
+
+    pub(super) fn stream_lost(&mut self, lost: Lost) {
+        if self.ended() {
+            return;
+        }
+        self.stream.gap = true;
+        self.stream.filling = None;
+        self.stream.failures += 1;
+        if matches!(lost, Lost::Status(400 | 401 | 403 | 404)) {
+            self.stream.refusals += 1;
+            if self.stream.refusals > STREAM_REFUSALS_MAX {
+                self.end_with_error();
+                return;
+            }
+        }
+        let wait = spread(self.state.chat.0.as_u128(), self.stream.failures, REATTACH);
+        self.stream.reattach_at = Some(self.now.mono.plus(wait));
+    }
+
+    pub(super) fn stream_due(&mut self) {
+        let now = self.now.mono;
+        let due = |at: Option<Mono>| at.is_some_and(|at| at <= now);
+        if due(self.stream.typing_lapses_at) {
+            self.typing_over();
+        }
+        if self.ended() {
+            self.stream.reattach_at = None;
+            return;
+        }
+        if due(self.stream.reattach_at) {
+            self.attach();
+        }
+        if due(self.stream.filling.as_ref().and_then(|filling| filling.ask_at)) {
+            self.ask_for_gap();
+        }
+    }
+
+    fn ask_for_gap(&mut self) {
+        if let Some(filling) = &mut self.stream.filling {
+            filling.attempts += 1;
+            filling.ask_at = None;
+            let call = self.list_entries();
+            self.effect(Effect::Call(CallId::Backfill, call));
+        }
+    }
+
+    pub(super) fn backfilled(&mut self, outcome: Outcome) {
+        let attempts = self.stream.filling.as_ref().map_or(0, |filling| filling.attempts);
+        match outcome {
+            Outcome::Entries(entries) => {
+                for entry in entries {
+                    self.notice(entry);
+                }
+            }
+            _ if attempts < BACKFILL_ATTEMPTS_MAX => {
+                let at = self.now.mono.plus(self.backoff(attempts));
+                if let Some(filling) = &mut self.stream.filling {
+                    filling.ask_at = Some(at);
+                }
+                return;
+            }
+            _ => {}
+        }
+        self.stream.gap = false;
+        for happening in self.stream.filling.take().unwrap_or_default().held {
+            self.notice(happening);
+        }
+    }
+
+    /// One event of the stream.
+    pub(super) fn happened(&mut self, happening: Happening) {
+        self.stream.refusals = 0;
+        match &mut self.stream.filling {
+            Some(filling) if filling.held.len() < HELD_BACK_MAX => filling.held.push(happening),
+            // More than can be held back: the stream is attached anew from where we are.
+            Some(_) => self.stream_lost(Lost::Broken),
+            None => self.notice(happening),
+        }
+    }
+
+    /// Deals with an entry unless it was dealt with before.
+    pub(super) fn notice(&mut self, happening: Happening) {
+        let Happening { event_id, entry, at_millis, what } = happening;
+        let known = entry.as_ref().is_some_and(|entry| self.state.seen.contains(entry));
+        if known && !mutation::on(Mutation::Dedupe) {
+            if event_id.is_some() && event_id != self.state.last_event_id {
+                self.record(Fact::Noticed { event_id, entry: None, at_millis });
+            }
+            return;
+        }
+        let moved = event_id.is_some() && event_id != self.state.last_event_id;
+        if moved || entry.is_some() {
+            self.record(Fact::Noticed { event_id, entry, at_millis });
+        }
+        if let What::Echo(id) = &what {
+            self.echoed(id);
+        } else if !self.ended() {
+            self.mean(what);
+        }
+    }
+
+    fn mean(&mut self, what: What) {
+        match what {
+            What::Said { from, text } => self.said(from, text),
+            What::Typing(person) => self.agent_types(person),
+            What::NotTyping(_) => self.typing_over(),
+            What::Joined { who, bot } => self.joined(who, bot),
+            What::Left { subject } => self.left(&subject),
+            What::Routed { wait_seconds } => self.routed(wait_seconds),
+            What::RoutingFailed { nobody } if !self.state.established => self.fail(match nobody {
+                true => FailReason::Unavailable,
+                false => FailReason::InternalFailure,
+            }),
+            What::TransferStarted => self.transfer_started(),
+            What::QueuePosition(position) => {
+                self.stream.position = Some(position);
+                self.queue_changed();
+            }
+            What::SessionEnded | What::Closed => self.other_side_ended(),
+            What::SessionFailed if self.state.established => self.end_with_error(),
+            What::SessionFailed => self.fail(FailReason::Unavailable),
+            What::RoutingFailed { .. } | What::Echo(_) | What::Nothing => {}
+        }
+    }
+
+    fn said(&mut self, from: Option<Person>, text: Text) {
+        match &from {
+            None if !self.settings.system_messages => return,
+            Some(person) if !self.state.established => self.establish(person.clone()),
+            _ => {}
+        }
+        self.tell(AgentEvent::Message { from, text });
+        // The real service says so after each message (la-messages.json).
+        self.typing_over();
+    }
+
+    fn agent_types(&mut self, person: Person) {
+        self.stream.typing_lapses_at = Some(self.now.mono.plus(TYPING_LAPSES));
+        if self.state.typing.as_ref() != Some(&person) {
+            self.tell(AgentEvent::Typing(person));
+        }
+    }
+
+    fn typing_over(&mut self) {
+        self.stream.typing_lapses_at = None;
+        if let Some(person) = self.state.typing.clone() {
+            self.tell(AgentEvent::NotTyping(person));
+        }
+    }
+
+    fn joined(&mut self, who: Person, bot: bool) {
+        let new = !self.state.people.iter().any(|known| known.subject == who.subject);
+        if self.state.hold_until.is_some() {
+            self.record(Fact::HoldUntil(None));
+        }
+        if self.state.transferring {
+            self.record(Fact::Transferring(false));
+        }
+        if self.state.established && new {
+            self.record(Fact::Joined(who.clone()));
+            self.tell(AgentEvent::Transferred(who));
+        } else if !bot || self.settings.bot_establishes {
+            self.establish(who);
+        }
+    }
+
+    fn establish(&mut self, who: Person) {
+        if !self.state.established {
+            self.record(Fact::Joined(who.clone()));
+            self.tell(AgentEvent::Established(who));
+        }
+    }
+
+    fn routed(&mut self, wait_seconds: Option<i64>) {
+        let told = self.state.outcome_told;
+        let news = wait_seconds.is_some() && wait_seconds != self.stream.wait_seconds;
+        self.stream.wait_seconds = wait_seconds.or(self.stream.wait_seconds);
+        if !told || news {
+            self.queue_changed();
+        }
+    }
+
+    fn queue_changed(&mut self) {
+        if !self.state.outcome_told {
+            self.tell_success();
+        } else if self.state.begin.queue_updates && !self.state.established {
+            let position = self.stream.position.unwrap_or(self.settings.unknown_position);
+            let wait_seconds = self.stream.wait_seconds.unwrap_or(-1);
+            self.tell(AgentEvent::QueueUpdate { position, wait_seconds });
+        }
+    }
+}

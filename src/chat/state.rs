@@ -1,0 +1,261 @@
+//! Everything about a chat that outlives the process, and how facts change it.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::agent::{AgentEvent, Person};
+use super::fact::Fact;
+use super::ids::ChatId;
+use super::limits::{SEEN_ENTRIES_MAX, TRANSCRIPT_MAX};
+use super::outbox::{Heard, Outbox};
+use super::pending::{Command, CommandKind};
+use super::replay::Replay;
+use super::text::{Secret, Text};
+use super::visitor::Begin;
+use crate::time::{Mono, Now};
+
+/// How far a chat has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Asked for; the conversation does not exist yet.
+    #[default]
+    Requested,
+    /// The conversation exists; nobody has joined.
+    Waiting,
+    /// Someone has joined.
+    Talking,
+    /// Over.
+    Ended,
+}
+
+/// The durable part of a chat: the fold of its facts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// Which chat.
+    pub chat: ChatId,
+    /// How far it has come.
+    pub phase: Phase,
+    /// What was asked at the start.
+    pub begin: Begin,
+    /// Messages on their way to the visitor.
+    pub outbox: Outbox,
+    /// POSTs that were acted on.
+    pub replay: Replay,
+    /// What is still to be done upstream.
+    pub pending: VecDeque<Command>,
+    /// The number of the next command.
+    pub next_command: u64,
+    /// When the first command is given up, once it was attempted.
+    pub give_up: Option<(u64, Mono)>,
+    /// The access token.
+    pub bearer: Option<Secret>,
+    /// When the chat must end for want of a token.
+    pub token_ends: Option<Mono>,
+    /// `Last-Event-ID`.
+    pub last_event_id: Option<String>,
+    /// Time of the newest entry dealt with, in epoch milliseconds.
+    pub newest_entry_millis: i64,
+    /// Entries dealt with, newest last.
+    pub seen: VecDeque<String>,
+    /// Who is there from the business's side.
+    pub people: Vec<Person>,
+    /// Whether the visitor was told that the chat is established.
+    pub established: bool,
+    /// Whether the visitor was told of success or failure of the request.
+    pub outcome_told: bool,
+    /// When success is told at the latest.
+    pub success_by: Option<Mono>,
+    /// When the chat ends unless someone joins.
+    pub hold_until: Option<Mono>,
+    /// Whether a transfer is under way.
+    pub transferring: bool,
+    /// Whether the next answer begins with `ChasitorSessionData`.
+    pub session_data_due: bool,
+    /// The last lines of the chat, for `ChasitorSessionData`.
+    pub transcript: VecDeque<Line>,
+    /// Whose typing indicator is on.
+    pub typing: Option<Person>,
+}
+
+/// One line of the transcript.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Who said it; `None` is the visitor.
+    pub from: Option<Text>,
+    /// What was said.
+    pub text: Text,
+}
+
+impl State {
+    /// A chat of which nothing is known yet.
+    #[must_use]
+    pub fn new(chat: ChatId) -> Self {
+        Self {
+            chat,
+            phase: Phase::default(),
+            begin: Begin::default(),
+            outbox: Outbox::default(),
+            replay: Replay::default(),
+            pending: VecDeque::new(),
+            next_command: 1,
+            give_up: None,
+            bearer: None,
+            token_ends: None,
+            last_event_id: None,
+            newest_entry_millis: 0,
+            seen: VecDeque::new(),
+            people: Vec::new(),
+            established: false,
+            outcome_told: false,
+            success_by: None,
+            hold_until: None,
+            transferring: false,
+            session_data_due: false,
+            transcript: VecDeque::new(),
+            typing: None,
+        }
+    }
+
+    /// Whether nothing more will ever be done upstream for this chat.
+    #[must_use]
+    pub fn finished(&self) -> bool {
+        self.phase == Phase::Ended && self.pending.is_empty()
+    }
+
+    /// Takes one fact in.
+    pub fn apply(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Began { begin, success_by } => {
+                self.begin = (**begin).clone();
+                self.success_by = Some(*success_by);
+            }
+            Fact::Accepted(seen) => self.replay.remember(seen.clone()),
+            Fact::Answered { fingerprint } => self.replay.answered(*fingerprint),
+            Fact::NumbersDistrusted => self.replay.distrust_numbers(),
+            Fact::NumbersRestarted => self.replay.restart_numbers(),
+            Fact::Queued(command) => self.queue(command),
+            Fact::Merged { count, text } => self.merge(*count, text),
+            Fact::Attempted { number, give_up_at } => self.give_up = Some((*number, *give_up_at)),
+            Fact::Resolved { number } => self.pending.retain(|command| command.number != *number),
+            Fact::TokenGranted { bearer, last_event_id, ends_at } => {
+                self.bearer = Some(bearer.clone());
+                self.last_event_id.clone_from(last_event_id);
+                self.token_ends = *ends_at;
+            }
+            Fact::Opened => self.raise(Phase::Waiting),
+            Fact::Noticed { event_id, entry, at_millis } => {
+                self.notice(event_id.as_ref(), entry.as_ref(), *at_millis);
+            }
+            Fact::Told(event) => self.tell(event),
+            Fact::Sent { through } => self.outbox.mark_sent(*through),
+            Fact::Consumed { through } => self.outbox.hear(Heard::Consumed(*through)),
+            Fact::SendAgain { counted } => self.outbox.hear(Heard::Again { counted: *counted }),
+            Fact::AckIs(style) => self.outbox.hear(Heard::Style(*style)),
+            Fact::SessionDataDue(due) => self.session_data_due = *due,
+            Fact::Joined(person) => {
+                self.people.retain(|known| known.subject != person.subject);
+                self.people.push(person.clone());
+            }
+            Fact::Left { subject } => self.people.retain(|known| known.subject != *subject),
+            Fact::HoldUntil(until) => self.hold_until = *until,
+            Fact::Transferring(yes) => self.transferring = *yes,
+            Fact::Ended => self.raise(Phase::Ended),
+        }
+    }
+
+    fn raise(&mut self, phase: Phase) {
+        if self.phase != Phase::Ended {
+            self.phase = phase;
+        }
+    }
+
+    fn queue(&mut self, command: &Command) {
+        self.next_command = self.next_command.max(command.number + 1);
+        if let CommandKind::Say(text) = &command.kind {
+            self.remember_line(Line { from: None, text: text.clone() });
+        }
+        self.pending.push_back(command.clone());
+    }
+
+    fn merge(&mut self, count: usize, text: &Text) {
+        if let Some(first) = self.pending.front_mut() {
+            first.kind = CommandKind::Say(text.clone());
+            self.pending.drain(1..count.min(self.pending.len()));
+        }
+    }
+
+    fn notice(&mut self, event_id: Option<&String>, entry: Option<&String>, at_millis: i64) {
+        if event_id.is_some() {
+            self.last_event_id = event_id.cloned();
+        }
+        if let Some(entry) = entry {
+            self.seen.push_back(entry.clone());
+            if self.seen.len() > SEEN_ENTRIES_MAX {
+                self.seen.pop_front();
+            }
+        }
+        self.newest_entry_millis = self.newest_entry_millis.max(at_millis);
+    }
+
+    fn tell(&mut self, event: &AgentEvent) {
+        match event {
+            AgentEvent::RequestSuccess { .. } | AgentEvent::RequestFail { .. } => {
+                self.outcome_told = true;
+                self.success_by = None;
+            }
+            AgentEvent::Established(_) => {
+                self.established = true;
+                self.raise(Phase::Talking);
+            }
+            AgentEvent::Message { from, text } => {
+                let name = from.as_ref().map_or_else(|| Text::from("System"), |p| p.name.clone());
+                self.remember_line(Line { from: Some(name), text: text.clone() });
+            }
+            AgentEvent::Typing(person) => self.typing = Some(person.clone()),
+            AgentEvent::NotTyping(_) => self.typing = None,
+            _ => {}
+        }
+        self.outbox.push(event.clone());
+    }
+
+    fn remember_line(&mut self, line: Line) {
+        self.transcript.push_back(line);
+        if self.transcript.len() > TRANSCRIPT_MAX {
+            self.transcript.pop_front();
+        }
+    }
+
+    /// Moves every instant from the time of the process that wrote the state (as of `saved`) into
+    /// this process's time; the downtime counts.
+    pub fn rebase(&mut self, saved: Now, now: Now) {
+        let down = now.wall.millis_since(saved.wall).max(0);
+        let rebase = |then: Mono| {
+            let ahead = then.millis() as i64 - saved.mono.millis() as i64 - down;
+            Mono::from_millis((now.mono.millis() as i64 + ahead).max(0) as u64)
+        };
+        self.give_up = self.give_up.map(|(number, at)| (number, rebase(at)));
+        self.token_ends = self.token_ends.map(rebase);
+        self.success_by = self.success_by.map(rebase);
+        self.hold_until = self.hold_until.map(rebase);
+        self.replay.rebase(rebase);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Wall;
+    use uuid::Uuid;
+
+    #[test]
+    fn rebasing_counts_the_downtime() {
+        let at = |wall, mono| Now { wall: Wall::from_millis(wall), mono: Mono::from_millis(mono) };
+        let mut state = State::new(ChatId(Uuid::from_u128(1)));
+        state.token_ends = Some(Mono::from_millis(100_000));
+        state.hold_until = Some(Mono::from_millis(61_000));
+        state.rebase(at(1_000_000, 60_000), at(1_005_000, 200));
+        assert_eq!(state.token_ends, Some(Mono::from_millis(35_200)));
+        assert_eq!(state.hold_until, Some(Mono::from_millis(0)));
+    }
+}

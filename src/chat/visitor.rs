@@ -1,0 +1,50 @@
+//! What a visitor's program can ask for.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::text::Text;
+
+/// One POST, already read by the facade.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// `X-LIVEAGENT-SEQUENCE`, when it was a number.
+    pub sequence: Option<u64>,
+    /// A hash of noun and body; two POSTs with the same one are the same request.
+    pub fingerprint: u64,
+    /// What it asks for.
+    pub command: VisitorCommand,
+}
+
+/// The requests that change a chat.
+#[derive(Clone, Debug)]
+pub enum VisitorCommand {
+    /// `ChasitorInit`: start the chat.
+    Begin(Box<Begin>),
+    /// `ChatMessage`.
+    Say(Text),
+    /// `ChasitorTyping`.
+    Typing,
+    /// `ChasitorNotTyping`.
+    NotTyping,
+    /// `ChatEnd`, `ChatCancel` or `DELETE System/SessionId`.
+    End,
+    /// A documented noun that changes nothing here.
+    Ignored,
+}
+
+/// A translated `ChasitorInit`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    /// The button the client asked for.
+    pub button_id: String,
+    /// Routing attributes of the conversation.
+    pub attributes: BTreeMap<String, String>,
+    /// The conversation's language, in MIAW's form.
+    pub language: Option<String>,
+    /// What is said in the visitor's name before anything else.
+    pub opening: Vec<Text>,
+    /// Whether the client wants `QueueUpdate`.
+    pub queue_updates: bool,
+}

@@ -1,0 +1,260 @@
+//! From files to a checked configuration.
+//!
+//! Promised: everything that can be said about the files is said at once; between tenants: unique
+//! ids and hosts, and one cutover per org.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::problem::{Note, Problem, Problems};
+use super::section::{Cx, Section};
+use super::source::{At, Env, Found, Source};
+use super::tenant::{self, Origin, Tenant};
+use super::values::{self, LISTEN};
+use super::{Config, DEFAULT_LISTEN, Egress, Limits, StoreConfig};
+
+/// The most tenants one configuration may name.
+const MOST_TENANTS: usize = 10_000;
+const TENANTS: &str = "one folder and *.toml, e.g. \"tenants/*.toml\"";
+
+/// A configuration and what is worth knowing about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Corrections and remarks; they stop nothing.
+    pub notes: Vec<Note>,
+}
+
+/// Reads a file, the tenant files it names and the process's environment.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    load_with(path, &|name| std::env::var(name).ok())
+}
+
+/// Like [`load`], with an environment of the caller's choice.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load_with(path: &Path, env: Env<'_>) -> Result<Loaded, Problems> {
+    let source = Source::read(path).map_err(|problem| Problems(vec![*problem]))?;
+    load_source(&source, env)
+}
+
+/// Like [`load`], from a text; `base_dir` is the folder that relative paths count from.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load_str(text: &str, base_dir: &Path, env: Env<'_>) -> Result<Loaded, Problems> {
+    let path = base_dir.join("bridge.toml");
+    load_source(&Source { path, text: text.to_owned() }, env)
+}
+
+fn load_source(main: &Source, env: Env<'_>) -> Result<Loaded, Problems> {
+    let found = Found::default();
+    let config = read_all(main, env, &found);
+    let Found { problems, notes } = found;
+    match (config, problems.into_inner()) {
+        (Some(config), problems) if problems.is_empty() => {
+            Ok(Loaded { config, notes: notes.into_inner() })
+        }
+        (_, problems) => Err(Problems(problems)),
+    }
+}
+
+fn read_all(main: &Source, env: Env<'_>, found: &Found) -> Option<Config> {
+    let cx = Cx { source: main, env, found };
+    let table = parse(cx)?;
+    let root = Section::new(cx, "", &table, 0..0);
+    let listen = listen(&root);
+    let store = store(&root);
+    let limits = root.section("limits").map(Limits::read).unwrap_or_default();
+    let egress = root.section("egress").map(egress).unwrap_or_default();
+    let written = root.sections("tenant");
+    let mut any = !written.is_empty();
+    let mut tenants: Vec<(Tenant, Origin)> = written.into_iter().filter_map(tenant::read).collect();
+    if let Some(pattern) = root.text("tenants") {
+        let files = tenant_files(main.folder(), &pattern.value).unwrap_or_else(|message| {
+            found.problem(pattern.at.says(message).expected(TENANTS));
+            any = true;
+            Vec::new()
+        });
+        any |= !files.is_empty();
+        tenants.extend(files.iter().filter_map(|path| tenant_file(path, env, found)));
+    }
+    root.finish();
+    if !any {
+        let at = At { key: "tenant".to_owned(), place: main.place(&(0..0)) };
+        let problem = at.says("there is no tenant").expected("at least one section [[tenant]]");
+        found.problem(problem.help("copy one from bridge.example.toml"));
+    }
+    between_tenants(&tenants, found);
+    let tenants = tenants.into_iter().map(|(tenant, _)| tenant).collect();
+    Some(Config { listen, store, tenants, limits, egress })
+}
+
+/// The table of a file; every mistake in its form is a problem.
+fn parse<'a>(cx: Cx<'a>) -> Option<DeTable<'a>> {
+    let (table, errors) = DeTable::parse_recoverable(&cx.source.text);
+    if errors.is_empty() {
+        return Some(table.into_inner());
+    }
+    for error in errors {
+        let at = cx.at("", &error.span().unwrap_or(0..0));
+        cx.found.problem(at.says(format!("is not TOML: {}", error.message())));
+    }
+    None
+}
+
+fn tenant_file(path: &Path, env: Env<'_>, found: &Found) -> Option<(Tenant, Origin)> {
+    let source = Source::read(path).map_err(|problem| found.problem(*problem)).ok()?;
+    let cx = Cx { source: &source, env, found };
+    let table = parse(cx)?;
+    tenant::read(Section::new(cx, "", &table, 0..0))
+}
+
+/// The files of `folder/*.toml`, by name.
+fn tenant_files(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let (folder, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+    let Some((head, tail)) = name.split_once('*').filter(|_| !folder.contains('*')) else {
+        return Err(format!("`{pattern}` has no `*` in its last part alone"));
+    };
+    let folder = base.join(folder);
+    let entries = std::fs::read_dir(&folder)
+        .map_err(|error| format!("`{}` cannot be read: {error}", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| format!("`{pattern}` cannot be listed: {error}"))?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let fits = name.len() >= head.len() + tail.len()
+            && name.starts_with(head)
+            && name.ends_with(tail)
+            && !name.starts_with('.');
+        if fits && path.is_file() {
+            files.push(path);
+        }
+        if files.len() > MOST_TENANTS {
+            return Err(format!("`{pattern}` names more than {MOST_TENANTS} files"));
+        }
+    }
+    if files.is_empty() {
+        return Err(format!("`{pattern}` names no file in `{}`", folder.display()));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn listen(root: &Section<'_>) -> SocketAddr {
+    let Some(section) = root.section_if_table("listen") else {
+        return root.read("listen", DEFAULT_LISTEN, LISTEN, values::listen);
+    };
+    let host = section.read("host", DEFAULT_LISTEN.ip(), "an IP address", |text| {
+        text.parse().map_err(|_| format!("`{text}` is not an IP address"))
+    });
+    let port = section.read("port", DEFAULT_LISTEN.port(), "a port, 0 to 65535", |text| {
+        text.parse().map_err(|_| format!("`{text}` is not a port"))
+    });
+    section.finish();
+    SocketAddr::new(host, port)
+}
+
+fn store(root: &Section<'_>) -> StoreConfig {
+    let folder = root.cx.source.folder();
+    let section = root.section("store");
+    let path = section.as_ref().and_then(|s| s.text("path")).map(|text| text.value);
+    let key_ring = section.as_ref().and_then(|s| s.text("key_ring")).map(|text| text.value);
+    if let Some(section) = section {
+        section.finish();
+    }
+    let path = path.unwrap_or_else(|| super::DEFAULT_STORE_PATH.to_owned());
+    if path == "memory" {
+        return StoreConfig::Memory;
+    }
+    let key_ring = folder.join(key_ring.unwrap_or_else(|| format!("{path}.keys")));
+    StoreConfig::Sqlite { path: folder.join(path), key_ring }
+}
+
+fn egress(section: Section<'_>) -> Egress {
+    let found = section.cx.found;
+    let proxy = section.secret("proxy").and_then(|(secret, at)| {
+        let url = url::Url::parse(secret.reveal()).ok();
+        if url.is_some_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host()) {
+            return Some(secret);
+        }
+        let problem = at.says("is not the address of an HTTP proxy");
+        found.problem(problem.expected("e.g. \"http://proxy.acme.example:3128\""));
+        None
+    });
+    let extra_ca_file = section.text("extra_ca_file").and_then(|text| {
+        let path = section.cx.source.folder().join(&text.value);
+        let message = match std::fs::read_to_string(&path) {
+            Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => return Some(path),
+            Ok(_) => format!("`{}` holds no certificate", path.display()),
+            Err(error) => format!("`{}` cannot be read: {error}", path.display()),
+        };
+        found.problem(text.at.says(message).expected("a PEM file with at least one certificate"));
+        None
+    });
+    section.finish();
+    Egress { proxy, extra_ca_file }
+}
+
+/// What only shows when all tenants are seen together.
+fn between_tenants(tenants: &[(Tenant, Origin)], found: &Found) {
+    let hosts: RefCell<Vec<(&str, &str)>> = RefCell::default();
+    for (i, (tenant, origin)) in tenants.iter().enumerate() {
+        let earlier = tenants.get(..i).unwrap_or_default();
+        if let Some((_, first)) = earlier.iter().find(|(t, _)| t.id == tenant.id) {
+            let message = format!("`{}` is the id of two tenants", tenant.id);
+            found.problem(also(&origin.id, message, &first.id).expected("an id of its own"));
+        }
+        for (host, at) in tenant.hosts.iter().zip(&origin.hosts) {
+            let mut hosts = hosts.borrow_mut();
+            if let Some((_, owner)) = hosts.iter().find(|(h, _)| h == host) {
+                let message = format!("`{host}` is named by tenant `{owner}` already");
+                found.problem(at.says(message).expected("each host once"));
+            }
+            hosts.push((host, &tenant.id));
+        }
+        let org = |t: &Tenant| t.miaw.organization_id.clone();
+        let same_org = earlier.iter().find(|(t, _)| org(t) == org(tenant));
+        if let Some((other, _)) = same_org.filter(|(t, _)| !same_cutover(t, tenant)) {
+            let message = format!(
+                "tenants `{}` and `{}` share the org {} but not the cutover",
+                other.id,
+                tenant.id,
+                org(tenant)
+            );
+            let problem = origin.plan.says(message).code("CF003");
+            found.problem(
+                problem
+                    .expected("one cutover per org: its rate limits and routing are shared")
+                    .help(format!(
+                        "give both the same removal, margin and steps as `{}`",
+                        other.id
+                    )),
+            );
+        }
+        if let Some(legacy) = &tenant.legacy
+            && values::id15(&legacy.organization_id) != tenant.miaw.organization_id
+        {
+            let message = "the legacy half and the MIAW half name different orgs";
+            found.note(origin.id.says(message).code("CF002"));
+        }
+    }
+}
+
+fn same_cutover(a: &Tenant, b: &Tenant) -> bool {
+    let (a, b) = (&a.plan, &b.plan);
+    (a.removal, a.margin, &a.steps) == (b.removal, b.margin, &b.steps)
+}
+
+fn also(at: &At, message: String, first: &At) -> Problem {
+    let (file, line) = (first.place.file.display(), first.place.line);
+    at.says(message).help(format!("the other one is at {file}:{line}"))
+}

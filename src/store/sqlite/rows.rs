@@ -1,0 +1,234 @@
+//! The statements, over sealed bytes. Each function runs inside a savepoint of the writer's, so an
+//! error halfway leaves nothing behind.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::super::{NewChat, StoreError};
+use crate::time::Wall;
+
+/// How many chats one purge statement deletes, so that commits need not wait long behind it.
+pub(super) const PURGE_CHATS: u32 = 200;
+
+/// A [`super::super::Commit`] whose blob is sealed.
+pub(super) struct SealedCommit {
+    pub(super) chat: Uuid,
+    pub(super) number: u64,
+    pub(super) body: Body,
+    pub(super) ended_at: Option<Wall>,
+}
+
+/// What a commit stores.
+pub(super) enum Body {
+    /// One more delta.
+    Delta(Vec<u8>),
+    /// A snapshot instead of all history.
+    Snapshot(Vec<u8>),
+}
+
+/// A chat as it is stored; blobs with the number they are sealed for.
+pub(super) struct SealedChat {
+    pub(super) tenant: String,
+    pub(super) snapshot: Option<(u64, Vec<u8>)>,
+    pub(super) deltas: Vec<(u64, Vec<u8>)>,
+    pub(super) ended_at: Option<Wall>,
+}
+
+/// A change as it is stored.
+pub(super) struct SealedChange {
+    pub(super) number: u64,
+    pub(super) at: Wall,
+    pub(super) body: Vec<u8>,
+}
+
+pub(super) fn open(db: &Connection, chat: &NewChat, first: &[u8]) -> Result<(), StoreError> {
+    let id = chat.id.as_bytes();
+    let inserted = db
+        .prepare_cached(
+            "INSERT INTO chat (id, tenant, opened_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )
+        .and_then(|mut sql| sql.execute(params![id, chat.tenant, chat.at.millis()]))
+        .map_err(failed)?;
+    if inserted == 0 {
+        return Err(StoreError::AlreadyThere { chat: chat.id });
+    }
+    insert_delta(db, chat.id, 1, first)
+}
+
+pub(super) fn commit(db: &Connection, commit: &SealedCommit) -> Result<(), StoreError> {
+    let chat = commit.chat;
+    let next = next_number(db, chat)?.ok_or(StoreError::NoSuchChat { chat })?;
+    if commit.number != next {
+        return Err(StoreError::OutOfOrder { chat, got: commit.number, next });
+    }
+    match &commit.body {
+        Body::Delta(delta) => insert_delta(db, chat, next, delta)?,
+        Body::Snapshot(snapshot) => replace_history(db, chat, next, snapshot)?,
+    }
+    if let Some(ended_at) = commit.ended_at {
+        db.prepare_cached("UPDATE chat SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL")
+            .and_then(|mut sql| sql.execute(params![chat.as_bytes(), ended_at.millis()]))
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn insert_delta(db: &Connection, chat: Uuid, number: u64, body: &[u8]) -> Result<(), StoreError> {
+    db.prepare_cached("INSERT INTO delta (chat, number, body) VALUES (?1, ?2, ?3)")
+        .and_then(|mut sql| sql.execute(params![chat.as_bytes(), signed(number), body]))
+        .map(drop)
+        .map_err(failed)
+}
+
+fn replace_history(db: &Connection, chat: Uuid, last: u64, body: &[u8]) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM delta WHERE chat = ?1")
+        .and_then(|mut sql| sql.execute([chat.as_bytes()]))
+        .map_err(failed)?;
+    db.prepare_cached("INSERT OR REPLACE INTO snapshot (chat, number, body) VALUES (?1, ?2, ?3)")
+        .and_then(|mut sql| sql.execute(params![chat.as_bytes(), signed(last), body]))
+        .map(drop)
+        .map_err(failed)
+}
+
+/// Read off the history itself, so that an ordinary commit is one insert and nothing else.
+fn next_number(db: &Connection, chat: Uuid) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT 1 + max(
+            coalesce((SELECT max(number) FROM delta WHERE chat = ?1), 0),
+            coalesce((SELECT number FROM snapshot WHERE chat = ?1), 0))
+        FROM chat WHERE id = ?1";
+    let next = db
+        .prepare_cached(sql)
+        .and_then(|mut sql| sql.query_row([chat.as_bytes()], |row| row.get::<_, i64>(0)).optional())
+        .map_err(failed)?;
+    next.map(unsigned).transpose()
+}
+
+pub(super) fn load(db: &Connection, chat: Uuid) -> Result<Option<SealedChat>, StoreError> {
+    let id = chat.as_bytes();
+    let found: Option<(String, Option<i64>)> = db
+        .prepare_cached("SELECT tenant, ended_at FROM chat WHERE id = ?1")
+        .and_then(|mut sql| sql.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+        .map_err(failed)?;
+    let Some((tenant, ended_at)) = found else { return Ok(None) };
+    let snapshot = numbered(db, "SELECT number, body FROM snapshot WHERE chat = ?1", chat)?.pop();
+    let sql = "SELECT number, body FROM delta WHERE chat = ?1 ORDER BY number";
+    let deltas = numbered(db, sql, chat)?;
+    let before = snapshot.as_ref().map_or(0, |(number, _)| *number);
+    let dense = deltas.iter().zip(before + 1..).all(|((number, _), expected)| *number == expected);
+    if !dense || (deltas.is_empty() && snapshot.is_none()) {
+        return Err(StoreError::Damaged { detail: format!("chat {chat} has gaps in its history") });
+    }
+    let ended_at = ended_at.map(Wall::from_millis);
+    Ok(Some(SealedChat { tenant, snapshot, deltas, ended_at }))
+}
+
+fn numbered(db: &Connection, sql: &str, chat: Uuid) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    let mut sql = db.prepare_cached(sql).map_err(failed)?;
+    let rows = sql.query_map([chat.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.map_err(failed)?
+        .map(|row| row.map_err(failed).and_then(|(n, body)| Ok((unsigned(n)?, body))))
+        .collect()
+}
+
+pub(super) fn unfinished(
+    db: &Connection,
+    after: Option<Uuid>,
+    limit: u32,
+) -> Result<Vec<Uuid>, StoreError> {
+    // No id is shorter than the empty blob, so it stands for "from the beginning".
+    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
+    let sql = "SELECT id FROM chat INDEXED BY chat_unfinished
+        WHERE ended_at IS NULL AND id > ?1 ORDER BY id LIMIT ?2";
+    let mut sql = db.prepare_cached(sql).map_err(failed)?;
+    let rows = sql.query_map(params![after, limit], |row| row.get::<_, [u8; 16]>(0));
+    rows.map_err(failed)?.map(|id| id.map(Uuid::from_bytes).map_err(failed)).collect()
+}
+
+/// Deletes at most [`PURGE_CHATS`] chats.
+pub(super) fn purge(db: &Connection, ended_before: Wall) -> Result<u32, StoreError> {
+    let sql = "DELETE FROM chat WHERE id IN
+        (SELECT id FROM chat WHERE ended_at IS NOT NULL AND ended_at < ?1 LIMIT ?2)";
+    let deleted = db
+        .prepare_cached(sql)
+        .and_then(|mut sql| sql.execute(params![ended_before.millis(), PURGE_CHATS]))
+        .map_err(failed)?;
+    Ok(deleted as u32)
+}
+
+pub(super) fn erase(db: &Connection, chat: Uuid) -> Result<bool, StoreError> {
+    db.prepare_cached("DELETE FROM chat WHERE id = ?1")
+        .and_then(|mut sql| sql.execute([chat.as_bytes()]))
+        .map(|deleted| deleted > 0)
+        .map_err(failed)
+}
+
+pub(super) fn changes_after(
+    db: &Connection,
+    number: u64,
+    limit: u32,
+) -> Result<Vec<SealedChange>, StoreError> {
+    let sql = "SELECT number, at, body FROM change WHERE number > ?1 ORDER BY number LIMIT ?2";
+    let mut sql = db.prepare_cached(sql).map_err(failed)?;
+    let rows = sql.query_map(params![signed(number), limit], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?))
+    });
+    rows.map_err(failed)?
+        .map(|row| {
+            let (number, at, body) = row.map_err(failed)?;
+            Ok(SealedChange { number: unsigned(number)?, at: Wall::from_millis(at), body })
+        })
+        .collect()
+}
+
+/// `body` is sealed for number `after + 1`.
+pub(super) fn append_change(
+    db: &Connection,
+    at: Wall,
+    body: &[u8],
+    after: u64,
+) -> Result<u64, StoreError> {
+    let last = db
+        .prepare_cached("SELECT coalesce(max(number), 0) FROM change")
+        .and_then(|mut sql| sql.query_row([], |row| row.get(0)))
+        .map_err(failed)?;
+    let last = unsigned(last)?;
+    if after != last {
+        return Err(StoreError::Conflict { last });
+    }
+    db.prepare_cached("INSERT INTO change (number, at, body) VALUES (?1, ?2, ?3)")
+        .and_then(|mut sql| sql.execute(params![signed(last + 1), at.millis(), body]))
+        .map_err(failed)?;
+    Ok(last + 1)
+}
+
+pub(super) fn probe(db: &Connection) -> Result<(), StoreError> {
+    let sql = "INSERT INTO probe (id, times) VALUES (1, 1)
+        ON CONFLICT DO UPDATE SET times = times + 1";
+    db.prepare_cached(sql).and_then(|mut sql| sql.execute([])).map(drop).map_err(failed)
+}
+
+/// Translates the engine's error. Its texts name tables and columns, never values.
+#[expect(clippy::needless_pass_by_value, reason = "so that it fits map_err")]
+pub(super) fn failed(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    let detail = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full,
+        Some(ErrorCode::ReadOnly) => StoreError::ReadOnly,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Damaged { detail }
+        }
+        _ => StoreError::Engine { detail },
+    }
+}
+
+/// Numbers count up from 1 by one; none comes near the end of `i64`. A caller's larger one is
+/// simply beyond every stored number.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unsigned(number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number)
+        .map_err(|_| StoreError::Damaged { detail: "a number below zero".to_owned() })
+}
