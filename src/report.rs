@@ -1,1 +1,12 @@
-//! Findings, checks and the migration dry run.
+//! Findings, and the migration dry run as data, Markdown and one HTML page.
+//!
+//! Promised: pure and deterministic; every code has a slug, a meaning and advice; nothing here
+//! quotes a visitor's value unless the caller asks for values.
+
+pub mod codes;
+pub mod finding;
+
+pub mod dry_run;
+mod groups;
+pub mod html;
+pub mod markdown;

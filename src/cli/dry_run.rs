@@ -1,8 +1,158 @@
+//! `dry-run`: reads the files, calls the pure report, writes one form of it.
+//!
+//! Exit codes: 0 clean, 1 warnings under `--strict`, 2 errors, 3 could not run.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+use anyhow::Context as _;
 
-pub(super) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::mapping::{self, Mapping};
+use crate::report::dry_run::{self, Document, Inputs, Report, RoutingRow};
+use crate::report::{html, markdown};
+use crate::router::calendar;
+use crate::router::decide::{Draw, PastRemoval};
+use crate::time::Wall;
+
+const COULD_NOT_RUN: u8 = 3;
+
+/// Exit codes: 0 clean, 1 warnings under --strict, 2 errors, 3 could not run.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 clean, 1 warnings under --strict, 2 errors, 3 could not run")]
+pub(super) struct Args {
+    /// The bridge's configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// A pre-chat document: a whole ChasitorInit body, or prechatEntities and prechatDetails
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    prechat: Vec<PathBuf>,
+    /// The instant the report speaks for, e.g. 2026-02-01T00:00:00Z; now unless given
+    #[arg(long, value_name = "INSTANT", value_parser = Wall::parse)]
+    as_of: Option<Wall>,
+    /// Only this tenant
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
+    /// Print JSON
+    #[arg(long, group = "form")]
+    json: bool,
+    /// Print Markdown (the default)
+    #[arg(long, group = "form")]
+    markdown: bool,
+    /// Print one self-contained HTML page
+    #[arg(long, group = "form")]
+    html: bool,
+    /// Print values instead of their length and hash
+    #[arg(long)]
+    show_values: bool,
+    /// Exit with 1 when there are warnings
+    #[arg(long)]
+    strict: bool,
+    /// Write to this file instead of the terminal
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let written = report(&args).and_then(|report| write(&args, &report).map(|()| report));
+    match written {
+        Ok(report) => Ok(ExitCode::from(report.exit_code(args.strict))),
+        Err(error) => {
+            eprintln!("liveagent-bridge: {error:#}");
+            Ok(ExitCode::from(COULD_NOT_RUN))
+        }
+    }
+}
+
+fn report(args: &Args) -> anyhow::Result<Report> {
+    let config = config::load(&args.config)?;
+    let documents = args.prechat.iter().map(|path| document(path)).collect::<Result<_, _>>()?;
+    let as_of = args.as_of.unwrap_or_else(|| Clock::system().now().wall);
+    let tenants = tenants(&config, args.tenant.as_deref(), as_of)?;
+    Ok(dry_run::build(&Inputs { as_of, show_values: args.show_values, tenants, documents }))
+}
+
+fn document(path: &Path) -> anyhow::Result<Document> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = String::from_utf8(bytes)
+        .ok()
+        .with_context(|| format!("{} is not UTF-8 text; save it as UTF-8", path.display()))?;
+    Ok(Document { name: path.display().to_string(), text })
+}
+
+fn tenants(
+    config: &Config,
+    only: Option<&str>,
+    as_of: Wall,
+) -> anyhow::Result<Vec<dry_run::Tenant>> {
+    let known: Vec<&str> = config.tenants.iter().map(|t| t.id.as_str()).collect();
+    if let Some(id) = only.filter(|id| !known.contains(id)) {
+        anyhow::bail!("no tenant `{id}` in the configuration; it has {}", known.join(", "));
+    }
+    let chosen = config.tenants.iter().filter(|t| only.is_none_or(|id| t.id == id));
+    chosen.map(|tenant| inputs_of(tenant, as_of)).collect()
+}
+
+fn inputs_of(tenant: &config::Tenant, as_of: Wall) -> anyhow::Result<dry_run::Tenant> {
+    let mapping = match &tenant.mapping_path {
+        Some(path) => load_mapping(path)?,
+        None => Mapping::default(),
+    };
+    let legacy = tenant.legacy.as_ref();
+    Ok(dry_run::Tenant {
+        id: tenant.id.clone(),
+        mapping_name: tenant.mapping_path.as_ref().map(|p| p.display().to_string()),
+        mapping,
+        deployment_id: legacy.map(|l| l.deployment_id.clone()).unwrap_or_default(),
+        button_id: legacy.and_then(|l| l.button_id.clone()).unwrap_or_default(),
+        routing: routing(tenant, as_of),
+        findings: Vec::new(),
+    })
+}
+
+/// The routing table, with a row for the report's own instant. A ramp is answered for the first lot.
+fn routing(tenant: &config::Tenant, as_of: Wall) -> Vec<RoutingRow> {
+    let Some(draw) = Draw::new(0) else { return Vec::new() };
+    let latch = PastRemoval::NOT_YET;
+    let mut rows = calendar::table(&tenant.plan, latch, draw);
+    let label = "this report".to_owned();
+    match rows.iter_mut().find(|row| row.at == as_of) {
+        Some(row) => row.label = format!("{}, {label}", row.label),
+        None => rows.push(calendar::row(&tenant.plan, as_of, label, latch, draw)),
+    }
+    rows.sort_by_key(|row| row.at);
+    let plain = |row: calendar::Row| RoutingRow {
+        label: row.label,
+        utc: row.at.to_string(),
+        local: row.local,
+        route: row.decision.route.code().to_owned(),
+        because: row.decision.because.to_string(),
+    };
+    rows.into_iter().map(plain).collect()
+}
+
+fn load_mapping(path: &Path) -> anyhow::Result<Mapping> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    mapping::load::load(&name, &text).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the mapping file cannot be used:\n{}", lines.join("\n"))
+    })
+}
+
+fn write(args: &Args, report: &Report) -> anyhow::Result<()> {
+    let text = if args.json {
+        report.to_json()
+    } else if args.html {
+        html::render(report)
+    } else {
+        markdown::render(report)
+    };
+    match &args.out {
+        Some(path) => std::fs::write(path, text)
+            .with_context(|| format!("cannot write {}", path.display())),
+        None => std::io::stdout().write_all(text.as_bytes()).context("cannot write the report"),
+    }
 }

@@ -1,0 +1,212 @@
+//! The mapping file: one set of types for TOML and JSON.
+//!
+//! Promised: unknown members are refused; the order of rules is kept. `load` in this folder reads
+//! the file and explains what is wrong with it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::limits::{DEFAULT_KEY_LEN, DEFAULT_VALUE_LEN};
+
+/// A tenant's mapping. `Mapping::default()` is the built-in rules alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mapping {
+    /// What holds where no rule says otherwise.
+    pub defaults: Defaults,
+    /// `[[rule]]`, in file order.
+    pub rules: Vec<Rule>,
+    /// `[[constant]]`, in file order.
+    pub constants: Vec<Constant>,
+    /// `[[accept]]`, in file order.
+    pub accept: Vec<Accept>,
+}
+
+/// `[defaults]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Defaults {
+    /// The longest value in UTF-16 units.
+    pub max_value_len: usize,
+    /// The longest generated key.
+    pub max_key_len: usize,
+    /// What happens to longer values.
+    pub overflow: Overflow,
+    /// What happens to details without a rule.
+    pub unmapped: Unmapped,
+    /// Whether keys are compared with channel metadata, where there is any.
+    pub channel_names: ChannelNames,
+    /// What the opening message holds.
+    pub opening_message: Opening,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            max_value_len: DEFAULT_VALUE_LEN,
+            max_key_len: DEFAULT_KEY_LEN,
+            overflow: Overflow::default(),
+            unmapped: Unmapped::default(),
+            channel_names: ChannelNames::default(),
+            opening_message: Opening::default(),
+        }
+    }
+}
+
+/// What happens to an over-long value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overflow {
+    /// It is not sent.
+    Error,
+    /// It is cut.
+    Truncate,
+    /// It is cut, and the full text follows in the opening message if agents may see it.
+    #[default]
+    FirstMessage,
+}
+
+/// What happens to a detail without a rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmapped {
+    /// It gets a generated key.
+    #[default]
+    Generate,
+    /// It is left out.
+    Drop,
+    /// It is left out, and that is an error.
+    Error,
+}
+
+/// Comparison with channel metadata.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelNames {
+    /// Undeclared keys are errors.
+    #[default]
+    Strict,
+    /// Undeclared keys are warnings.
+    Lenient,
+}
+
+/// What the opening message holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Opening {
+    /// The full text of over-long values only.
+    #[default]
+    Overflow,
+    /// A line for every detail that agents may see, as legacy's panel showed them.
+    Details,
+}
+
+/// `[[rule]]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rule {
+    /// With `field`: matches details that feed this entity field.
+    pub entity: Option<String>,
+    /// With `entity`.
+    pub field: Option<String>,
+    /// Matches the detail of exactly this label.
+    pub label: Option<String>,
+    /// Matches details that fill this transcript field.
+    pub transcript_field: Option<String>,
+    /// The attribute key.
+    pub to: Option<String>,
+    /// Leave the detail out.
+    pub drop: bool,
+    /// Why it is left out.
+    pub reason: Option<String>,
+    /// The flow variable the key is mapped to in the org; for reports only.
+    pub flow_variable: Option<String>,
+    /// The parameter's maximum, in UTF-16 units.
+    pub max_len: Option<usize>,
+    /// A missing value is an error.
+    pub required: bool,
+    /// The value when there is none.
+    pub default: Option<String>,
+    /// Replaces values; one that is not in it becomes `default`, else stays.
+    pub table: BTreeMap<String, String>,
+    /// Joins a list by this separator instead of writing JSON text.
+    pub join: Option<String>,
+    /// For people.
+    pub note: Option<String>,
+}
+
+/// How precisely a rule names what it matches; the more precise goes first (K1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Precision {
+    /// Entity and field.
+    EntityField,
+    /// Label.
+    Label,
+    /// Transcript field.
+    TranscriptField,
+}
+
+impl Rule {
+    /// How the rule matches; `None` when it names nothing.
+    #[must_use]
+    pub const fn precision(&self) -> Option<Precision> {
+        match (&self.entity, &self.field, &self.label, &self.transcript_field) {
+            (Some(_), Some(_), _, _) => Some(Precision::EntityField),
+            (_, _, Some(_), _) => Some(Precision::Label),
+            (_, _, _, Some(_)) => Some(Precision::TranscriptField),
+            _ => None,
+        }
+    }
+
+    /// What the rule matches, for people and for finding two rules that match the same.
+    #[must_use]
+    pub fn selector(&self) -> String {
+        match (&self.entity, &self.field, &self.label, &self.transcript_field) {
+            (Some(entity), Some(field), _, _) => format!("{entity}.{field}"),
+            (_, _, Some(label), _) => format!("label `{label}`"),
+            (_, _, _, Some(field)) => format!("transcript field {field}"),
+            _ => "nothing".to_owned(),
+        }
+    }
+}
+
+/// `[[constant]]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Constant {
+    /// The attribute key.
+    pub to: String,
+    /// The value; `{button_id}`, `{deployment_id}`, `{visitor_name}` and `{language}` are filled in.
+    pub value: String,
+    /// For people.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// The placeholders of a constant.
+pub const PLACEHOLDERS: [&str; 4] =
+    ["{button_id}", "{deployment_id}", "{visitor_name}", "{language}"];
+
+/// `[[accept]]`: a declared and dated loss.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accept {
+    /// The finding's id or slug.
+    pub code: String,
+    /// Where; also everything below it. Absent: everywhere.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Why it is accepted.
+    pub reason: String,
+    /// The last day (UTC) the acceptance holds.
+    pub until: jiff::civil::Date,
+}
+
+impl Accept {
+    /// Does it cover this place? `prechatEntities[0]` covers `prechatEntities[0].fields[1]`.
+    #[must_use]
+    pub fn covers(&self, path: &str) -> bool {
+        let Some(own) = self.path.as_deref() else { return true };
+        path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}

@@ -1,0 +1,107 @@
+//! Codes about channel, routing, events, tokens, configuration and cutover. Not all of them are
+//! found by the dry run: some need channel metadata or a live check.
+
+use super::codes;
+use crate::report::finding::{Code, Entry, Severity};
+
+codes! {
+CH201 "parameter-undeclared" Error "The channel declares no parameter for a key"
+    "MIAW drops the attribute without a word."
+    "Add a custom parameter whose channel variable is exactly this key, and map it to a flow variable.";
+CH202 "parameter-unverified" Warning "A generated key needs a channel parameter"
+    "No channel metadata was given; if the parameter does not exist, MIAW drops the attribute without a word."
+    "Add a custom parameter whose channel variable is exactly this key, map it to a flow variable, and publish.";
+CH203 "parameter-unmapped" Error "A channel parameter is mapped to no flow variable"
+    "The value reaches the channel and ends there."
+    "Add a parameter mapping to a flow variable.";
+CH204 "queue-routing" Error "The channel routes to a queue, not to a flow"
+    "Nothing receives the attributes."
+    "Set Omni-Channel Routing to Omni-Flow with a fallback queue.";
+CH205 "standard-parameter" Note "A standard parameter is needed on the channel"
+    "The standard parameters exist but must be chosen and mapped."
+    "Add the standard parameter to the channel and map it to a flow variable.";
+CH206 "mapped-parameter" Note "A mapped key needs a channel parameter"
+    "The mapping file names the key; the channel must declare it in the same spelling."
+    "Add the custom parameter and map it to the flow variable, if not done already.";
+CH210 "fallback-queue" Error "The fallback queue is missing or empty"
+    "A chat the flow cannot place is never answered."
+    "Set a fallback queue with members.";
+CH211 "channel-inactive" Error "The channel is not active or not published"
+    "No conversation can start."
+    "Activate the channel and publish the deployment; it takes up to ten minutes.";
+CH220 "parameter-unfed" Warning "A channel parameter is fed by no detail"
+    "The flow variable stays empty."
+    "Feed it by a rule or a constant, or remove it.";
+RT301 "button-without-target" Error "A button has no target"
+    "MIAW knows no buttons; a chat from this one cannot be placed."
+    "Name the deployment, and if needed a constant, for this button.";
+RT302 "direct-routing-lost" Warning "Routing to an agent or by button override is lost"
+    "agentId, doFallback and buttonOverrides have no successor on the wire."
+    "Route in the Omni-Channel flow, for instance by a constant or an attribute.";
+RT303 "button-settings-lost" Note "Settings of the button are not carried over"
+    "Skills, queue lengths and re-route attempts live elsewhere in MIAW."
+    "Set them on queue, presence configuration and flow.";
+EV401 "position-or-wait" Warning "Only one of queue position and wait time can be on"
+    "The other one is filled with -1."
+    "Choose one on the channel.";
+EV402 "agent-end" Note "An agent's end is not a close event"
+    "The end is taken from the session's status."
+    "Nothing.";
+EV403 "transfer-looks-like-end" Note "A transfer looks like the agent leaving"
+    "The bridge asks the routing status and waits before it ends the chat."
+    "Nothing.";
+EV404 "inactive-is-not-ended" Warning "An inactive session is not an ended one"
+    "MIAW ends an inactive session only after a day or more."
+    "Set idle timeouts on the channel, or use session-based chat.";
+EV405 "agent-name" Note "The agent's name may be an alias"
+    "What visitors see depends on the org's settings."
+    "Check the display name of agents.";
+AV501 "availability-unknown" Warning "Anonymous availability does not exist"
+    "Legacy told clients whether agents are there; MIAW does not."
+    "Choose how the bridge answers availability for this tenant.";
+AV502 "nobody-online" Warning "MIAW may wait for ever when nobody is online"
+    "Legacy answered Unavailable."
+    "Check fallback queue and agent availability; the bridge gives up after its accept timeout.";
+TK601 "token-life" Warning "A chat can outlive its token"
+    "The bridge ends it politely before the token expires."
+    "Lengthen the token's life on the channel.";
+TK602 "silently-anonymous" Error "An identity token was silently taken as anonymous"
+    "The visitor is not verified, though the answer was 200."
+    "Check the key set and the claims of the identity token.";
+FL701 "file-limits" Warning "File types or sizes differ between the two sides"
+    "A file that legacy took may be refused."
+    "Align allowed types and size on the channel.";
+NW801 "stream-buffered" Error "A proxy holds the event stream back"
+    "Replies arrive late or never."
+    "Turn buffering off for text/event-stream.";
+RL901 "rate-limit" Warning "The org's rate limits are near"
+    "The bridge queues what exceeds them."
+    "Spread the ramp, or ask Salesforce for higher limits.";
+TR150 "transcript-throttled" Warning "A transcript as first messages exceeds the message rate"
+    "More than 22 messages a minute are throttled."
+    "Send the transcript as one message.";
+LS101 "no-successor" Note "A legacy feature has no successor"
+    "Sneak peek, geolocation, breadcrumbs and custom events are accepted and go nowhere."
+    "Remove what depends on them.";
+OB160 "transcript-automation" Note "Reports and automation on LiveChatTranscript"
+    "They see no new records after the cutover."
+    "Rebuild them on MessagingSession.";
+OB161 "session-automation" Note "Automation on MessagingSession"
+    "A failing trigger or flow there can keep a session from ending."
+    "Test the end of a session with all automation on.";
+CF001 "base-url" Error "A base address is not what is expected"
+    "Calls go to the wrong host or path."
+    "Use the corrected address named in the message.";
+CF002 "id-length" Note "An id has another length than documented"
+    "15 and 18 characters are both accepted and compared on 15."
+    "Nothing.";
+CF003 "one-org-two-cutovers" Error "Two tenants share an org and differ in their cutover"
+    "Rate limits and channels belong to the org."
+    "Give both tenants the same dates.";
+CU010 "clock-or-zone" Warning "Clock or time zone of the cutover need attention"
+    "The announced date names no time zone."
+    "Declare the instant with its zone.";
+CU011 "chats-straddle-removal" Error "Chats may run into the removal"
+    "A legacy chat that still runs at the removal is cut off."
+    "Stop legacy starts earlier: widen the margin.";
+}
