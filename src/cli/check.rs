@@ -1,8 +1,63 @@
+//! `check`: every problem of a configuration, without starting anything.
+//!
+//! Exit codes: 0 no problem (notes may be printed), 2 at least one problem. `serve` refuses to
+//! start on the same problems.
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+use crate::config::{self, Loaded, Problem};
 
-pub(super) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 no problem, 2 at least one problem.")]
+pub(super) struct Args {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Prints one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { config, json } = args;
+    let outcome = config::load(&config);
+    let (loaded, problems) = match outcome {
+        Ok(loaded) => (Some(loaded), Vec::new()),
+        Err(problems) => (None, problems.0),
+    };
+    let notes = loaded.as_ref().map(|l| l.notes.as_slice()).unwrap_or_default();
+    if json {
+        let ok = problems.is_empty();
+        let list = |all: &[Problem]| all.iter().map(Problem::json).collect::<Vec<_>>();
+        let report = serde_json::json!({
+            "ok": ok, "problems": list(&problems), "notes": list(notes),
+        });
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(2) });
+    }
+    for problem in &problems {
+        println!("{problem}\n");
+    }
+    for note in notes {
+        println!("note: {note}\n");
+    }
+    let Some(loaded) = loaded else {
+        println!("{}: {}", config.display(), count(problems.len(), "problem"));
+        return Ok(ExitCode::from(2));
+    };
+    println!("{}: {}", config.display(), summary(&loaded));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let notes = match loaded.notes.len() {
+        0 => String::new(),
+        n => format!(", {}", count(n, "note")),
+    };
+    format!("no problems, {}{notes}", count(loaded.config.tenants.len(), "tenant"))
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
