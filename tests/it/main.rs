@@ -4,6 +4,8 @@
 mod dry_run;
 mod mapping;
 mod budget;
+mod emulator_liveagent;
+mod emulator_miaw;
 mod sse;
 mod store_contract;
 mod tidy;
