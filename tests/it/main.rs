@@ -2,6 +2,10 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
 mod budget;
+mod facade;
+mod liveagent_adapter;
+mod serve;
 mod sse;
+mod stage;
 mod store_contract;
 mod tidy;
