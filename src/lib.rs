@@ -20,4 +20,5 @@ pub mod config;
 pub mod emulator;
 pub mod facade;
 pub mod observe;
+pub mod serve;
 pub mod store;
