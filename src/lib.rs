@@ -14,6 +14,7 @@ pub mod report;
 pub mod router;
 
 pub mod adapter;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

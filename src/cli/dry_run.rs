@@ -55,8 +55,8 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let written = report(&args).and_then(|report| write(&args, &report).map(|()| report));
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let written = report(args).and_then(|report| write(args, &report).map(|()| report));
     match written {
         Ok(report) => Ok(ExitCode::from(report.exit_code(args.strict))),
         Err(error) => {
@@ -70,7 +70,7 @@ fn report(args: &Args) -> anyhow::Result<Report> {
     let config = config::load(&args.config)?;
     let documents = args.prechat.iter().map(|path| document(path)).collect::<Result<_, _>>()?;
     let as_of = args.as_of.unwrap_or_else(|| Clock::system().now().wall);
-    let tenants = tenants(&config, args.tenant.as_deref(), as_of)?;
+    let tenants = tenants(&config.config, args.tenant.as_deref(), as_of)?;
     Ok(dry_run::build(&Inputs { as_of, show_values: args.show_values, tenants, documents }))
 }
 
@@ -151,8 +151,9 @@ fn write(args: &Args, report: &Report) -> anyhow::Result<()> {
         markdown::render(report)
     };
     match &args.out {
-        Some(path) => std::fs::write(path, text)
-            .with_context(|| format!("cannot write {}", path.display())),
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+        }
         None => std::io::stdout().write_all(text.as_bytes()).context("cannot write the report"),
     }
 }
