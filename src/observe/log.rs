@@ -4,6 +4,8 @@
 //! its id. `LIVEAGENT_BRIDGE_LOG` sets the level and the modules (`info`, `debug`,
 //! `liveagent_bridge::adapter=debug` …).
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 /// The environment variable that sets the level.
@@ -13,6 +15,7 @@ pub const VARIABLE: &str = "LIVEAGENT_BRIDGE_LOG";
 pub fn start(json: bool) {
     let filter = EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
     // Only a test that starts it twice can fail here, and it loses nothing.
     let _ = if json { log.json().try_init() } else { log.compact().try_init() };
 }
