@@ -4,6 +4,7 @@
 mod dry_run;
 mod mapping;
 mod budget;
+mod emulator_desk;
 mod emulator_liveagent;
 mod emulator_miaw;
 mod facade;
