@@ -3,6 +3,7 @@
 
 mod budget;
 mod dry_run;
+mod emulator_desk;
 mod emulator_liveagent;
 mod emulator_miaw;
 mod facade;

@@ -5,7 +5,7 @@ const by = (id) => document.getElementById(id);
 const TYPING_STOPS_AFTER_MS = 3000;
 const names = { liveagent: 'Live Agent', miaw: 'MIAW' };
 let chats = [];
-let current = null;
+let current = decodeURIComponent(location.hash.slice(1)) || null;
 let typing = null;
 let asking = false;
 let askAgain = false;
@@ -61,7 +61,12 @@ function listed(chat) {
   const last = chat.lines.length ? chat.lines[chat.lines.length - 1].text : '';
   button.append(element('small', '', `${names[chat.service]} · ${chat.state}`));
   button.append(element('small', '', last.length > 40 ? `${last.slice(0, 40)}…` : last));
-  button.onclick = () => { current = chat.id; show(); by('text').focus(); };
+  button.onclick = () => {
+    current = chat.id;
+    history.replaceState(null, '', `#${encodeURIComponent(chat.id)}`);
+    show();
+    by(chat.state === 'waiting' ? 'accept' : 'text').focus();
+  };
   item.append(button);
   return item;
 }

@@ -1,6 +1,7 @@
 //! One legacy session: its numbers, its queue of messages, its rules.
 //!
-//! Promised: message *i* has number *i*; an acknowledgement beyond what was delivered loses nothing.
+//! Promised: message *i* has number *i*; an acknowledgement beyond what was delivered loses
+//! nothing.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -101,24 +101,7 @@ impl Miaw {
                 return Err(error(StatusCode::PRECONDITION_FAILED, message, "PRECONDITION_FAILED"));
             }
             let file_id = entry.message.file_id;
-            let attachment = Attachment {
-                id: Some(file_id.clone()),
-                name: Some(name),
-                mime_type: Some(kind.clone()),
-                url: Some(format!("{FILES_PATH}{file_id}")),
-                reference_id: None,
-            };
-            let message = AbstractMessage {
-                message_type: MessageType::StaticContent,
-                id: entry.message.id,
-                static_content: Some(StaticContent {
-                    format_type: FormatType::Attachments,
-                    text: entry.message.text,
-                    attachments: Some(vec![attachment]),
-                    ..StaticContent::default()
-                }),
-                ..AbstractMessage::default()
-            };
+            let message = message(entry.message.id, entry.message.text, &file_id, name, &kind);
             let request = SendMessage {
                 message,
                 es_developer_name: entry.es_developer_name,
@@ -139,6 +122,34 @@ impl Miaw {
             Some((kind, bytes)) => ([(CONTENT_TYPE, kind.clone())], bytes.clone()).into_response(),
             None => StatusCode::NOT_FOUND.into_response(),
         }
+    }
+}
+
+/// The message that carries a stored file.
+fn message(
+    id: String,
+    text: Option<String>,
+    file_id: &str,
+    name: String,
+    kind: &str,
+) -> AbstractMessage {
+    let attachment = Attachment {
+        id: Some(file_id.to_owned()),
+        name: Some(name),
+        mime_type: Some(kind.to_owned()),
+        url: Some(format!("{FILES_PATH}{file_id}")),
+        reference_id: None,
+    };
+    AbstractMessage {
+        message_type: MessageType::StaticContent,
+        id,
+        static_content: Some(StaticContent {
+            format_type: FormatType::Attachments,
+            text,
+            attachments: Some(vec![attachment]),
+            ..StaticContent::default()
+        }),
+        ..AbstractMessage::default()
     }
 }
 

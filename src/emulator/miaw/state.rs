@@ -330,6 +330,14 @@ impl Inner {
         }
     }
 
+    /// Drops what nobody can reach any more: guests without a token, and all that is theirs.
+    pub(super) fn forget_expired(&mut self, now: Now) {
+        self.tokens.retain(|_, token| token.expires > now.mono);
+        let live: HashSet<&str> = self.tokens.values().map(|t| t.subject.as_str()).collect();
+        self.subjects.retain(|subject, _| live.contains(subject.as_str()));
+        self.conversations.retain(|_, c| live.contains(c.subject.as_str()));
+    }
+
     pub(super) fn record(&self, id: &str) -> Option<String> {
         let session = self.conversations.get(id)?.session.as_ref()?;
         Some(session.record.clone())

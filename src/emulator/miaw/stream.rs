@@ -79,9 +79,8 @@ impl Miaw {
             UnauthorizedBody::Text => (StatusCode::UNAUTHORIZED, text).into_response(),
             UnauthorizedBody::Spring => {
                 let at = self.clock.now().wall;
-                let body = format!(
-                    r#"{{"timestamp":"{at}","status":401,"error":"Unauthorized","path":"{SSE_PATH}"}}"#
-                );
+                let members = r#""status":401,"error":"Unauthorized","path""#;
+                let body = format!(r#"{{"timestamp":"{at}",{members}:"{SSE_PATH}"}}"#);
                 let headers = [(CONTENT_TYPE, "application/json")];
                 (StatusCode::UNAUTHORIZED, headers, body).into_response()
             }

@@ -74,7 +74,9 @@ impl Miaw {
             let admitted = window.admit(now, 200, Duration::from_secs(60));
             admitted.map_err(|wait| too_many(&inner.knobs, wait))?;
         }
-        inner.tokens.retain(|_, token| token.expires > now.mono);
+        if inner.tokens.len() >= MAX_TOKENS {
+            inner.forget_expired(now);
+        }
         if inner.tokens.len() >= MAX_TOKENS {
             return Err(StatusCode::SERVICE_UNAVAILABLE.into_response());
         }
