@@ -9,6 +9,8 @@ mod facade;
 mod liveagent_adapter;
 mod mapping;
 mod serve;
+mod config_check;
+mod router_dates;
 mod sse;
 mod stage;
 mod store_contract;
