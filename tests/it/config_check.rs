@@ -247,3 +247,19 @@ fn an_unreadable_file_is_a_problem_too() {
     let problems = load_with(Path::new("/nowhere/none.toml"), &|_| None).unwrap_err();
     assert!(problems.to_string().starts_with("/nowhere/none.toml: cannot be read"));
 }
+
+#[test]
+fn problems_of_a_mapping_file_are_told_with_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let named =
+        |name: &str| tenant("").replace("\"acme\"\n", &format!("\"acme\"\nmapping = \"{name}\"\n"));
+    let wrong = "version = 1\n\n[[rulee]]\nlabel = \"a\"\n";
+    std::fs::write(folder.path().join("wrong.toml"), wrong).unwrap();
+    std::fs::write(folder.path().join("right.toml"), "version = 1\n").unwrap();
+    let text = named("wrong.toml").replace("Web_Support", "Web Support");
+    let problems = load_str(&text, folder.path(), &|_| None).unwrap_err();
+    let text = problems.to_string();
+    assert_eq!(problems.0.len(), 2, "{text}");
+    assert!(text.contains("wrong.toml:3: ") && text.contains("rulee"), "{text}");
+    assert!(load_str(&named("right.toml"), folder.path(), &|_| None).is_ok());
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
 mod budget;
+mod config_check;
 mod dry_run;
 mod emulator_liveagent;
 mod emulator_miaw;
@@ -11,6 +12,7 @@ mod mapping;
 mod serve;
 mod config_check;
 mod router_dates;
+mod serve;
 mod sse;
 mod stage;
 mod store_contract;
