@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use crate::clock::Clock;
 use crate::config::{self, values};
 use crate::router::calendar::{self, Row, next_change};
-use crate::router::decide::{Draw, PastRemoval};
+use crate::router::decide::{Draw, PastRemoval, Route};
 use crate::router::plan::{Plan, Stage};
 use crate::time::Wall;
 
@@ -59,7 +59,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let now = Clock::system().now().wall;
+    let now = whole_second(Clock::system().now().wall);
     // Each row answers for its own date: only the plan decides here, no history.
     let row =
         |at, label: &str| calendar::row(&plan, at, label.to_owned(), PastRemoval::NOT_YET, draw);
@@ -76,12 +76,17 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         if built_in { "built-in tenant" } else { "tenant" },
         planned(&plan)
     );
-    println!("{}", table(&rows));
+    println!("{}", table(&rows, at.is_empty()));
     match at.as_slice() {
         [] => println!("{}", sentence(&plan, now, &row(now, "today"))),
         _ => rows.iter().for_each(|row| println!("{}: {}", row.at, row.decision.because)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Nobody wants to read milliseconds of today.
+fn whole_second(wall: Wall) -> Wall {
+    wall.plus_millis(-wall.millis().rem_euclid(1_000))
 }
 
 /// The tenant asked about and its plan, or what to tell the person.
@@ -134,8 +139,8 @@ fn planned(plan: &Plan) -> String {
     format!("removal {removal} ({}), margin {margin}", plan.zone.name())
 }
 
-/// The rows as aligned columns.
-fn table(rows: &[Row]) -> String {
+/// The rows as aligned columns; the first one only where it says something.
+fn table(rows: &[Row], labels: bool) -> String {
     let cells = |row: &Row| {
         let route = row.decision.route.to_string();
         let instant = row.local.clone();
@@ -152,6 +157,7 @@ fn table(rows: &[Row]) -> String {
     let mut out = String::new();
     for line in &lines {
         let padded = line.iter().zip(width).map(|(cell, width)| format!("{cell:width$}"));
+        let padded = padded.skip(usize::from(!labels));
         let joined = padded.collect::<Vec<_>>().join("   ");
         out.push_str("  ");
         out.push_str(joined.trim_end());
@@ -160,16 +166,19 @@ fn table(rows: &[Row]) -> String {
     out
 }
 
-/// One sentence about now, and when that changes.
+/// One sentence about today, and when that changes.
 fn sentence(plan: &Plan, now: Wall, row: &Row) -> String {
-    let route = row.decision.route.to_string();
+    let name = match row.decision.route {
+        Route::Legacy => "legacy",
+        Route::Miaw => "MIAW",
+    };
     let ramped = matches!(plan.step_at(now).map(|s| s.stage), Some(Stage::Ramp { .. }));
     let lot = if ramped { " with this draw" } else { "" };
     let next = match next_change(plan, now) {
-        Some(at) => format!("next change: {}", plan.zone.print(at)),
-        None => "nothing in the plan changes that later".to_owned(),
+        Some(at) => format!("The next change is at {}.", plan.zone.print(at)),
+        None => "The plan has no later change.".to_owned(),
     };
-    format!("Now, a new chat{lot} goes to {route}: {}; {next}.", row.decision.because)
+    format!("Today a new chat{lot} goes to {name}: {}. {next}", row.decision.because)
 }
 
 fn as_json(tenant: &str, button: Option<&str>, rows: &[Row]) -> serde_json::Value {

@@ -58,6 +58,13 @@ impl Source {
         }
     }
 
+    /// The place of a line and a column, both from 1.
+    pub(super) fn place_at(&self, line: usize, column: usize) -> Place {
+        let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let text = text.replace('\t', " ");
+        Place { file: self.path.clone(), line, column, width: 1, text }
+    }
+
     fn boundary(&self, at: usize) -> usize {
         let at = at.min(self.text.len());
         (0..=at).rev().find(|i| self.text.is_char_boundary(*i)).unwrap_or(0)

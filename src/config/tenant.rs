@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::base_url::{self, Api};
 use super::behaviour::Behaviour;
+use super::mapping;
 use super::plan;
 use super::section::{Section, Text};
 use super::source::{At, nearest};
@@ -101,14 +102,7 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
             problem.expected("base_url, organization_id, embedded_service_developer_name"),
         );
     }
-    let mapping_path = mapping.map(|text| {
-        let path = section.cx.source.folder().join(&text.value);
-        if !path.is_file() {
-            let problem = text.at.says(format!("there is no file `{}`", path.display()));
-            found.problem(problem.expected("a mapping file, seen from the folder of this file"));
-        }
-        path
-    });
+    let mapping_path = mapping.map(|text| mapping::checked(section.cx, &text));
     section.finish();
     let (id, id_at) = id?;
     let (hosts, host_places) = hosts.into_iter().map(|text| (text.value, text.at)).unzip();

@@ -179,18 +179,17 @@ impl Zone {
         &self.name
     }
 
-    /// The instant as people of this zone write it: `2026-02-14 01:00:00 +01:00`.
+    /// The instant as people of this zone write it: `2026-02-14 01:00:00 +01:00`, or
+    /// `2026-02-14 00:00:00 UTC`.
     #[must_use]
     pub fn print(&self, wall: Wall) -> String {
         let Ok(instant) = jiff::Timestamp::from_millisecond(wall.millis()) else {
             return wall.to_string();
         };
         let zoned = instant.to_zoned(self.rules.clone());
-        let form = if wall.millis().rem_euclid(1000) == 0 {
-            "%Y-%m-%d %H:%M:%S %:z"
-        } else {
-            "%Y-%m-%d %H:%M:%S%.3f %:z"
-        };
-        zoned.strftime(form).to_string()
+        let seconds = wall.millis().rem_euclid(1000) == 0;
+        let form = if seconds { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.3f" };
+        let offset = if self.name == "UTC" { "UTC" } else { "%:z" };
+        zoned.strftime(&format!("{form} {offset}")).to_string()
     }
 }

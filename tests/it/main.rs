@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
 mod budget;
+mod config_check;
 mod dry_run;
 mod emulator_desk;
 mod emulator_liveagent;
@@ -9,6 +10,9 @@ mod emulator_miaw;
 mod facade;
 mod liveagent_adapter;
 mod mapping;
+mod serve;
+mod config_check;
+mod router_dates;
 mod serve;
 mod sse;
 mod stage;
