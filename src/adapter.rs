@@ -1,5 +1,6 @@
 //! The backends behind the facade: the real Live Agent service and MIAW.
 
+pub mod liveagent;
 pub mod miaw;
 pub mod transport;
 

@@ -13,6 +13,7 @@ mod dry_run;
 mod emulate;
 mod route;
 mod serve;
+mod signal;
 
 /// Keeps programs that speak Salesforce's legacy Live Agent REST API working on MIAW.
 #[derive(Debug, Parser)]
@@ -43,11 +44,11 @@ enum Command {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo(args) => demo::run(args),
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(&args),
         Command::Emulate(args) => emulate::run(args),
         Command::Check(args) => check::run(args),
         Command::Route(args) => route::run(args),
-        Command::DryRun(args) => dry_run::run(args),
+        Command::DryRun(args) => dry_run::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("liveagent-bridge: {error:#}");

@@ -87,8 +87,8 @@ pub enum StoreConfig {
     Sqlite {
         /// Its file; relative paths in a file count from that file's folder.
         path: PathBuf,
-        /// The file of the keys that seal what is stored: `<path>.keys` unless the file says so.
-        key_ring: PathBuf,
+        /// The keys that seal what is stored; without one the store keeps `<path>.keys`.
+        key_ring: Option<Secret>,
     },
 }
 

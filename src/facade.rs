@@ -1,1 +1,122 @@
 //! The legacy Live Agent REST API as callers know it.
+//!
+//! Reading order: this file (what a request meets), `call` (one request, read), `route` (who answers
+//! it), `legacy` (the relay and its end), `chat` (translated chats), `visitor` (nouns without a
+//! session), `body` and `reply` (bytes in and out), `key`, `latch`.
+//!
+//! Promised: every answer has the status, content type and text that real clients depend on; a
+//! session key of ours never leaves; nothing is stored here. Not promised: delivery, order and
+//! duplicates, which are the chat's ([`Chats`]).
+
+mod body;
+mod call;
+mod chat;
+mod cors;
+pub mod key;
+pub mod latch;
+mod legacy;
+mod reply;
+mod route;
+mod visitor;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use http::{Response, StatusCode};
+
+use crate::adapter::Chats;
+use crate::adapter::liveagent::LiveAgent;
+use crate::chat::ids::ChatId;
+use crate::chat::visitor::Begin;
+use crate::clock::Clock;
+use crate::config::{Config, Tenant};
+use crate::router::decide::{Because, Route};
+use crate::time::Wall;
+use crate::wire::liveagent::BadRequest;
+use crate::wire::liveagent::request::ChasitorInit;
+use call::Call;
+use key::KeyRing;
+use latch::Latches;
+
+/// Turns a ChasitorInit, and the text it was read from, into what the machine begins with; or says
+/// what is wrong with it.
+pub type Translate =
+    Arc<dyn Fn(&Tenant, &ChasitorInit, &str) -> Result<Begin, BadRequest> + Send + Sync>;
+
+/// Everything the facade needs.
+#[derive(Clone)]
+pub struct Facade {
+    /// Tenants and limits.
+    pub config: Arc<Config>,
+    /// Signs and recognizes session keys.
+    pub keys: KeyRing,
+    /// The time.
+    pub clock: Clock,
+    /// The translated chats.
+    pub chats: Arc<dyn Chats>,
+    /// The way to the real Live Agent service.
+    pub relay: Arc<LiveAgent>,
+    /// The pre-chat mapping.
+    pub translate: Translate,
+    /// Is told every decision for a new chat.
+    pub decisions: Arc<dyn Decisions>,
+    /// Which removals were seen to be past.
+    pub latches: Arc<Latches>,
+    /// How strictly requests are taken.
+    pub strictness: Strictness,
+}
+
+/// Where the facade may be stricter or more lenient than its default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strictness {
+    /// A request without `X-LIVEAGENT-API-VERSION` is answered 400, like the real service does.
+    pub version_required: bool,
+}
+
+impl Default for Strictness {
+    fn default() -> Self {
+        Self { version_required: true }
+    }
+}
+
+/// A decision for a new chat.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// The tenant's id.
+    pub tenant: String,
+    /// The chat. On legacy Salesforce gives it another id; this one is what the draw was made from.
+    pub chat: ChatId,
+    /// When, by the calendar that decided.
+    pub at: Wall,
+    /// Where it goes.
+    pub route: Route,
+    /// Why.
+    pub because: Because,
+}
+
+/// Whom to tell of decisions: the log, metrics, the demo. Must return at once.
+pub trait Decisions: Send + Sync + 'static {
+    /// A new chat was decided about.
+    fn decided(&self, decided: Decided);
+}
+
+/// The facade as a service. Any path is taken, so that every form of base URL works.
+pub fn router(facade: Facade) -> Router {
+    Router::new().fallback(handle).with_state(Arc::new(facade))
+}
+
+async fn handle(State(facade): State<Arc<Facade>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let Ok(call) = Call::read(&facade.config, &parts) else {
+        return reply::text(StatusCode::NOT_FOUND, "No tenant has this host or path");
+    };
+    let cors = cors::Cors::of(&call);
+    if let Some(preflight) = cors.preflight(&call) {
+        return preflight;
+    }
+    let mut response = route::answer(&facade, &call, body).await;
+    cors.mark(response.headers_mut());
+    response
+}

@@ -14,10 +14,12 @@ pub mod report;
 pub mod router;
 
 pub mod adapter;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod emulator;
 pub mod facade;
 pub mod observe;
+pub mod serve;
 pub mod store;

@@ -11,14 +11,11 @@ pub mod stream;
 pub mod task;
 pub mod token;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chat::limits::Settings;
 use crate::chat::text::Text;
 use crate::config;
-
-use super::transport::Transport;
 
 /// What a tenant's chats need to know about their side of MIAW.
 #[derive(Clone, Debug)]
@@ -78,13 +75,4 @@ impl From<&config::Tenant> for Tenant {
             stream_silence: behaviour.stream_silence,
         }
     }
-}
-
-/// The two ways to Salesforce: streams would starve REST calls on a shared HTTP/2 connection.
-#[derive(Clone)]
-pub struct Transports {
-    /// For REST calls.
-    pub rest: Arc<dyn Transport>,
-    /// For event streams, HTTP/1.1 only.
-    pub stream: Arc<dyn Transport>,
 }

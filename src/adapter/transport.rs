@@ -4,6 +4,9 @@
 //! with redirects and decompression off and no proxy but the configured one; in tests a router is
 //! called directly, without sockets, so that time can be simulated.
 
+pub mod in_process;
+pub mod reqwest;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,6 +28,11 @@ pub trait Transport: Send + Sync + 'static {
         within: Duration,
     ) -> Result<Response<Body>, TransportError>;
 }
+
+/// A request extension: the answer may be held or streamed for long, so it must not share a
+/// connection with others. On HTTP/2, a hundred held requests keep the next one waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct LongLived;
 
 /// Why no answer came. The text names hosts and causes, never contents.
 #[derive(Debug, thiserror::Error)]

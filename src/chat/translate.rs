@@ -194,7 +194,7 @@ mod tests {
 
     const CONVERSATION: &str = "33333333-4444-4555-8666-777777777777";
 
-    fn event(name: &str, entry: Value) -> SseEvent {
+    fn event(name: &str, entry: &Value) -> SseEvent {
         let data = json!({ "conversationId": CONVERSATION, "conversationEntry": entry });
         SseEvent { id: Some("7".into()), event: name.into(), data: data.to_string() }
     }
@@ -213,7 +213,7 @@ mod tests {
             "staticContent": { "formatType": "Text", "text": text } } })
     }
 
-    fn meaning(name: &str, entry: Value) -> Vec<What> {
+    fn meaning(name: &str, entry: &Value) -> Vec<What> {
         let event = event(name, entry);
         read_event(&event, CONVERSATION).into_iter().map(|happening| happening.what).collect()
     }
@@ -273,10 +273,10 @@ mod tests {
             ("Future", "System", json!({ "entryType": "Future" }), vec![What::Nothing]),
             ("Message", "Agent", json!("broken"), vec![What::Nothing]),
         ] {
-            let got = meaning("CONVERSATION_MESSAGE", entry(kind, role, &payload));
+            let got = meaning("CONVERSATION_MESSAGE", &entry(kind, role, &payload));
             assert_eq!(got, want, "{kind} {role}");
         }
-        assert_eq!(meaning("CONVERSATION_CLOSE_CONVERSATION", Value::Null), [What::Closed]);
+        assert_eq!(meaning("CONVERSATION_CLOSE_CONVERSATION", &Value::Null), [What::Closed]);
     }
 
     #[test]
@@ -285,7 +285,7 @@ mod tests {
             { "operation": "remove", "participant": { "role": "Agent", "subject": "a" } },
             { "operation": "add", "participant": { "role": "Agent", "subject": "b" } } ] });
         let event =
-            event("CONVERSATION_PARTICIPANT_CHANGED", entry("ParticipantChanged", "S", &people));
+            event("CONVERSATION_PARTICIPANT_CHANGED", &entry("ParticipantChanged", "S", &people));
         let read = read_event(&event, CONVERSATION);
         assert_eq!(read[0].event_id, None);
         assert_eq!(read[1].event_id, Some("7".into()));

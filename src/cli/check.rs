@@ -1,8 +1,80 @@
+//! `check`: every problem of a configuration, without starting anything.
+//!
+//! Exit codes: 0 no problem (notes may be printed), 2 at least one problem. `serve` refuses to
+//! start on the same problems.
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+use std::path::Path;
 
-pub(super) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+use crate::app::prechat::{Mappings, read_mappings};
+use crate::config::{self, Config, Note, Problem};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 no problem, 2 at least one problem.")]
+pub(super) struct Args {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Prints one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// A configuration without problems, and the mappings it names.
+pub(super) struct Checked {
+    pub(super) config: Config,
+    pub(super) mappings: Mappings,
+    pub(super) notes: Vec<Note>,
+}
+
+/// Reads a configuration and everything it names; `serve` uses the same.
+pub(super) fn read(path: &Path) -> Result<Checked, config::Problems> {
+    let loaded = config::load(path)?;
+    let mappings = read_mappings(&loaded.config).map_err(config::Problems)?;
+    Ok(Checked { config: loaded.config, mappings, notes: loaded.notes })
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { config, json } = args;
+    let outcome = read(&config);
+    let (loaded, problems) = match outcome {
+        Ok(loaded) => (Some(loaded), Vec::new()),
+        Err(problems) => (None, problems.0),
+    };
+    let notes = loaded.as_ref().map(|l| l.notes.as_slice()).unwrap_or_default();
+    if json {
+        let ok = problems.is_empty();
+        let list = |all: &[Problem]| all.iter().map(Problem::json).collect::<Vec<_>>();
+        let report = serde_json::json!({
+            "ok": ok, "problems": list(&problems), "notes": list(notes),
+        });
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(2) });
+    }
+    for problem in &problems {
+        println!("{problem}\n");
+    }
+    for note in notes {
+        println!("note: {note}\n");
+    }
+    let Some(loaded) = loaded else {
+        println!("{}: {}", config.display(), count(problems.len(), "problem"));
+        return Ok(ExitCode::from(2));
+    };
+    println!("{}: {}", config.display(), summary(&loaded));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary(loaded: &Checked) -> String {
+    let notes = match loaded.notes.len() {
+        0 => String::new(),
+        n => format!(", {}", count(n, "note")),
+    };
+    format!("no problems, {}{notes}", count(loaded.config.tenants.len(), "tenant"))
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

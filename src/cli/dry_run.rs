@@ -55,10 +55,9 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let strict = args.strict;
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match execute(args) {
-        Ok(report) => Ok(ExitCode::from(report.exit_code(strict))),
+        Ok(report) => Ok(ExitCode::from(report.exit_code(args.strict))),
         Err(error) => {
             eprintln!("liveagent-bridge: {error:#}");
             Ok(ExitCode::from(COULD_NOT_RUN))
@@ -66,7 +65,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn execute(args: Args) -> anyhow::Result<Report> {
+fn execute(args: &Args) -> anyhow::Result<Report> {
     let loaded = config::load(&args.config)?;
     for note in &loaded.notes {
         eprintln!("{note}");
@@ -84,7 +83,7 @@ fn execute(args: Args) -> anyhow::Result<Report> {
         (_, true) => html::render(&report),
         _ => markdown::render(&report),
     };
-    write(args.out, &text)?;
+    write(args.out.as_deref(), &text)?;
     Ok(report)
 }
 
@@ -157,10 +156,10 @@ fn load_mapping(path: &Path) -> anyhow::Result<Mapping> {
     })
 }
 
-fn write(out: Option<PathBuf>, text: &str) -> anyhow::Result<()> {
+fn write(out: Option<&Path>, text: &str) -> anyhow::Result<()> {
     match out {
         Some(path) => {
-            std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
         }
         None => std::io::stdout().write_all(text.as_bytes()).context("cannot write the report"),
     }

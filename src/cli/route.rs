@@ -1,8 +1,190 @@
+//! `route`: which backend a new chat gets, and why.
+//!
+//! Promised: the answers are the router's own. Without `--at` it prints the dates that matter
+//! around the removal, and now; nothing is contacted.
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+use crate::clock::Clock;
+use crate::config::{self, values};
+use crate::router::calendar::{self, Row, next_change};
+use crate::router::decide::{Draw, PastRemoval};
+use crate::router::plan::{Plan, Stage};
+use crate::time::Wall;
 
-pub(super) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+/// The tenant that is shown when no configuration is given.
+const EXAMPLE: &str = "example";
+/// How long before the removal "well before" is.
+const WELL_BEFORE_MILLIS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The configuration file; without one a built-in example tenant is used
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The tenant's id; needed when there are several
+    #[arg(long)]
+    tenant: Option<String>,
+    /// The button the chat would come in by; plans are per tenant, so it changes no answer
+    #[arg(long, value_parser = button)]
+    button: Option<String>,
+    /// An instant to ask about, e.g. 2026-02-14T00:00:00Z or 2026-02-14T00:00:00[Europe/Berlin]
+    #[arg(long, value_name = "INSTANT", value_parser = values::instant)]
+    at: Vec<Wall>,
+    /// The chat's lot in a ramp, 0 to 9999; 0 goes to MIAW first
+    #[arg(long, value_name = "N", default_value = "0", value_parser = draw)]
+    draw: Draw,
+    /// Prints a JSON array instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+fn draw(text: &str) -> Result<Draw, String> {
+    let lot = text.parse().ok().and_then(Draw::new);
+    lot.ok_or_else(|| format!("expected a number from 0 to {}", Draw::LOTS - 1))
+}
+
+fn button(text: &str) -> Result<String, String> {
+    values::salesforce_id(text, "573").map(|()| text.to_owned())
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { config, tenant, button, at, draw, json } = args;
+    let built_in = config.is_none();
+    let (tenant, plan) = match plan(config, tenant.as_deref()) {
+        Ok(found) => found,
+        Err(message) => {
+            eprintln!("{message}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let now = Clock::system().now().wall;
+    // Each row answers for its own date: only the plan decides here, no history.
+    let row =
+        |at, label: &str| calendar::row(&plan, at, label.to_owned(), PastRemoval::NOT_YET, draw);
+    let rows: Vec<Row> = match at.as_slice() {
+        [] => overview(&plan, now, row),
+        asked => asked.iter().map(|at| row(*at, "asked")).collect(),
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&as_json(&tenant, button.as_deref(), &rows))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "{} {tenant}: {}\n",
+        if built_in { "built-in tenant" } else { "tenant" },
+        planned(&plan)
+    );
+    println!("{}", table(&rows));
+    match at.as_slice() {
+        [] => println!("{}", sentence(&plan, now, &row(now, "today"))),
+        _ => rows.iter().for_each(|row| println!("{}: {}", row.at, row.decision.because)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The tenant asked about and its plan, or what to tell the person.
+fn plan(config: Option<PathBuf>, asked: Option<&str>) -> Result<(String, Plan), String> {
+    let Some(path) = config else {
+        return pick(asked, &[EXAMPLE]).map(|_| (EXAMPLE.to_owned(), Plan::default()));
+    };
+    let tenants = config::load(&path).map_err(|problems| problems.to_string())?.config.tenants;
+    let ids: Vec<&str> = tenants.iter().map(|t| t.id.as_str()).collect();
+    let id = pick(asked, &ids)?;
+    let plan = tenants.iter().find(|t| t.id == id).map(|t| t.plan.clone()).unwrap_or_default();
+    Ok((id.to_owned(), plan))
+}
+
+fn pick<'a>(asked: Option<&str>, ids: &[&'a str]) -> Result<&'a str, String> {
+    match (asked, ids) {
+        (None, [only]) => Ok(*only),
+        (None, _) => Err(format!("say which tenant: --tenant with one of {}", ids.join(", "))),
+        (Some(id), _) => match ids.iter().find(|known| **known == id) {
+            Some(known) => Ok(*known),
+            None => Err(format!("there is no tenant `{id}`; expected one of {}", ids.join(", "))),
+        },
+    }
+}
+
+/// The dates that matter: well before, the margin, the removal, the steps, today.
+fn overview(plan: &Plan, now: Wall, row: impl Fn(Wall, &str) -> Row) -> Vec<Row> {
+    let mut marks = vec![
+        (plan.removal.plus_millis(-WELL_BEFORE_MILLIS), "well before".to_owned()),
+        (plan.last_call(), "margin begins".to_owned()),
+        (plan.removal, "removal".to_owned()),
+        (now, "today".to_owned()),
+    ];
+    marks.extend(plan.steps.iter().map(|step| (step.at, step.stage.to_string())));
+    if let Some(vouched) = &plan.acknowledgement {
+        marks.push((vouched.until, "acknowledgement ends".to_owned()));
+    }
+    marks.sort_by_key(|(at, _)| *at);
+    marks.iter().map(|(at, label)| row(*at, label)).collect()
+}
+
+fn planned(plan: &Plan) -> String {
+    let minutes = plan.margin.as_secs() / 60;
+    let margin = match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    };
+    let removal = plan.zone.print(plan.removal);
+    format!("removal {removal} ({}), margin {margin}", plan.zone.name())
+}
+
+/// The rows as aligned columns.
+fn table(rows: &[Row]) -> String {
+    let cells = |row: &Row| {
+        let route = row.decision.route.to_string();
+        let instant = row.local.clone();
+        [row.label.clone(), instant, route, row.decision.because.code().to_owned()]
+    };
+    let head = ["when", "a chat that starts at", "goes to", "because"].map(str::to_owned);
+    let lines: Vec<[String; 4]> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
+    let mut width = [0; 4];
+    for line in &lines {
+        for (cell, width) in line.iter().zip(&mut width) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut out = String::new();
+    for line in &lines {
+        let padded = line.iter().zip(width).map(|(cell, width)| format!("{cell:width$}"));
+        let joined = padded.collect::<Vec<_>>().join("   ");
+        out.push_str("  ");
+        out.push_str(joined.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// One sentence about now, and when that changes.
+fn sentence(plan: &Plan, now: Wall, row: &Row) -> String {
+    let route = row.decision.route.to_string();
+    let ramped = matches!(plan.step_at(now).map(|s| s.stage), Some(Stage::Ramp { .. }));
+    let lot = if ramped { " with this draw" } else { "" };
+    let next = match next_change(plan, now) {
+        Some(at) => format!("next change: {}", plan.zone.print(at)),
+        None => "nothing in the plan changes that later".to_owned(),
+    };
+    format!("Now, a new chat{lot} goes to {route}: {}; {next}.", row.decision.because)
+}
+
+fn as_json(tenant: &str, button: Option<&str>, rows: &[Row]) -> serde_json::Value {
+    let rows = rows.iter().map(|row| {
+        let mut one = serde_json::json!({
+            "tenant": tenant,
+            "at": row.at.to_string(),
+            "route": row.decision.route.code(),
+            "because": row.decision.because.code(),
+            "reason": row.decision.because.to_string(),
+        });
+        if let (Some(button), Some(object)) = (button, one.as_object_mut()) {
+            object.insert("button".to_owned(), button.into());
+        }
+        one
+    });
+    rows.collect()
 }

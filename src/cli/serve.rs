@@ -1,8 +1,104 @@
+//! `serve`: the bridge itself.
+
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::signal::until_stopped;
+use crate::adapter::transport::reqwest::Reqwest;
+use crate::app::{self, LogDecisions, Options};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::observe::log;
+use crate::router::calendar;
+use crate::router::decide::{Draw, PastRemoval, decide};
+use crate::serve::{ServeLimits, serve};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(after_help = "Exit codes: 0 stopped, 1 failed, 2 the configuration has problems.")]
+pub(super) struct Args {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Write the log as JSON
+    #[arg(long)]
+    log_json: bool,
+}
 
-pub(super) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    log::start(args.log_json);
+    let checked = match super::check::read(&args.config) {
+        Ok(checked) => checked,
+        Err(problems) => {
+            eprintln!("{problems}\n\nnothing was started; `check` prints the same");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    for note in &checked.notes {
+        tracing::info!("{note}");
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(run_bridge(checked.config, checked.mappings))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_bridge(config: Config, mappings: app::prechat::Mappings) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    say_where_chats_go(&config, &clock);
+    let store = config.store.clone();
+    let opened = tokio::task::spawn_blocking(move || app::open_store(&store)).await??;
+    let shutdown = CancellationToken::new();
+    let transport = Arc::new(Reqwest::new(&config.egress, &config.limits)?);
+    let limits = ServeLimits::from(&config.limits);
+    let listen = config.listen;
+    let options = Options {
+        clock,
+        transport,
+        opened,
+        decisions: Arc::new(LogDecisions),
+        shutdown: shutdown.clone(),
+    };
+    let bridge = app::build(config, mappings, options).await?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; choose another `listen`"))?;
+    if bridge.recovered > 0 {
+        tracing::info!(chats = bridge.recovered, "chats of the previous run go on");
+    }
+    let mut out = std::io::stdout();
+    writeln!(out, "listening  http://{}", listener.local_addr()?)?;
+    out.flush()?;
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        until_stopped().await;
+        tracing::info!("stopping: polls are let go, what was accepted is stored");
+        stop.cancel();
+    });
+    serve(listener, bridge.router, limits, shutdown).await?;
+    bridge.chats.drained().await;
+    Ok(())
+}
+
+/// One clear line per tenant: where new chats go today, and why.
+fn say_where_chats_go(config: &Config, clock: &Clock) {
+    let now = clock.now().wall;
+    for tenant in &config.tenants {
+        let mut latch = PastRemoval::NOT_YET;
+        latch.observe(&tenant.plan, now);
+        let draw = Draw::of(&tenant.id, "");
+        let decision = decide(&tenant.plan, now, latch, draw);
+        let next = calendar::next_change(&tenant.plan, now);
+        tracing::info!(
+            tenant = tenant.id,
+            route = %decision.route,
+            next_change = next.map(|at| at.to_string()),
+            "new chats: {}",
+            decision.because
+        );
+    }
 }

@@ -14,7 +14,8 @@ use super::section::{Cx, Section};
 use super::source::{At, Env, Found, Source};
 use super::tenant::{self, Origin, Tenant};
 use super::values::{self, LISTEN};
-use super::{Config, DEFAULT_LISTEN, Egress, Limits, StoreConfig};
+use super::{Config, DEFAULT_LISTEN, DEFAULT_STORE_PATH, Egress, Limits, StoreConfig};
+use crate::store::seal::KeyRing;
 
 /// The most tenants one configuration may name.
 const MOST_TENANTS: usize = 10_000;
@@ -164,19 +165,27 @@ fn listen(root: &Section<'_>) -> SocketAddr {
 }
 
 fn store(root: &Section<'_>) -> StoreConfig {
-    let folder = root.cx.source.folder();
-    let section = root.section("store");
-    let path = section.as_ref().and_then(|s| s.text("path")).map(|text| text.value);
-    let key_ring = section.as_ref().and_then(|s| s.text("key_ring")).map(|text| text.value);
-    if let Some(section) = section {
-        section.finish();
-    }
-    let path = path.unwrap_or_else(|| super::DEFAULT_STORE_PATH.to_owned());
-    if path == "memory" {
+    let path = |text: &str| root.cx.source.folder().join(text);
+    let Some(section) = root.section("store") else {
+        return StoreConfig::Sqlite { path: path(DEFAULT_STORE_PATH), key_ring: None };
+    };
+    let written = section.text("path").map(|text| text.value);
+    let written = written.unwrap_or_else(|| DEFAULT_STORE_PATH.to_owned());
+    let key_ring = section.secret("key_ring").and_then(|(secret, at)| {
+        // The error names lines and key names of the ring, never a key.
+        if let Err(error) = KeyRing::from_secret(secret.reveal()) {
+            let problem = at.says(format!("is not a key ring: {error}"));
+            let expected = "{ file = \"…\" } or { env = \"…\" } with the text of a key ring";
+            section.cx.found.problem(problem.expected(expected));
+            return None;
+        }
+        Some(secret)
+    });
+    section.finish();
+    if written == "memory" {
         return StoreConfig::Memory;
     }
-    let key_ring = folder.join(key_ring.unwrap_or_else(|| format!("{path}.keys")));
-    StoreConfig::Sqlite { path: folder.join(path), key_ring }
+    StoreConfig::Sqlite { path: path(&written), key_ring }
 }
 
 fn egress(section: Section<'_>) -> Egress {

@@ -89,3 +89,20 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+impl Problem {
+    /// The same as JSON, for `check --json`.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "code": self.code,
+            "file": self.file.display().to_string(),
+            "line": self.place.as_ref().map(|place| place.line),
+            "column": self.place.as_ref().map(|place| place.column),
+            "key": self.key,
+            "message": self.message,
+            "expected": self.expected,
+            "help": self.help,
+        })
+    }
+}

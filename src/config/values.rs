@@ -122,7 +122,7 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// A Salesforce id: 15 characters, or 18 with its checksum.
-pub(super) fn salesforce_id(text: &str, prefix: &str) -> Result<(), String> {
+pub(crate) fn salesforce_id(text: &str, prefix: &str) -> Result<(), String> {
     if !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Err(format!("`{text}` has characters other than letters and digits"));
     }

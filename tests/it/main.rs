@@ -3,7 +3,13 @@
 
 mod budget;
 mod dry_run;
+mod emulator_liveagent;
+mod emulator_miaw;
+mod facade;
+mod liveagent_adapter;
 mod mapping;
+mod serve;
 mod sse;
+mod stage;
 mod store_contract;
 mod tidy;

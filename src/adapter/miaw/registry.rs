@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Tenant;
 use super::task::{Envelope, Task};
-use super::{Tenant, Transports};
+use crate::adapter::transport::Transport;
 use crate::adapter::{Answer, Chats};
 use crate::chat::ids::ChatId;
 use crate::chat::visitor::Post;
@@ -31,7 +32,7 @@ const MEETINGS_MAX: usize = 4;
 pub struct Shared {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Clock,
-    pub(super) transports: Transports,
+    pub(super) transport: Arc<dyn Transport>,
     pub(super) limits: Limits,
     pub(super) shutdown: CancellationToken,
     tasks: TaskTracker,
@@ -99,7 +100,7 @@ impl Registry {
     pub fn new(
         store: Arc<dyn Store>,
         clock: Clock,
-        transports: Transports,
+        transport: Arc<dyn Transport>,
         limits: Limits,
         tenants: impl IntoIterator<Item = Tenant>,
         shutdown: CancellationToken,
@@ -109,7 +110,7 @@ impl Registry {
         let shared = Shared {
             store,
             clock,
-            transports,
+            transport,
             limits,
             shutdown,
             tasks: TaskTracker::new(),

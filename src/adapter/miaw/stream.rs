@@ -3,6 +3,7 @@
 //! Promised: events come in order with their ids; a stream that is silent for too long, broken or
 //! refused ends with exactly one word about why. Opening it again is the core's decision.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,8 @@ use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Endpoint, Transports};
+use super::Endpoint;
+use crate::adapter::transport::{LongLived, Transport};
 use crate::chat::text::Secret;
 use crate::chat::translate::read_event;
 use crate::chat::{Input, Lost};
@@ -38,11 +40,10 @@ pub struct Attachment {
 
 /// Opens a stream in the background; dropping the handle closes it.
 pub fn open(
-    transports: &Transports,
+    transport: Arc<dyn Transport>,
     attachment: Attachment,
     events: mpsc::Sender<Input>,
 ) -> AbortOnDropHandle<()> {
-    let transport = transports.stream.clone();
     AbortOnDropHandle::new(tokio::spawn(async move {
         let lost = match head(&attachment) {
             Some(request) => match transport.send(request, OPEN_WITHIN).await {
@@ -71,7 +72,7 @@ fn head(attachment: &Attachment) -> Option<Request<Bytes>> {
     if let Some(after) = &attachment.after {
         request = request.header(LAST_EVENT_ID, after);
     }
-    request.body(Bytes::new()).ok()
+    request.extension(LongLived).body(Bytes::new()).ok()
 }
 
 async fn read(

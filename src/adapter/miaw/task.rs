@@ -306,7 +306,7 @@ impl Task {
 
     fn client(&self) -> Client {
         Client::new(
-            self.shared.transports.rest.clone(),
+            self.shared.transport.clone(),
             self.tenant.endpoint.clone(),
             self.shared.clock.clone(),
             Duration::from_secs(self.shared.limits.call_seconds as u64),
@@ -325,7 +325,7 @@ impl Task {
             conversation: self.chat.conversation().to_string(),
             silence: self.tenant.stream_silence,
         };
-        self.stream = Some(stream::open(&self.shared.transports, attachment, sender));
+        self.stream = Some(stream::open(self.shared.transport.clone(), attachment, sender));
     }
 
     /// The last word to the store: the chat is over.

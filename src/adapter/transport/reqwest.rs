@@ -1,0 +1,126 @@
+//! The production transport.
+//!
+//! Promised: no redirects, no decompression, no retries, no proxy but the configured one; requests
+//! that are held or streamed use HTTP/1.1 connections of their own.
+
+use std::error::Error as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect, retry};
+use async_trait::async_trait;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response, header};
+
+use super::{LongLived, Transport, TransportError};
+use crate::config::{Egress, Limits};
+
+/// How long an unused connection is kept; below the idle limit of usual load balancers.
+const IDLE_CONNECTION: Duration = Duration::from_secs(50);
+
+/// Two clients: one for requests that are answered at once, one for those that are held.
+#[derive(Clone, Debug)]
+pub struct Reqwest {
+    prompt: Client,
+    held: Client,
+}
+
+/// Why the transport could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    /// The proxy's address; it may hold a password and is not shown.
+    #[error("`egress.proxy` is not an address such as http://proxy.example:3128")]
+    Proxy(#[source] ::reqwest::Error),
+    /// The file of authorities cannot be read.
+    #[error("`egress.extra_ca_file` {path} cannot be read; give a readable PEM file")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds no certificates.
+    #[error("`egress.extra_ca_file` {0} holds no PEM certificates")]
+    NoCertificates(PathBuf),
+    /// The client could not be built.
+    #[error("the HTTP client could not be set up")]
+    Client(#[source] ::reqwest::Error),
+}
+
+impl Reqwest {
+    /// Reads the file of authorities and sets both clients up; contacts nobody.
+    ///
+    /// # Errors
+    /// When the proxy's address or the file of authorities is of no use.
+    pub fn new(egress: &Egress, limits: &Limits) -> Result<Self, EgressError> {
+        let prompt = builder(egress, limits)?.build().map_err(EgressError::Client)?;
+        let held = builder(egress, limits)?.http1_only().build().map_err(EgressError::Client)?;
+        Ok(Self { prompt, held })
+    }
+}
+
+fn builder(egress: &Egress, limits: &Limits) -> Result<ClientBuilder, EgressError> {
+    let mut builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(limits.connect_seconds as u64))
+        .pool_idle_timeout(IDLE_CONNECTION);
+    if let Some(proxy) = &egress.proxy {
+        builder = builder.proxy(Proxy::all(proxy.reveal()).map_err(EgressError::Proxy)?);
+    }
+    if let Some(path) = &egress.extra_ca_file {
+        let read = std::fs::read(path);
+        let pem = read.map_err(|source| EgressError::CaFile { path: path.clone(), source })?;
+        let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+        if found.is_empty() {
+            return Err(EgressError::NoCertificates(path.clone()));
+        }
+        builder = builder.tls_certs_merge(found);
+    }
+    Ok(builder)
+}
+
+#[async_trait]
+impl Transport for Reqwest {
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        within: Duration,
+    ) -> Result<Response<Body>, TransportError> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let streams = request
+            .headers()
+            .get(header::ACCEPT)
+            .is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
+        let held = streams || request.extensions().get::<LongLived>().is_some();
+        let client = if held { &self.held } else { &self.prompt };
+        let request =
+            ::reqwest::Request::try_from(request).map_err(|error| failure(&host, &error, false))?;
+        match tokio::time::timeout(within, client.execute(request)).await {
+            Ok(Ok(response)) => Ok(Response::from(response).map(Body::new)),
+            Ok(Err(error)) => {
+                let sent = !error.is_connect() && !error.is_builder();
+                Err(failure(&host, &error, sent))
+            }
+            Err(_) => {
+                let cause = format!("{host} did not answer within {} s", within.as_secs());
+                Err(TransportError { sent: true, cause })
+            }
+        }
+    }
+}
+
+/// Host and causes; without the address, whose query may name somebody.
+fn failure(host: &str, error: &::reqwest::Error, sent: bool) -> TransportError {
+    let what = if error.is_connect() { "cannot connect to" } else { "request failed at" };
+    let mut cause = format!("{what} {host}");
+    let mut source = error.source();
+    while let Some(inner) = source {
+        cause.push_str(": ");
+        cause.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    TransportError { sent, cause }
+}

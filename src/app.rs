@@ -1,0 +1,188 @@
+//! Wiring and life cycle: the only place that knows every part.
+//!
+//! Promised: what is built here is what `serve`, the demo and the tests run; chats of an earlier
+//! process go on before the first request is answered.
+
+mod latches;
+pub mod prechat;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio_util::sync::CancellationToken;
+
+use crate::adapter::liveagent::LiveAgent;
+use crate::adapter::miaw::Tenant;
+use crate::adapter::miaw::registry::Registry;
+use crate::adapter::transport::Transport;
+use crate::clock::Clock;
+use crate::config::{Config, StoreConfig};
+use crate::facade::key::KeyRing;
+use crate::facade::{Decided, Decisions, Facade, Strictness};
+use crate::store::memory::MemoryStore;
+use crate::store::sqlite::{OpenError, Ring, SqliteStore};
+use crate::store::{Store, StoreError, seal};
+use prechat::Mappings;
+
+/// The name of our session keys' ring: it marks them as ours, on every node and for good.
+const KEY_RING_NAME: &[u8] = b"liveagent-bridge session keys";
+/// What the session keys are derived for.
+const KEY_PURPOSE: &str = "session-key";
+/// How often ended chats are purged.
+const PURGE_EVERY: Duration = Duration::from_secs(600);
+
+/// A store, and the keys that go with it.
+pub struct Opened {
+    /// Where chats are remembered.
+    pub store: Arc<dyn Store>,
+    /// What session keys are signed with.
+    pub keys: KeyRing,
+}
+
+/// What a bridge is built from besides its configuration.
+pub struct Options {
+    /// The time.
+    pub clock: Clock,
+    /// The way to Salesforce.
+    pub transport: Arc<dyn Transport>,
+    /// Where chats are remembered.
+    pub opened: Opened,
+    /// Is told every decision for a new chat.
+    pub decisions: Arc<dyn Decisions>,
+    /// Stops every task.
+    pub shutdown: CancellationToken,
+}
+
+/// A bridge that is ready to serve.
+pub struct Bridge {
+    /// The facade.
+    pub router: Router,
+    /// The translated chats.
+    pub chats: Registry,
+    /// How many chats of an earlier process were taken up.
+    pub recovered: usize,
+}
+
+/// Why a bridge could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The database could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The key ring that was given cannot be read.
+    #[error("`store.key_ring`: {0}")]
+    Ring(#[from] seal::RingError),
+    /// The store could not be read.
+    #[error("the stored chats cannot be read: {0}")]
+    Read(#[from] StoreError),
+    /// No randomness could be had for the session keys.
+    #[error("no random numbers for the session keys")]
+    Random,
+}
+
+/// Opens what the configuration names. Blocks for a moment.
+///
+/// # Errors
+/// Says which file, what was wrong and what to do.
+pub fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
+    match config {
+        StoreConfig::Memory => {
+            let mut secret = [0; 32];
+            aws_lc_rs::rand::fill(&mut secret).map_err(|_| BuildError::Random)?;
+            let keys = KeyRing::single(&secret);
+            Ok(Opened { store: Arc::new(MemoryStore::new()), keys })
+        }
+        StoreConfig::Sqlite { path, key_ring } => {
+            let ring = match key_ring {
+                Some(text) => Ring::Given(seal::KeyRing::from_secret(text.reveal())?),
+                None => Ring::Beside,
+            };
+            let store = SqliteStore::open(path, ring)?;
+            let derived = store.ring().derive(KEY_PURPOSE);
+            let all: Vec<&[u8]> = derived.iter().map(|(_, key)| key.as_slice()).collect();
+            let keys = match all.split_first() {
+                Some((signing, verifying)) => KeyRing::new(KEY_RING_NAME, signing, verifying),
+                None => return Err(BuildError::Random),
+            };
+            Ok(Opened { store: Arc::new(store), keys })
+        }
+    }
+}
+
+/// Builds a bridge and takes up the chats of an earlier process.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn build(
+    config: Config,
+    mappings: Mappings,
+    options: Options,
+) -> Result<Bridge, BuildError> {
+    let Options { clock, transport, opened, decisions, shutdown } = options;
+    let store = opened.store;
+    let latches = latches::restore(store.clone(), clock.clone(), shutdown.clone()).await?;
+    let tenants = config.tenants.iter().map(Tenant::from);
+    let chats = Registry::new(
+        store.clone(),
+        clock.clone(),
+        transport.clone(),
+        config.limits,
+        tenants,
+        shutdown.clone(),
+    );
+    let recovered = chats.recover().await?;
+    let retention = Duration::from_secs(config.limits.retention_hours as u64 * 3600);
+    tokio::spawn(purge(store, clock.clone(), retention, shutdown));
+    let router = crate::facade::router(Facade {
+        config: Arc::new(config),
+        keys: opened.keys,
+        clock: clock.clone(),
+        chats: Arc::new(chats.clone()),
+        relay: Arc::new(LiveAgent::new(transport, clock)),
+        translate: prechat::translator(mappings),
+        decisions,
+        latches: Arc::new(latches),
+        strictness: Strictness::default(),
+    });
+    Ok(Bridge { router, chats, recovered })
+}
+
+/// Forgets chats that ended long enough ago.
+async fn purge(
+    store: Arc<dyn Store>,
+    clock: Clock,
+    retention: Duration,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let now = clock.now();
+        let before = now.wall.plus_millis(-(retention.as_millis() as i64));
+        match store.purge(before).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "ended chats were purged"),
+            Err(error) => tracing::warn!(%error, "ended chats could not be purged; tried again"),
+        }
+        tokio::select! {
+            () = clock.until(now.mono.plus(PURGE_EVERY)) => {}
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Tells the log of every decision.
+#[derive(Debug)]
+pub struct LogDecisions;
+
+impl Decisions for LogDecisions {
+    fn decided(&self, decided: Decided) {
+        tracing::info!(
+            tenant = decided.tenant,
+            chat = %decided.chat,
+            route = %decided.route,
+            because = decided.because.code(),
+            "{}",
+            decided.because
+        );
+    }
+}

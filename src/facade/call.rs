@@ -1,0 +1,214 @@
+//! One request, read: which tenant, which noun, whose session.
+//!
+//! Promised: base URLs with or without `/chat`, `/chat/rest`, doubled and trailing slashes name the
+//! same nouns; nothing about the content type or about unknown headers and parameters is judged.
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, header};
+use percent_encoding::percent_decode_str;
+
+use crate::config::{Config, Tenant};
+use crate::wire::liveagent;
+
+/// A request of the legacy API, without its body.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    /// Whose org it is for.
+    pub(super) tenant: &'a Tenant,
+    /// As sent.
+    pub(super) method: &'a Method,
+    /// As sent.
+    pub(super) headers: &'a HeaderMap,
+    /// The path from the noun's prefix on, as sent.
+    tail: &'a str,
+    /// The query, as sent.
+    query: Option<&'a str>,
+    /// What is asked for; `None` when the API has no such noun.
+    pub(super) noun: Option<Noun>,
+    /// What follows the noun in the path, decoded.
+    pub(super) rest: String,
+}
+
+/// The documented nouns of the visitor's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Noun {
+    SessionId,
+    Messages,
+    ReconnectSession,
+    ResyncSession,
+    MultiNoun,
+    ChasitorInit,
+    ChatMessage,
+    ChasitorTyping,
+    ChasitorNotTyping,
+    ChatEnd,
+    ChatCancel,
+    /// Documented, and changes nothing here.
+    Acknowledged,
+    /// The same, from clients that name no session.
+    AcknowledgedAlone,
+    Settings,
+    Availability,
+    VisitorId,
+}
+
+impl Noun {
+    /// The noun of a path; spelled exactly, as the guide does.
+    pub(super) fn find(prefix: &str, noun: &str) -> Option<Self> {
+        Some(match (prefix, noun) {
+            ("System", "SessionId") => Self::SessionId,
+            ("System", "Messages") => Self::Messages,
+            ("System", "ReconnectSession") => Self::ReconnectSession,
+            ("System", "ResyncSession") => Self::ResyncSession,
+            ("System", "MultiNoun") => Self::MultiNoun,
+            ("Visitor", "Settings") => Self::Settings,
+            ("Visitor", "Availability") => Self::Availability,
+            ("Visitor", "VisitorId") => Self::VisitorId,
+            ("Visitor", "Breadcrumb") | ("WebEvent", "BatchedEvents") => Self::AcknowledgedAlone,
+            ("Chasitor", noun) => return Self::of_visitor(noun),
+            _ => return None,
+        })
+    }
+
+    /// The POST nouns that may be batched in a MultiNoun.
+    pub(super) fn of_visitor(noun: &str) -> Option<Self> {
+        Some(match noun {
+            "ChasitorInit" => Self::ChasitorInit,
+            "ChatMessage" => Self::ChatMessage,
+            "ChasitorTyping" => Self::ChasitorTyping,
+            "ChasitorNotTyping" => Self::ChasitorNotTyping,
+            "ChatEnd" => Self::ChatEnd,
+            "ChatCancel" => Self::ChatCancel,
+            "ChasitorSneakPeek"
+            | "CustomEvent"
+            | "RichMessage"
+            | "ChasitorIdleTimeoutWarningEvent" => Self::Acknowledged,
+            // The guide asks for no session here, and one client forgets it (live-agent.md 1.2).
+            "ChasitorResyncState" | "SensitiveDataRuleTriggered" => Self::AcknowledgedAlone,
+            _ => return None,
+        })
+    }
+
+    /// The methods this noun knows, for `Allow`.
+    pub(super) const fn methods(self) -> &'static str {
+        match self {
+            Self::SessionId => "GET, DELETE",
+            Self::Messages | Self::ReconnectSession | Self::ResyncSession => "GET",
+            Self::Settings | Self::Availability | Self::VisitorId => "GET",
+            // One client asks for ChasitorResyncState by GET, with a body (live-agent.md 1.2).
+            Self::AcknowledgedAlone => "GET, POST",
+            _ => "POST",
+        }
+    }
+
+    pub(super) fn allows(self, method: &Method) -> bool {
+        self.methods().split(", ").any(|allowed| method == allowed)
+    }
+}
+
+/// Why a request is for nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoTenant;
+
+impl<'a> Call<'a> {
+    pub(super) fn read(config: &'a Config, parts: &'a Parts) -> Result<Self, NoTenant> {
+        let path = parts.uri.path();
+        let mut tail = path.trim_start_matches('/');
+        let tenant = if let ("t", after) = first(tail) {
+            let (id, after) = first(after);
+            tail = after;
+            config.tenant(id)
+        } else {
+            let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            config.tenant_for_host(host.or_else(|| parts.uri.host()).unwrap_or_default())
+        };
+        let tenant = tenant.ok_or(NoTenant)?;
+        for part in ["chat", "rest"] {
+            if let (name, after) = first(tail)
+                && name == part
+            {
+                tail = after;
+            }
+        }
+        let (prefix, after) = first(tail);
+        let (noun, rest) = first(after);
+        Ok(Self {
+            tenant,
+            method: &parts.method,
+            headers: &parts.headers,
+            tail,
+            query: parts.uri.query(),
+            noun: Noun::find(prefix, noun),
+            rest: percent_decode_str(rest.trim_end_matches('/')).decode_utf8_lossy().into_owned(),
+        })
+    }
+
+    /// Path and query below the base URL, as Salesforce wants them; what the client sent after the
+    /// base is not touched.
+    pub(super) fn path_and_query(&self) -> String {
+        let query = self.query.map(|query| format!("?{query}")).unwrap_or_default();
+        format!("/chat/rest/{}{query}", self.tail)
+    }
+
+    /// The session key: from the header, or where a noun carries it in the path.
+    pub(super) fn key(&self) -> Option<&str> {
+        let in_path = self.noun == Some(Noun::SessionId) && self.method == Method::DELETE;
+        let key = if in_path && !self.rest.is_empty() {
+            Some(self.rest.as_str())
+        } else {
+            self.header(liveagent::SESSION_KEY)
+        };
+        key.map(str::trim).filter(|key| !key.is_empty())
+    }
+
+    /// `X-LIVEAGENT-SEQUENCE`, when it is a number.
+    pub(super) fn sequence(&self) -> Option<u64> {
+        self.header(liveagent::SEQUENCE)?.trim().parse().ok()
+    }
+
+    /// Whether the version header is there; its value is not judged.
+    pub(super) fn has_version(&self) -> bool {
+        self.header(liveagent::API_VERSION).is_some_and(|version| !version.trim().is_empty())
+    }
+
+    /// A query parameter's first value.
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters(name).next()
+    }
+
+    /// All values of a query parameter.
+    pub(super) fn parameters(&self, name: &str) -> impl Iterator<Item = String> {
+        url::form_urlencoded::parse(self.query.unwrap_or_default().as_bytes())
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    /// A query parameter that is an integer.
+    pub(super) fn integer(&self, name: &str) -> Option<i64> {
+        self.parameter(name)?.trim().parse().ok()
+    }
+
+    /// The members of a list parameter in all encodings of live-agent.md 3.12, as asked for.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let mut members = Vec::new();
+        for value in self.parameters(name) {
+            let inner = value.trim().trim_start_matches('[').trim_end_matches(']').to_owned();
+            let texts = inner.split(',').map(|id| id.trim().trim_matches('"').to_owned());
+            members.extend(texts.filter(|id| !id.is_empty()));
+        }
+        members
+    }
+
+    fn header(&self, name: &'static str) -> Option<&'a str> {
+        self.headers.get(HeaderName::from_static(name))?.to_str().ok()
+    }
+}
+
+/// The first segment of a path and what follows it; doubled slashes count once.
+fn first(path: &str) -> (&str, &str) {
+    let path = path.trim_start_matches('/');
+    match path.split_once('/') {
+        Some((segment, rest)) => (segment, rest.trim_start_matches('/')),
+        None => (path, ""),
+    }
+}

@@ -1,0 +1,248 @@
+//! Answers: from the machine's words to bytes.
+//!
+//! Promised: the field sets of live-agent.md 4.3 to 4.9, compact JSON, the literal texts; a receipt
+//! is told when the connection took the last byte, and dropped untold otherwise.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use serde::Serialize;
+
+use crate::adapter::Receipt;
+use crate::chat::agent::{AgentEvent, Person};
+use crate::chat::ids::ChatId;
+use crate::chat::state::Line;
+use crate::chat::{Payload, Reply};
+use crate::config::Behaviour;
+use crate::time::Wall;
+use crate::wire::liveagent::{self, Message, MessagesPayload, message};
+
+/// Content type of texts.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
+/// Content type of objects.
+const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
+
+/// A plain text.
+pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+    with(status, TEXT, Bytes::from_static(text.as_bytes()))
+}
+
+/// The answer to every good POST.
+pub(super) fn ok() -> Response<Body> {
+    text(StatusCode::OK, liveagent::OK)
+}
+
+/// The session is unknown or over.
+pub(super) fn gone() -> Response<Body> {
+    text(StatusCode::FORBIDDEN, liveagent::SESSION_INVALID)
+}
+
+/// Something on this side failed.
+pub(super) fn failed() -> Response<Body> {
+    text(StatusCode::INTERNAL_SERVER_ERROR, liveagent::INTERNAL_ERROR)
+}
+
+/// Nothing new.
+pub(super) fn nothing() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// An object.
+pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => with(status, JSON, Bytes::from(bytes)),
+        Err(_) => failed(),
+    }
+}
+
+fn with(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::new(Full::new(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// What an answer needs to know beside the machine's reply.
+pub(super) struct Scene<'a> {
+    pub(super) chat: ChatId,
+    pub(super) behaviour: &'a Behaviour,
+    pub(super) now: Wall,
+}
+
+impl Scene<'_> {
+    /// The bytes of a reply.
+    pub(super) fn answer(&self, reply: &Reply) -> Response<Body> {
+        match reply {
+            Reply::Ok => ok(),
+            Reply::Messages(payload) => json(StatusCode::OK, &self.payload(payload)),
+            Reply::Nothing => nothing(),
+            Reply::Gone => gone(),
+            Reply::Reconnected => {
+                let affinity_token = affinity_token();
+                let body = message::ReconnectSession { reset_sequence: true, affinity_token };
+                json(StatusCode::OK, &MessagesPayload::single(&body))
+            }
+            Reply::BadRequest(problem) => text(StatusCode::BAD_REQUEST, problem),
+            Reply::Overloaded => failed(),
+        }
+    }
+
+    fn payload(&self, payload: &Payload) -> MessagesPayload {
+        let session_data = payload.transcript.as_ref().map(|lines| self.session_data(lines));
+        let told = payload.messages.iter().map(|event| self.message(event));
+        MessagesPayload {
+            messages: session_data.into_iter().chain(told).collect(),
+            sequence: Some(payload.sequence),
+            offset: Some(payload.offset),
+        }
+    }
+
+    fn message(&self, event: &AgentEvent) -> Message {
+        let typist = |person: &Person| {
+            (Some(self.name(person)), Some(self.chat.person(&person.subject).to_string()))
+        };
+        match event {
+            AgentEvent::RequestSuccess { queue_position, wait_seconds } => {
+                Message::new(&message::ChatRequestSuccess {
+                    connection_timeout: self.behaviour.connection_timeout.as_millis() as i64,
+                    estimated_wait_time: *wait_seconds,
+                    queue_position: *queue_position,
+                    visitor_id: self.chat.to_string(),
+                    ..message::ChatRequestSuccess::default()
+                })
+            }
+            AgentEvent::RequestFail { reason } => Message::new(&message::ChatRequestFail {
+                reason: reason.as_str().to_owned(),
+                ..message::ChatRequestFail::default()
+            }),
+            AgentEvent::QueueUpdate { position, wait_seconds } => {
+                let (position, estimated_wait_time) = (*position, *wait_seconds);
+                Message::new(&message::QueueUpdate { estimated_wait_time, position })
+            }
+            AgentEvent::Established(person) => Message::new(&message::ChatEstablished {
+                name: self.name(person),
+                user_id: self.user_id(person),
+                ..message::ChatEstablished::default()
+            }),
+            AgentEvent::Transferred(person) => Message::new(&message::ChatTransferred {
+                name: self.name(person),
+                user_id: self.user_id(person),
+                ..message::ChatTransferred::default()
+            }),
+            AgentEvent::Message { from, text } => Message::new(&message::ChatMessage {
+                text: text.as_str().to_owned(),
+                name: from.as_ref().map_or_else(|| self.system_name(), |who| self.name(who)),
+                schedule: message::Schedule::default(),
+                agent_id: from.as_ref().map(|who| self.user_id(who)),
+            }),
+            AgentEvent::Typing(person) => {
+                let (name, agent_id) = typist(person);
+                Message::new(&message::AgentTyping { name, agent_id })
+            }
+            AgentEvent::NotTyping(person) => {
+                let (name, agent_id) = typist(person);
+                Message::new(&message::AgentNotTyping { name, agent_id })
+            }
+            AgentEvent::Ended { reason } => Message::new(&message::ChatEnded {
+                reason: reason.as_str().to_owned(),
+                attached_records: Vec::new(),
+            }),
+        }
+    }
+
+    /// The machine keeps no times of lines, so all carry that of the answer.
+    fn session_data(&self, lines: &[Line]) -> Message {
+        let entries = lines.iter().enumerate().map(|(at, line)| message::TranscriptEntry {
+            kind: if line.from.is_some() { "Agent" } else { "Chasitor" }.to_owned(),
+            name: line.from.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
+            content: line.text.as_str().to_owned(),
+            timestamp: self.now.millis(),
+            sequence: at as i64,
+        });
+        Message::new(&message::ChasitorSessionData {
+            chat_messages: entries.collect(),
+            ..message::ChasitorSessionData::default()
+        })
+    }
+
+    /// Never null and never empty: widgets print it.
+    fn name(&self, person: &Person) -> String {
+        let name = person.name.as_str();
+        if name.trim().is_empty() { self.system_name() } else { name.to_owned() }
+    }
+
+    fn system_name(&self) -> String {
+        self.behaviour.system_name.clone()
+    }
+
+    /// Fifteen characters that begin with 005, as strict clients expect; bots get made-up ones.
+    fn user_id(&self, person: &Person) -> String {
+        let subject = person.subject.as_str();
+        let real = subject.starts_with("005") && subject.bytes().all(|b| b.is_ascii_alphanumeric());
+        if real && matches!(subject.len(), 15 | 18) {
+            return subject[..15].to_owned();
+        }
+        let hash = self.chat.person(subject).simple().to_string();
+        format!("005{}", &hash[..12])
+    }
+}
+
+/// A fresh affinity token: eight hex digits that name nothing.
+pub(super) fn affinity_token() -> String {
+    format!("{:08x}", rand::random::<u32>())
+}
+
+/// Lets the receipts be told once the connection took the whole answer.
+pub(super) fn receipted(response: Response<Body>, receipts: Vec<Receipt>) -> Response<Body> {
+    if receipts.is_empty() {
+        return response;
+    }
+    if HttpBody::is_end_stream(response.body()) {
+        receipts.into_iter().for_each(Receipt::written);
+        return response;
+    }
+    response.map(|body| Body::new(Receipted { body, receipts }))
+}
+
+/// A body that tells its receipts when its last frame is taken. Dropped earlier, it drops them.
+struct Receipted {
+    body: Body,
+    receipts: Vec<Receipt>,
+}
+
+impl HttpBody for Receipted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let taken = match &polled {
+            // With a known length, hyper never asks for what follows the last frame.
+            Poll::Ready(Some(Ok(_))) => self.body.is_end_stream(),
+            Poll::Ready(None) => true,
+            _ => false,
+        };
+        if taken {
+            std::mem::take(&mut self.receipts).into_iter().for_each(Receipt::written);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

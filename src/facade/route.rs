@@ -1,0 +1,110 @@
+//! Who answers a request: the real service, a chat of ours, or the facade itself.
+//!
+//! Promised: a chat stays where its key says; only `SessionId` and nouns without a session are
+//! decided by the calendar.
+
+use axum::body::Body;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use uuid::Uuid;
+
+use super::call::{Call, Noun};
+use super::key::{OwnKey, Owner};
+use super::{Decided, Facade, chat, legacy, reply, visitor};
+use crate::chat::ids::ChatId;
+use crate::router::decide::{Draw, Route, decide};
+use crate::wire::liveagent;
+
+pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
+    let new = call.noun == Some(Noun::SessionId) && call.method == Method::GET;
+    let owner = match call.key() {
+        _ if new => None,
+        None => None,
+        Some(key) => Some((key, facade.keys.owner(&call.tenant.id, key))),
+    };
+    match owner {
+        Some((key, Owner::Foreign)) => legacy::answer(facade, call, key, body).await,
+        Some((_, Owner::Forged)) => reply::gone(),
+        Some((_, Owner::Ours(own))) => match checked(facade, call) {
+            Ok(noun) => match alone(call, noun) {
+                Some(answer) => answer,
+                None => chat::answer(facade, call, noun, own, body).await,
+            },
+            Err(refusal) => refusal,
+        },
+        None => without_session(facade, call, new, body).await,
+    }
+}
+
+async fn without_session(
+    facade: &Facade,
+    call: &Call<'_>,
+    new: bool,
+    body: Body,
+) -> Response<Body> {
+    if new {
+        return match checked(facade, call) {
+            Ok(_) => session_id(facade, call, body).await,
+            Err(refusal) => refusal,
+        };
+    }
+    if goes_to_legacy(facade, call) {
+        return legacy::pass(facade, call, body).await;
+    }
+    match checked(facade, call) {
+        Ok(noun) => alone(call, noun).unwrap_or_else(reply::gone),
+        Err(refusal) => refusal,
+    }
+}
+
+/// A new chat: decided, told, then passed on or given a key of ours.
+async fn session_id(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
+    let chat = ChatId(Uuid::new_v4());
+    let at = facade.clock.now().wall;
+    let latch = facade.latches.look(call.tenant, at);
+    let draw = Draw::of(&call.tenant.id, &chat.to_string());
+    let decision = decide(&call.tenant.plan, at, latch, draw);
+    let route = decision.route;
+    let tenant = call.tenant.id.clone();
+    let because = decision.because;
+    facade.decisions.decided(Decided { tenant, chat, at, route, because });
+    match route {
+        Route::Legacy => legacy::pass(facade, call, body).await,
+        Route::Miaw => chat::session_id(facade, call, OwnKey { chat, issued: at }),
+    }
+}
+
+/// Whether a chat that started now, with a draw of its own, would go to legacy.
+fn goes_to_legacy(facade: &Facade, call: &Call<'_>) -> bool {
+    let at = facade.clock.now().wall;
+    let latch = facade.latches.look(call.tenant, at);
+    let draw = Draw::of(&call.tenant.id, &Uuid::new_v4().to_string());
+    decide(&call.tenant.plan, at, latch, draw).route == Route::Legacy
+}
+
+/// What the facade answers by itself, with or without a session.
+fn alone(call: &Call<'_>, noun: Noun) -> Option<Response<Body>> {
+    Some(match noun {
+        Noun::Availability => visitor::availability(call),
+        Noun::Settings => visitor::settings(call),
+        Noun::VisitorId => visitor::visitor_id(),
+        Noun::AcknowledgedAlone if call.key().is_none() => reply::ok(),
+        _ => return None,
+    })
+}
+
+/// What is refused before anything else is looked at.
+fn checked(facade: &Facade, call: &Call<'_>) -> Result<Noun, Response<Body>> {
+    let Some(noun) = call.noun else {
+        return Err(reply::text(StatusCode::NOT_FOUND, "No such resource"));
+    };
+    if !noun.allows(call.method) {
+        let mut refusal = reply::text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
+        let allow = HeaderValue::from_static(noun.methods());
+        refusal.headers_mut().insert(header::ALLOW, allow);
+        return Err(refusal);
+    }
+    if facade.strictness.version_required && !call.has_version() {
+        return Err(reply::text(StatusCode::BAD_REQUEST, liveagent::NO_VERSION));
+    }
+    Ok(noun)
+}

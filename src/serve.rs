@@ -1,0 +1,166 @@
+//! The accept loop: HTTP/1.1 over plain TCP, with bounds that `axum::serve` does not have.
+//!
+//! Promised: at most so many connections, the next ones wait unaccepted; headers are bounded in time,
+//! size and number; idle connections are closed; after `shutdown` nothing is accepted, what runs may
+//! finish until the deadline. Not promised: TLS, which a proxy in front provides.
+
+mod pace;
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::{Service, ServiceExt as _};
+
+use crate::config::Limits;
+use pace::{Paced, Pacer};
+
+/// How long a connection may wait for its next request: beyond the usual polling of clients.
+const IDLE: Duration = Duration::from_secs(75);
+/// The pause after the system refused a connection, mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// hyper takes no smaller buffer.
+const SMALLEST_BUFFER: usize = 8_192;
+
+/// The bounds of one listener.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeLimits {
+    /// Connections at once.
+    pub connections: usize,
+    /// All headers of a request together, in bytes.
+    pub head_bytes: usize,
+    /// How many headers a request may have.
+    pub headers: usize,
+    /// How long the headers of a request may take, from the connection's or their first byte.
+    pub head_time: Duration,
+    /// How long a connection may wait for its next request.
+    pub idle: Duration,
+    /// How long running requests may take to finish after `shutdown`.
+    pub drain: Duration,
+}
+
+impl From<&Limits> for ServeLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            connections: limits.connections,
+            head_bytes: limits.request_head_bytes,
+            headers: limits.request_headers,
+            head_time: Duration::from_secs(limits.request_head_seconds as u64),
+            idle: IDLE,
+            drain: Duration::from_secs(limits.shutdown_seconds as u64),
+        }
+    }
+}
+
+/// Serves until `shutdown`, then drains.
+///
+/// # Errors
+/// When the listener's own address cannot be read any more.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    limits: ServeLimits,
+    shutdown: CancellationToken,
+) -> io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let tasks = TaskTracker::new();
+    let abort = CancellationToken::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        let (stream, permit) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let (service, shutdown, abort) = (service.clone(), shutdown.clone(), abort.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = connection(stream, service, limits, shutdown) => {}
+                () = abort.cancelled() => {}
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    tasks.close();
+    if tokio::time::timeout(limits.drain, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "requests that did not finish in time are cut");
+        abort.cancel();
+        tasks.wait().await;
+    }
+    Ok(())
+}
+
+type Permit = tokio::sync::OwnedSemaphorePermit;
+
+/// The next connection, once there is room for it.
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(TcpStream, Permit)> {
+    let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    // Answers are small and must not wait for a segment to fill.
+    stream.set_nodelay(true)?;
+    Ok((stream, permit))
+}
+
+async fn connection<S, B>(
+    stream: TcpStream,
+    service: S,
+    limits: ServeLimits,
+    shutdown: CancellationToken,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
+    B: Body + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let pacer = Pacer::new();
+    let paced = service_fn(|request| {
+        let busy = pacer.busy();
+        let answer = service.clone().oneshot(request);
+        async move { answer.await.map(|response| response.map(|body| busy.until_sent(body))) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle)
+        .max_headers(limits.headers)
+        .max_header_size(limits.head_bytes)
+        .max_buf_size(limits.head_bytes.max(SMALLEST_BUFFER))
+        .serve_connection(TokioIo::new(Paced::new(stream, pacer.clone())), paced);
+    let mut connection = std::pin::pin!(connection);
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            // How a client's connection ends is its own affair.
+            _ = connection.as_mut() => return,
+            () = pacer.too_slow(limits.head_time) => return,
+            () = shutdown.cancelled(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

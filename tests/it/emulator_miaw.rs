@@ -1,0 +1,1 @@
+//! The emulated MIAW, called as a tower service.

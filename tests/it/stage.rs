@@ -1,0 +1,218 @@
+//! A facade with simulated time, scripted chats and a router in place of Salesforce.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use liveagent_bridge::adapter::liveagent::LiveAgent;
+use liveagent_bridge::adapter::transport::in_process::InProcess;
+use liveagent_bridge::adapter::{Answer, Chats, Receipt};
+use liveagent_bridge::chat::ids::ChatId;
+use liveagent_bridge::chat::visitor::{Begin, Post};
+use liveagent_bridge::chat::{Reply, ReplyTo};
+use liveagent_bridge::clock::Clock;
+use liveagent_bridge::config::{
+    Behaviour, Config, DEFAULT_LISTEN, Egress, Legacy, Limits, Miaw, StoreConfig, Tenant,
+};
+use liveagent_bridge::facade::key::KeyRing;
+use liveagent_bridge::facade::latch::Latches;
+use liveagent_bridge::facade::{Decided, Decisions, Facade, Strictness, Translate, router};
+use liveagent_bridge::router::plan::Plan;
+use liveagent_bridge::time::Wall;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+pub const SECRET: &[u8] = b"a secret of thirty-two bytes....";
+pub const LEGACY: &str = "la.example.test";
+
+/// Everything a test looks at.
+pub struct Stage {
+    pub service: Router,
+    pub chats: Arc<Script>,
+    pub clock: Clock,
+    pub decided: Arc<Seen>,
+    pub salesforce: Arc<InProcess>,
+    pub latched: Arc<Mutex<Vec<(String, Wall)>>>,
+}
+
+/// Chats that answer as told, else `Ok`; a poll without an answer waits for ever.
+#[derive(Default)]
+pub struct Script {
+    pub posts: Mutex<Vec<(ChatId, Post)>>,
+    pub acks: Mutex<Vec<Option<i64>>>,
+    pub answers: Mutex<VecDeque<Reply>>,
+    pub stuck: Mutex<bool>,
+    pub told: Arc<Mutex<Vec<bool>>>,
+}
+
+impl Script {
+    pub fn will(&self, reply: Reply) {
+        self.answers.lock().unwrap().push_back(reply);
+    }
+
+    fn next(&self) -> Option<Answer> {
+        let told = self.told.clone();
+        let receipt = Receipt::new(ReplyTo(1), move |_, sent| told.lock().unwrap().push(sent));
+        let reply = self.answers.lock().unwrap().pop_front()?;
+        Some(Answer { reply, receipt: Some(receipt) })
+    }
+}
+
+#[async_trait]
+impl Chats for Script {
+    async fn post(&self, _: &str, chat: ChatId, post: Post) -> Answer {
+        if *self.stuck.lock().unwrap() {
+            std::future::pending::<()>().await;
+        }
+        self.posts.lock().unwrap().push((chat, post));
+        self.next().unwrap_or_else(|| {
+            self.will(Reply::Ok);
+            self.next().expect("just put")
+        })
+    }
+
+    async fn poll(&self, _: &str, _: ChatId, ack: Option<i64>, _: bool) -> Answer {
+        self.acks.lock().unwrap().push(ack);
+        match self.next() {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn reconnect(&self, _: &str, _: ChatId, offset: Option<i64>) -> Answer {
+        self.acks.lock().unwrap().push(offset);
+        self.next().unwrap_or(Answer { reply: Reply::Gone, receipt: None })
+    }
+}
+
+/// Remembers decisions.
+#[derive(Default)]
+pub struct Seen(pub Mutex<Vec<Decided>>);
+
+impl Decisions for Seen {
+    fn decided(&self, decided: Decided) {
+        self.0.lock().unwrap().push(decided);
+    }
+}
+
+pub fn tenant(id: &str) -> Tenant {
+    Tenant {
+        id: id.to_owned(),
+        hosts: vec![format!("{id}.example.test")],
+        mapping_path: None,
+        legacy: Some(Legacy {
+            live_agent_base_url: format!("https://{LEGACY}"),
+            api_version: "52".to_owned(),
+            organization_id: "00D000000000001".to_owned(),
+            deployment_id: "572000000000001".to_owned(),
+            button_id: None,
+        }),
+        miaw: Miaw {
+            base_url: "https://scrt.example.test".to_owned(),
+            organization_id: "00D000000000001".to_owned(),
+            embedded_service_developer_name: "Deployment".to_owned(),
+            capabilities_version: "1".to_owned(),
+        },
+        plan: Plan::default(),
+        behaviour: Behaviour::default(),
+    }
+}
+
+pub fn stage(at: &str, tenants: Vec<Tenant>) -> Stage {
+    staged(at, tenants, Strictness::default())
+}
+
+pub fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> Stage {
+    let clock = Clock::starting_at(Wall::parse(at).expect("an instant"));
+    let (chats, decided) = (Arc::new(Script::default()), Arc::new(Seen::default()));
+    let salesforce = Arc::new(InProcess::new());
+    let latched = Arc::new(Mutex::new(Vec::new()));
+    let keep = latched.clone();
+    let translate: Translate = Arc::new(|_, init, _| {
+        Ok(Begin { button_id: init.button_id.clone().unwrap_or_default(), ..Begin::default() })
+    });
+    let config = Config {
+        listen: DEFAULT_LISTEN,
+        store: StoreConfig::Memory,
+        tenants,
+        limits: Limits::default(),
+        egress: Egress::default(),
+    };
+    let facade = Facade {
+        config: Arc::new(config),
+        keys: KeyRing::single(SECRET),
+        clock: clock.clone(),
+        chats: chats.clone(),
+        relay: Arc::new(LiveAgent::new(salesforce.clone(), clock.clone())),
+        translate,
+        decisions: decided.clone(),
+        latches: Arc::new(Latches::new(move |tenant, wall| {
+            keep.lock().unwrap().push((tenant.to_owned(), wall));
+        })),
+        strictness,
+    };
+    Stage { service: router(facade), chats, clock, decided, salesforce, latched }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Got {
+    pub status: StatusCode,
+    pub headers: http::HeaderMap,
+    pub text: String,
+}
+
+impl Got {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("JSON: {}", self.text))
+    }
+}
+
+impl Stage {
+    pub async fn send(&self, request: Request<Body>) -> Got {
+        let asked = self.service.clone().oneshot(request);
+        let wait = Duration::from_secs(600);
+        let response = tokio::time::timeout(wait, asked).await.expect("in time");
+        read(response.expect("an answer")).await
+    }
+
+    pub async fn get(&self, path: &str, key: Option<&str>) -> Got {
+        self.send(request("GET", path, key, "")).await
+    }
+
+    pub async fn post(&self, noun: &str, key: &str, body: &str) -> Got {
+        self.send(request("POST", &format!("/chat/rest/Chasitor/{noun}"), Some(key), body)).await
+    }
+
+    /// The key of a new session.
+    pub async fn session(&self) -> String {
+        let got = self.get("/chat/rest/System/SessionId", None).await;
+        assert_eq!(got.status, 200, "{}", got.text);
+        got.json()["key"].as_str().expect("a key").to_owned()
+    }
+}
+
+pub async fn read(response: Response<Body>) -> Got {
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.expect("a body").to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    Got { status: parts.status, headers: parts.headers, text }
+}
+
+pub fn request(method: &str, path: &str, key: Option<&str>, body: &str) -> Request<Body> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "acme.example.test")
+        .header("X-LIVEAGENT-API-VERSION", "52")
+        .header("X-LIVEAGENT-AFFINITY", "null");
+    if let Some(key) = key {
+        request = request.header("X-LIVEAGENT-SESSION-KEY", key);
+    }
+    request.body(Body::from(body.to_owned())).expect("a request")
+}

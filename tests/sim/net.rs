@@ -1,0 +1,219 @@
+//! The connections between the legacy client and the bridge, and how they break.
+
+use std::collections::BTreeMap;
+
+use crate::chat::visitor::Post;
+use crate::chat::{Input, Payload, Reply, ReplyTo};
+use crate::world::{Event, World};
+
+/// What the client asks.
+#[derive(Clone, Debug)]
+pub enum Request {
+    Post { post: Post, item: u64 },
+    Poll { ack: Option<i64> },
+    Reconnect { offset: Option<i64> },
+}
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Holds,
+    /// The request never arrives.
+    Before,
+    /// It breaks this long after the request arrived, unless answered.
+    Waiting(u64),
+    /// It breaks under the answer; `true` when the bridge believes that it was written.
+    Under(bool),
+}
+
+/// A request on its way, or waiting.
+#[derive(Debug)]
+pub struct Conn {
+    pub request: Request,
+    fate: Fate,
+    /// Whether the client still waits.
+    pub waits: bool,
+    arrived: bool,
+    /// The process died under its answer, which was lost with it.
+    severed: bool,
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Net {
+    conns: BTreeMap<u64, Conn>,
+    next: u64,
+}
+
+impl Net {
+    pub fn request(&self, conn: u64) -> Option<&Request> {
+        self.conns.get(&conn).map(|conn| &conn.request)
+    }
+
+    pub fn waits(&self, conn: u64) -> bool {
+        self.conns.get(&conn).is_some_and(|conn| conn.waits)
+    }
+}
+
+impl World {
+    /// The client sends a request; the answer comes as [`Event::ClientGets`].
+    pub fn send(&mut self, request: Request) -> u64 {
+        self.net.next += 1;
+        let conn = self.net.next;
+        let wrong = self.goes_wrong(self.plan.faults.net);
+        let fate = match self.rng.range(0, 3) {
+            _ if !wrong => Fate::Holds,
+            0 => Fate::Before,
+            1 => Fate::Waiting(self.rng.range(0, 8_000)),
+            2 => Fate::Under(true),
+            _ => Fate::Under(false),
+        };
+        self.note(|| format!("client #{conn} {request:?} ({fate:?})"));
+        self.net
+            .conns
+            .insert(conn, Conn { request, fate, waits: true, arrived: false, severed: false });
+        let trip = self.trip();
+        match fate {
+            Fate::Before => self.after(trip, Event::ClientGets { conn, reply: None }),
+            _ => self.after(trip, Event::Arrive { conn }),
+        }
+        conn
+    }
+
+    pub fn arrive(&mut self, conn: u64) {
+        let Some(open) = self.net.conns.get_mut(&conn) else { return };
+        if !open.waits {
+            return;
+        }
+        open.arrived = true;
+        let (request, fate) = (open.request.clone(), open.fate);
+        if self.bridge.forgotten() {
+            return self.answer(ReplyTo(conn), Reply::Gone);
+        }
+        if !self.bridge.up() {
+            let trip = self.trip();
+            return self.after(trip, Event::ClientGets { conn, reply: None });
+        }
+        if let Fate::Waiting(wait) = fate {
+            self.after(wait, Event::Break { conn });
+        }
+        let reply = ReplyTo(conn);
+        self.feed(match request {
+            Request::Post { post, .. } => Input::Post { post, reply },
+            Request::Poll { ack } => Input::Poll { ack, reply },
+            Request::Reconnect { offset } => Input::Reconnect { offset, reply },
+        });
+    }
+
+    /// The bridge answers.
+    pub fn answer(&mut self, to: ReplyTo, reply: Reply) {
+        let conn = to.0;
+        let boot = self.bridge.boot;
+        if let Reply::Messages(payload) = &reply {
+            self.on_the_wire(payload);
+        }
+        let trip = self.trip();
+        let Some(open) = self.net.conns.get(&conn) else { return };
+        let lost = match open.fate {
+            _ if !open.waits => Some(false),
+            Fate::Under(written) => Some(written),
+            _ => None,
+        };
+        match lost {
+            Some(written) => {
+                self.died(conn, &reply, written);
+                let told = match written {
+                    true => Event::WrittenNotice { boot, reply: to },
+                    false => Event::LostNotice { boot, reply: to },
+                };
+                let wait = if written { 1 } else { self.rng.range(1, 2_000) };
+                self.after(wait, told);
+                self.after(trip, Event::ClientGets { conn, reply: None });
+            }
+            None => {
+                self.after(1, Event::WrittenNotice { boot, reply: to });
+                self.after(trip, Event::ClientGets { conn, reply: Some(reply) });
+            }
+        }
+    }
+
+    fn died(&mut self, conn: u64, reply: &Reply, written: bool) {
+        if let Reply::Messages(payload) = reply {
+            self.payload_died(payload);
+        }
+        if let (Some(Request::Post { item, .. }), true) = (self.net.request(conn), written) {
+            let item = *item;
+            self.ledger.answer_vanished.insert(item);
+        }
+    }
+
+    pub fn break_waiting(&mut self, conn: u64) {
+        let boot = self.bridge.boot;
+        if self.net.waits(conn) && self.net.conns[&conn].fate != Fate::Holds {
+            let wait = self.rng.range(0, 2_000);
+            self.after(wait, Event::LostNotice { boot, reply: ReplyTo(conn) });
+            self.client_gets(conn, None);
+        }
+    }
+
+    /// The client stops waiting for this answer.
+    pub fn hang_up(&mut self, conn: u64) {
+        let boot = self.bridge.boot;
+        if let Some(open) = self.net.conns.get_mut(&conn) {
+            open.waits = false;
+        }
+        self.after(1, Event::LostNotice { boot, reply: ReplyTo(conn) });
+    }
+
+    /// The process died under all its connections.
+    pub fn break_all(&mut self) {
+        let waiting = self.net.conns.iter().filter(|(_, conn)| conn.waits && conn.arrived);
+        let waiting: Vec<u64> = waiting.map(|(conn, _)| *conn).collect();
+        for conn in waiting {
+            let severed = self.rng.chance(400);
+            if let Some(open) = self.net.conns.get_mut(&conn) {
+                open.severed = severed;
+            }
+            let trip = self.trip() + 1_000;
+            self.after(trip, Event::ClientGets { conn, reply: None });
+        }
+    }
+
+    pub fn written(&mut self, boot: u64, reply: ReplyTo, in_full: bool) {
+        if boot == self.bridge.boot && self.bridge.up() {
+            self.feed(match in_full {
+                true => Input::Written { reply },
+                false => Input::Lost { reply },
+            });
+        }
+    }
+
+    pub fn client_gets(&mut self, conn: u64, mut reply: Option<Reply>) {
+        if self.net.conns.get(&conn).is_some_and(|open| open.severed)
+            && let Some(reply) = reply.take()
+        {
+            self.died(conn, &reply, true);
+        }
+        let Some(open) = self.net.conns.get_mut(&conn) else { return };
+        if !open.waits {
+            if let Some(Reply::Messages(payload)) = &reply {
+                let payload: Payload = payload.clone();
+                self.payload_died(&payload);
+            }
+            return;
+        }
+        open.waits = false;
+        self.note(|| format!("client #{conn} gets {}", shown(reply.as_ref())));
+        let request = self.net.conns.remove(&conn).map(|open| open.request);
+        match request {
+            Some(Request::Post { item, .. }) => self.post_answered(item, conn, reply),
+            Some(Request::Poll { .. }) => self.poll_answered(conn, reply),
+            Some(Request::Reconnect { .. }) => self.reconnect_answered(reply),
+            None => {}
+        }
+    }
+}
+
+fn shown(reply: Option<&Reply>) -> String {
+    reply.map_or_else(|| "nothing: broken".to_owned(), |reply| format!("{reply:?}"))
+}

@@ -1,0 +1,274 @@
+//! What one run consists of: drawn from a seed, or scripted by hand.
+
+use crate::chat::limits::{Delivery, Settings};
+use crate::rng::Rng;
+
+/// How a client uses `ack`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    /// The `sequence` of the last answer.
+    Proper,
+    /// Never.
+    Never,
+    /// Its own count of polls, from 0.
+    PrivateCounter,
+    /// Properly, except that the first poll has none.
+    MissingFirst,
+}
+
+/// How a client numbers and retries its POSTs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posts {
+    /// Numbered; a retry carries the same number.
+    Numbered,
+    /// Numbered, and every POST is sent two to four times.
+    Blind,
+    /// Without numbers; retried when no answer came.
+    Unnumbered,
+}
+
+/// The legacy client of a run.
+#[derive(Clone, Debug)]
+pub struct Traits {
+    pub acks: Acks,
+    pub posts: Posts,
+    pub overlaps: bool,
+    pub reconnects: bool,
+}
+
+/// What the agent's side does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeskAct {
+    Routed,
+    Join(&'static str),
+    Type,
+    Say,
+    TransferStarts,
+    Leave(&'static str),
+    End,
+    Unknown,
+}
+
+/// Who ends the chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    Nobody,
+    Agent,
+    Visitor,
+}
+
+/// How often things go wrong while faults last, per thousand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    pub calls: u64,
+    pub net: u64,
+    pub crash: u64,
+    pub stream: u64,
+    pub wall_steps: bool,
+}
+
+/// How the service behaves where the documentation leaves it open.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// A repeated id is shown to the agent again.
+    pub accepts_twice: bool,
+    /// A repeated id that is ignored is answered 409, else 200.
+    pub conflict: bool,
+    /// The entries list is behind by up to this long.
+    pub list_lag: u64,
+    /// Events kept for `Last-Event-ID`.
+    pub buffer: usize,
+    /// The first message is refused with 417.
+    pub wants_new_session: bool,
+    /// The token tells where the stream starts.
+    pub token_tells_start: bool,
+    /// Longest delay of an event on the stream.
+    pub event_delay: u64,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub settings: Settings,
+    pub traits: Traits,
+    pub service: Service,
+    pub faults: Faults,
+    pub faults_until: u64,
+    /// When the service is unreachable.
+    pub outages: Vec<(u64, u64)>,
+    pub says: Vec<(u64, String)>,
+    pub desk: Vec<(u64, DeskAct)>,
+    /// When the visitor ends the chat, if it does.
+    pub visitor_ends_at: Option<u64>,
+    /// Crash at this step, before its n-th action.
+    pub crash_at: Option<(u64, usize)>,
+    pub latency: (u64, u64),
+}
+
+/// How long after the last fault everything must have settled.
+pub const SETTLE: u64 = 90_000;
+/// How long after that the run goes on, to see the end of the chat.
+pub const AFTER: u64 = 95_000;
+
+impl Plan {
+    /// The run of a seed.
+    pub fn of_seed(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let r = &mut rng;
+        let faults_until = r.range(30_000, 120_000);
+        let mut settings = Settings::default();
+        settings.delivery = r.pick(&[Delivery::Single, Delivery::Batch]);
+        settings.text_limit = r.pick(&[4_000, 4_000, 120]);
+        let acks = r.pick(&[
+            Acks::Proper,
+            Acks::Proper,
+            Acks::Never,
+            Acks::PrivateCounter,
+            Acks::MissingFirst,
+        ]);
+        let posts = r.pick(&[Posts::Numbered, Posts::Blind, Posts::Unnumbered]);
+        let proper = acks == Acks::Proper;
+        let traits = Traits {
+            acks,
+            posts,
+            overlaps: proper && r.chance(300),
+            reconnects: proper && posts != Posts::Blind && r.chance(300),
+        };
+        let ends = match r.range(0, 9) {
+            0..=3 => Ends::Agent,
+            4..=7 => Ends::Visitor,
+            _ => Ends::Nobody,
+        };
+        let early = r.chance(150);
+        let ends_at = match early {
+            true => r.range(15_000, faults_until),
+            false => faults_until + SETTLE + 2_000,
+        };
+        let mut plan = Self {
+            seed,
+            settings,
+            traits,
+            service: Self::draw_service(r),
+            faults: Self::draw_faults(r),
+            faults_until,
+            outages: Self::draw_outages(r, faults_until),
+            says: Vec::new(),
+            desk: Vec::new(),
+            visitor_ends_at: (ends == Ends::Visitor).then_some(ends_at),
+            crash_at: None,
+            latency: (5, r.pick(&[50, 200, 900])),
+        };
+        let last = ends_at.min(faults_until);
+        plan.draw_says(r, last);
+        plan.draw_desk(r, last);
+        if ends == Ends::Agent {
+            plan.desk.push((ends_at, DeskAct::End));
+        }
+        plan
+    }
+
+    /// Whether calls to the service may fail, or time may jump.
+    pub fn hurts_calls(&self) -> bool {
+        self.faults.calls > 0 || !self.outages.is_empty() || self.faults.wall_steps
+    }
+
+    /// Whether nothing at all goes wrong.
+    pub fn harmless(&self) -> bool {
+        let Faults { calls, net, crash, stream, .. } = self.faults;
+        calls + net + crash + stream == 0 && self.outages.is_empty() && self.crash_at.is_none()
+    }
+
+    fn draw_service(r: &mut Rng) -> Service {
+        Service {
+            accepts_twice: r.chance(400),
+            conflict: r.chance(500),
+            list_lag: r.pick(&[0, 0, 1_500, 5_000]),
+            buffer: r.pick(&[1, 3, 1_000, 1_000]),
+            wants_new_session: r.chance(150),
+            token_tells_start: r.chance(800),
+            event_delay: r.pick(&[20, 300, 3_000]),
+        }
+    }
+
+    fn draw_faults(r: &mut Rng) -> Faults {
+        if r.chance(60) {
+            return Faults::default();
+        }
+        Faults {
+            calls: r.pick(&[0, 100, 300]),
+            net: r.pick(&[0, 60, 200]),
+            crash: r.pick(&[0, 5, 15, 40]),
+            stream: r.pick(&[0, 60, 200]),
+            wall_steps: r.chance(200),
+        }
+    }
+
+    fn draw_outages(r: &mut Rng, until: u64) -> Vec<(u64, u64)> {
+        let count = if r.chance(300) { r.range(1, 2) } else { 0 };
+        (0..count)
+            .map(|_| {
+                let from = r.range(0, until);
+                (from, (from + r.range(3_000, 45_000)).min(until))
+            })
+            .collect()
+    }
+
+    fn draw_says(&mut self, r: &mut Rng, last: u64) {
+        let bursts = r.chance(350);
+        let mut at = r.range(300, 6_000);
+        let mut number = 0;
+        while at < last && self.says.len() < 60 {
+            let burst = if bursts && r.chance(250) { r.range(5, 30) } else { 1 };
+            for _ in 0..burst {
+                number += 1;
+                self.says.push((at, words(r, number, self.settings.text_limit)));
+                at += r.range(0, 120);
+            }
+            at += r.range(500, 15_000);
+        }
+    }
+
+    fn draw_desk(&mut self, r: &mut Rng, last: u64) {
+        let mut at = r.range(500, 8_000);
+        if r.chance(500) {
+            self.desk.push((at, DeskAct::Routed));
+            at += r.range(10, 3_000);
+        }
+        self.desk.push((at, DeskAct::Join("anna")));
+        let transfers = r.chance(200);
+        let mut moved = false;
+        while at < last && self.desk.len() < 60 {
+            at += r.range(20, 7_000);
+            match r.range(0, 9) {
+                0 | 1 => self.desk.push((at, DeskAct::Type)),
+                2 => self.desk.push((at, DeskAct::Unknown)),
+                3 if transfers && !moved && at + 9_000 < last => {
+                    moved = true;
+                    self.desk.push((at, DeskAct::TransferStarts));
+                    self.desk.push((at + 400, DeskAct::Leave("anna")));
+                    at += r.range(500, 8_000);
+                    self.desk.push((at, DeskAct::Join("bert")));
+                }
+                4 => {
+                    for _ in 0..r.range(2, 6) {
+                        self.desk.push((at, DeskAct::Say));
+                        at += r.range(0, 200);
+                    }
+                }
+                _ => self.desk.push((at, DeskAct::Say)),
+            }
+        }
+    }
+}
+
+/// The text of a visitor's message: it cannot be confused with any other.
+pub fn words(r: &mut Rng, number: u64, limit: usize) -> String {
+    let filler = match r.range(0, 11) {
+        0 => "zwei\nZeilen ß 😀".to_owned(),
+        1 if limit < 500 => "lang und länger ".repeat(r.range(8, 20) as usize),
+        2 => String::new(),
+        _ => "hello".to_owned(),
+    };
+    format!("[v{number}:{filler}]")
+}

@@ -1,0 +1,208 @@
+//! The tests: seeds, crashes everywhere, mutations.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use crate::chat::mutation::{self, Mutation};
+use crate::plan::Plan;
+use crate::script;
+use crate::world::World;
+
+/// Seeds of a plain `cargo test`.
+const SEEDS: u64 = 2_000;
+/// Lines of a failing run's trace that are printed.
+const TRACE_LINES: usize = 400;
+/// A broken rule must be noticed within this many seeds.
+const MUTATION_SEEDS: u64 = 600;
+
+/// Sums over runs.
+#[derive(Clone, Copy, Default)]
+struct Totals {
+    seeds: u64,
+    crashes: u64,
+    messages: u64,
+    lost: u64,
+    repeated: u64,
+    misordered: u64,
+}
+
+impl Totals {
+    fn add(&mut self, world: &World) {
+        self.seeds += 1;
+        self.crashes += world.ledger.crashes;
+        self.messages += world.ledger.messages();
+        self.lost += world.ledger.lost;
+        self.repeated += world.ledger.repeated;
+        self.misordered += world.ledger.misordered;
+    }
+
+    fn line(&self) -> String {
+        let Self { seeds, crashes, messages, lost, repeated, misordered } = self;
+        format!(
+            "{{\"seeds\":{seeds},\"crashes\":{crashes},\"messages\":{messages},\"lost\":{lost},\
+             \"repeated\":{repeated},\"misordered\":{misordered}}}"
+        )
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+fn chosen_mutation() -> Option<Mutation> {
+    let name = std::env::var("SIM_MUTATE").ok()?;
+    let known = ALL.iter().find(|(known, _)| *known == name);
+    let names: Vec<_> = ALL.iter().map(|(name, _)| *name).collect();
+    Some(known.unwrap_or_else(|| panic!("SIM_MUTATE={name}: expected one of {names:?}")).1)
+}
+
+const ALL: [(&str, Mutation); 7] = [
+    ("commit-first", Mutation::CommitFirst),
+    ("derived-ids", Mutation::DerivedIds),
+    ("fixed-contents", Mutation::FixedContents),
+    ("duplicates", Mutation::Duplicates),
+    ("dedupe", Mutation::Dedupe),
+    ("cursor", Mutation::Cursor),
+    ("look-first", Mutation::LookFirst),
+];
+
+fn run(plan: Plan, tracing: bool) -> World {
+    let mut world = World::new(plan, tracing);
+    world.run();
+    world
+}
+
+/// Prints how a run went wrong.
+fn explain(plan: &Plan, repeat: &str) -> String {
+    let world = run(plan.clone(), true);
+    let trace = world.trace.unwrap_or_default();
+    let from = trace.len().saturating_sub(TRACE_LINES);
+    let Plan { traits, service, faults, outages, settings, .. } = plan;
+    format!(
+        "{}\n\nclient {traits:?}\n{service:?}\n{faults:?}, until {} ms, outages {outages:?}\n\
+         {:?}, text limit {}\n\n{}\nrepeat it with: {repeat}\n",
+        trace[from..].join("\n"),
+        plan.faults_until,
+        settings.delivery,
+        settings.text_limit,
+        world.ledger.violations.join("\n"),
+    )
+}
+
+#[test]
+fn seeds() {
+    let count = number("SIM_SEEDS").unwrap_or(SEEDS);
+    let from = number("SIM_FROM").unwrap_or(1);
+    let mutation = chosen_mutation();
+    let next = AtomicU64::new(from);
+    let totals = Mutex::new(Totals::default());
+    let failed = Mutex::new(Vec::new());
+    let workers = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                mutation::set(mutation);
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= from + count || failed.lock().unwrap().len() >= 20 {
+                        break;
+                    }
+                    let world = run(Plan::of_seed(seed), false);
+                    if let Some(first) = world.ledger.violations.first() {
+                        failed.lock().unwrap().push((seed, first.clone()));
+                    }
+                    let mut totals = totals.lock().unwrap();
+                    totals.add(&world);
+                    if totals.seeds % 10_000 == 0 {
+                        eprintln!("{}", totals.line());
+                    }
+                }
+            });
+        }
+    });
+    let totals = totals.into_inner().unwrap();
+    let mut failed = failed.into_inner().unwrap();
+    failed.sort();
+    if let Some((seed, _)) = failed.first() {
+        mutation::set(mutation);
+        let repeat = format!("SIM_FROM={seed} SIM_SEEDS=1 cargo test --test sim seeds");
+        let story = explain(&Plan::of_seed(*seed), &repeat);
+        let list: Vec<_> = failed.iter().map(|(seed, what)| format!("{seed}: {what}")).collect();
+        panic!("{story}\nfailing seeds:\n{}", list.join("\n"));
+    }
+    println!("{}", totals.line());
+}
+
+/// Every point at which the process can die, in each scripted chat.
+#[test]
+fn a_crash_at_every_point_of_every_script_does_no_harm() {
+    let mut runs = 0;
+    for (name, plan) in script::all() {
+        let calm = run(plan.clone(), false);
+        if !calm.ledger.violations.is_empty() {
+            panic!("{}", explain(&plan, &format!("script `{name}` without a crash")));
+        }
+        for (step, width) in calm.bridge.widths.iter().enumerate() {
+            for point in 0..=*width {
+                let mut plan = plan.clone();
+                plan.crash_at = Some((step as u64, point));
+                runs += 1;
+                let world = run(plan.clone(), false);
+                if !world.ledger.violations.is_empty() {
+                    let repeat = format!("script `{name}`, crash at step {step}, point {point}");
+                    panic!("{}", explain(&plan, &repeat));
+                }
+            }
+        }
+    }
+    println!("{{\"scripts\":{},\"crash_points\":{runs}}}", script::all().len());
+    assert!(runs > 1_000, "only {runs} crash points");
+}
+
+/// Breaks one rule and waits for the oracle to notice.
+fn caught(mutation: Mutation) {
+    mutation::set(Some(mutation));
+    let seed = (1..=MUTATION_SEEDS)
+        .find(|seed| !run(Plan::of_seed(*seed), false).ledger.violations.is_empty());
+    mutation::set(None);
+    match seed {
+        Some(seed) => println!("{mutation:?} was noticed at seed {seed}"),
+        None => panic!("{mutation:?} went unnoticed for {MUTATION_SEEDS} seeds"),
+    }
+}
+
+#[test]
+fn acting_before_the_commit_is_noticed() {
+    caught(Mutation::CommitFirst);
+}
+
+#[test]
+fn an_id_of_its_own_for_every_attempt_is_noticed() {
+    caught(Mutation::DerivedIds);
+}
+
+#[test]
+fn other_contents_for_a_repeated_id_are_noticed() {
+    caught(Mutation::FixedContents);
+}
+
+#[test]
+fn acting_on_a_retry_is_noticed() {
+    caught(Mutation::Duplicates);
+}
+
+#[test]
+fn telling_a_known_entry_is_noticed() {
+    caught(Mutation::Dedupe);
+}
+
+#[test]
+fn counting_sent_as_consumed_is_noticed() {
+    caught(Mutation::Cursor);
+}
+
+#[test]
+fn sending_again_without_a_look_is_noticed() {
+    caught(Mutation::LookFirst);
+}

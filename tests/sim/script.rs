@@ -1,0 +1,92 @@
+//! Scripted chats for the exhaustive crash test: nothing goes wrong in them but the one crash.
+
+use crate::chat::limits::{Delivery, Settings};
+use crate::plan::{Acks, DeskAct, Faults, Plan, Posts, Service, Traits};
+
+const KIND: Service = Service {
+    accepts_twice: false,
+    conflict: true,
+    list_lag: 0,
+    buffer: 1_000,
+    wants_new_session: false,
+    token_tells_start: true,
+    event_delay: 20,
+};
+
+fn plan(seed: u64, says: &[(u64, &str)], desk: &[(u64, DeskAct)]) -> Plan {
+    Plan {
+        seed,
+        settings: Settings::default(),
+        traits: Traits {
+            acks: Acks::Proper,
+            posts: Posts::Numbered,
+            overlaps: false,
+            reconnects: false,
+        },
+        service: KIND,
+        faults: Faults::default(),
+        faults_until: 30_000,
+        outages: Vec::new(),
+        says: says.iter().map(|(at, text)| (*at, (*text).to_owned())).collect(),
+        desk: desk.to_vec(),
+        visitor_ends_at: None,
+        crash_at: None,
+        latency: (5, 20),
+    }
+}
+
+/// A short ordinary chat that the agent ends.
+fn ordinary(seed: u64) -> Plan {
+    plan(
+        seed,
+        &[(1_000, "[v1:hello]"), (6_000, "[v2:is anybody there]"), (9_000, "[v3:good]")],
+        &[
+            (500, DeskAct::Routed),
+            (2_000, DeskAct::Join("anna")),
+            (3_000, DeskAct::Type),
+            (4_000, DeskAct::Say),
+            (6_500, DeskAct::Type),
+            (7_000, DeskAct::Say),
+            (7_010, DeskAct::Say),
+            (15_000, DeskAct::End),
+        ],
+    )
+}
+
+/// All of them, by name.
+pub fn all() -> Vec<(&'static str, Plan)> {
+    let mut all = vec![("ordinary", ordinary(1))];
+    let mut add = |name, change: &dyn Fn(&mut Plan)| {
+        let mut plan = ordinary(all.len() as u64 + 1);
+        change(&mut plan);
+        all.push((name, plan));
+    };
+    add("batch", &|plan| plan.settings.delivery = Delivery::Batch);
+    add("never acknowledges", &|plan| plan.traits.acks = Acks::Never);
+    add("private counter", &|plan| plan.traits.acks = Acks::PrivateCounter);
+    add("no ack at first", &|plan| plan.traits.acks = Acks::MissingFirst);
+    add("blind retries", &|plan| plan.traits.posts = Posts::Blind);
+    add("unnumbered", &|plan| plan.traits.posts = Posts::Unnumbered);
+    add("repeated ids shown again", &|plan| plan.service.accepts_twice = true);
+    add("short memory", &|plan| {
+        plan.service.buffer = 1;
+        plan.service.token_tells_start = false;
+    });
+    add("new session wanted", &|plan| plan.service.wants_new_session = true);
+    add("the visitor ends it", &|plan| {
+        plan.desk.pop();
+        plan.visitor_ends_at = Some(14_000);
+    });
+    add("transfer", &|plan| {
+        plan.desk.insert(7, (8_000, DeskAct::TransferStarts));
+        plan.desk.insert(8, (8_100, DeskAct::Leave("anna")));
+        plan.desk.insert(9, (12_000, DeskAct::Join("bert")));
+        plan.desk.insert(10, (13_000, DeskAct::Say));
+    });
+    add("burst beyond the budget", &|plan| {
+        plan.says.extend((4..34).map(|n| (9_100 + n, format!("[v{n}:burst]"))));
+        plan.desk.pop();
+        plan.visitor_ends_at = Some(125_000);
+    });
+    all
+}

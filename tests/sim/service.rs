@@ -1,0 +1,451 @@
+//! Messaging for In-App and Web as far as the bridge can tell, and the agent behind it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::bridge::EPOCH;
+use crate::chat::agent::Person;
+use crate::chat::happening::{Happening, RoutingStatus, What};
+use crate::chat::pending::UpstreamCall;
+use crate::chat::text::{Secret, Text};
+use crate::chat::{CallId, Input, Lost, Outcome};
+use crate::plan::DeskAct;
+use crate::world::{Event, Fate, World};
+
+/// Calls of one kind that may fail in a row: beyond it nobody could promise anything.
+const LIST_FAILURES_MAX: u32 = 2;
+
+/// The service.
+#[derive(Default)]
+pub struct Service {
+    conversation: Option<Uuid>,
+    closed: bool,
+    session_renewed: bool,
+    pub entries: Vec<Entry>,
+    accepted: BTreeMap<Uuid, (Text, u64)>,
+    /// Answers of the entries list: when they reached the bridge, and what they held.
+    looks: Vec<Look>,
+    list_failures: u32,
+    generation: u64,
+    streaming: bool,
+    attached: bool,
+    last_event_at: u64,
+    desk: Option<VecDeque<(u64, DeskAct)>>,
+    people: Vec<&'static str>,
+    transferring: bool,
+    said: u64,
+}
+
+/// One entry of the conversation.
+pub struct Entry {
+    at: u64,
+    listed_at: u64,
+    what: What,
+    id: String,
+    /// No stream can supply it any more.
+    pub beyond_buffer: bool,
+    /// Nor did the list when it was asked.
+    pub withheld: bool,
+}
+
+struct Look {
+    at: Option<u64>,
+    held: BTreeSet<Uuid>,
+}
+
+fn person(subject: &str) -> Person {
+    Person { subject: subject.to_owned(), name: subject.into() }
+}
+
+impl Service {
+    /// The stream is gone for good, or until the next attach.
+    pub fn detach(&mut self) {
+        self.generation += 1;
+        self.streaming = false;
+        self.attached = false;
+    }
+
+    pub fn closed(&self) -> bool {
+        self.closed
+    }
+}
+
+impl World {
+    /// The bridge starts a call.
+    pub fn call(&mut self, id: CallId, call: UpstreamCall) {
+        let boot = self.bridge.boot;
+        let sent_at = self.at;
+        let mut trip = self.trip();
+        if self.outage() {
+            let outcome = self.rng.pick(&[0, 1]);
+            let outcome = if outcome == 0 { Outcome::NotSent } else { Outcome::Unknown };
+            let wait = self.rng.range(1, 5_000);
+            return self.after(wait, Event::Outcome { boot, id, outcome, look: None });
+        }
+        let mut fate = Fate::Done;
+        let list = matches!(call, UpstreamCall::ListEntries { .. });
+        let spared = list && self.service.list_failures >= LIST_FAILURES_MAX;
+        if self.goes_wrong(self.plan.faults.calls) && !spared {
+            self.service.list_failures += u32::from(list);
+            match self.rng.range(0, 9) {
+                0 => return self.fails(boot, id, Outcome::NotSent, 300),
+                1 => return self.fails(boot, id, Outcome::Unknown, 8_000),
+                2 | 3 => fate = Fate::AnswerLost,
+                4 => fate = Fate::Refused(429, None),
+                5 => fate = Fate::Refused(429, Some(self.rng.range(500, 9_000))),
+                6 => fate = Fate::Refused(503, None),
+                7 => fate = Fate::DoneThen5xx,
+                8 => fate = Fate::Late,
+                _ => trip += self.rng.range(500, 8_000),
+            }
+        } else if list {
+            self.service.list_failures = 0;
+        }
+        if fate == Fate::Late {
+            let wait = self.rng.range(500, 4_000);
+            self.after(wait, Event::Outcome { boot, id, outcome: Outcome::Unknown, look: None });
+            trip += wait + self.rng.range(0, 5_000);
+        }
+        self.after(trip, Event::Reaches { boot, id, call, fate, sent_at });
+    }
+
+    fn fails(&mut self, boot: u64, id: CallId, outcome: Outcome, longest: u64) {
+        let wait = self.rng.range(1, longest);
+        self.after(wait, Event::Outcome { boot, id, outcome, look: None });
+    }
+
+    /// A call reaches the service.
+    pub fn service_gets(
+        &mut self,
+        boot: u64,
+        id: CallId,
+        call: UpstreamCall,
+        fate: Fate,
+        sent_at: u64,
+    ) {
+        if boot != self.bridge.boot && self.rng.chance(300) {
+            return; // It died with the process that sent it.
+        }
+        let (outcome, look) = match fate {
+            Fate::Refused(status, wait) => {
+                let wait = wait.map(Duration::from_millis);
+                (Outcome::Refused { status, wait }, None)
+            }
+            _ => self.serve(call, sent_at),
+        };
+        let outcome = match fate {
+            Fate::DoneThen5xx => Outcome::Refused { status: 502, wait: None },
+            Fate::AnswerLost => Outcome::Unknown,
+            Fate::Late => return,
+            _ => outcome,
+        };
+        let wait = if fate == Fate::AnswerLost { 4_000 } else { 0 };
+        let trip = self.trip() + if wait > 0 { self.rng.range(0, wait) } else { 0 };
+        self.after(trip, Event::Outcome { boot, id, outcome, look });
+    }
+
+    fn serve(&mut self, call: UpstreamCall, sent_at: u64) -> (Outcome, Option<usize>) {
+        let right = match &call {
+            UpstreamCall::MintToken => true,
+            UpstreamCall::CreateConversation { id, .. } => *id == self.conversation(),
+            UpstreamCall::SendMessage { conversation, .. }
+            | UpstreamCall::Typing { conversation, .. }
+            | UpstreamCall::ListEntries { conversation, .. }
+            | UpstreamCall::RoutingStatus { conversation }
+            | UpstreamCall::CloseConversation { conversation } => {
+                *conversation == self.conversation()
+            }
+        };
+        if !right {
+            self.violation(format!("a call for another conversation: {call:?}"));
+        }
+        let outcome = match call {
+            UpstreamCall::MintToken => {
+                let tells = self.plan.service.token_tells_start;
+                Outcome::Token {
+                    bearer: Secret("token".into()),
+                    last_event_id: tells.then(|| "0".to_owned()),
+                    lifetime: Some(Duration::from_secs(6 * 3_600)),
+                }
+            }
+            UpstreamCall::CreateConversation { id, .. } => {
+                if self.service.conversation.replace(id).is_some() {
+                    Outcome::Refused { status: 409, wait: None }
+                } else {
+                    Outcome::Done
+                }
+            }
+            UpstreamCall::SendMessage { id, text, new_session, .. } => {
+                self.message(id, text, new_session.is_some(), sent_at)
+            }
+            UpstreamCall::ListEntries { since_millis, .. } => return self.list(since_millis),
+            UpstreamCall::RoutingStatus { .. } => Outcome::Routing(
+                match (self.service.people.is_empty(), self.service.transferring) {
+                    (_, true) => RoutingStatus::Transfer,
+                    (true, false) => RoutingStatus::NeedsRouting,
+                    (false, false) => RoutingStatus::Routed,
+                },
+            ),
+            UpstreamCall::Typing { .. } => Outcome::Done,
+            UpstreamCall::CloseConversation { .. } => {
+                self.service.closed = true;
+                Outcome::Done
+            }
+        };
+        (outcome, None)
+    }
+
+    fn conversation(&self) -> Uuid {
+        self.bridge.chat().conversation()
+    }
+
+    fn message(&mut self, id: Uuid, text: Text, new_session: bool, sent_at: u64) -> Outcome {
+        if self.service.conversation.is_none() {
+            self.violation("a message before the conversation".to_owned());
+        }
+        if self.service.closed {
+            return Outcome::Refused { status: 403, wait: None };
+        }
+        if self.plan.service.wants_new_session && !self.service.session_renewed {
+            if !new_session {
+                return Outcome::Refused { status: 417, wait: None };
+            }
+            self.service.session_renewed = true;
+        }
+        if let Some((known, first_sent_at)) = self.service.accepted.get(&id).cloned() {
+            if known != text {
+                self.violation(format!("id {id} was used again for another text"));
+            }
+            if !self.plan.service.accepts_twice {
+                return match self.plan.service.conflict {
+                    true => Outcome::Refused { status: 409, wait: None },
+                    false => Outcome::Done,
+                };
+            }
+            let looked = self.service.looks.iter().any(|look| {
+                let between = look.at.is_some_and(|at| first_sent_at <= at && at <= sent_at);
+                between && !look.held.contains(&id)
+            });
+            if !looked {
+                self.violation(format!("id {id} was sent again without a look"));
+            }
+            self.ledger.repeated += 1;
+            self.note(|| format!("desk sees {} again", text.as_str()));
+        } else {
+            self.note(|| format!("desk sees {}", text.as_str()));
+            self.service.accepted.insert(id, (text.clone(), sent_at));
+            self.ledger.at_desk.push(text);
+        }
+        self.append(What::Echo(id.to_string()), format!("Message:{id}"));
+        Outcome::Done
+    }
+
+    fn list(&mut self, since_millis: i64) -> (Outcome, Option<usize>) {
+        if self.service.conversation.is_none() {
+            return (Outcome::Refused { status: 404, wait: None }, None);
+        }
+        let now = self.at;
+        let mut held = BTreeSet::new();
+        let mut entries = Vec::new();
+        for entry in &mut self.service.entries {
+            if entry.listed_at > now {
+                entry.withheld |= entry.beyond_buffer;
+                continue;
+            }
+            if let What::Echo(id) = &entry.what {
+                held.extend(Uuid::parse_str(id));
+            }
+            let at_millis = EPOCH + entry.at as i64;
+            if at_millis >= since_millis {
+                entries.push(Happening {
+                    event_id: None,
+                    entry: Some(entry.id.clone()),
+                    at_millis,
+                    what: entry.what.clone(),
+                });
+            }
+        }
+        self.service.looks.push(Look { at: None, held });
+        (Outcome::Entries(entries), Some(self.service.looks.len() - 1))
+    }
+
+    /// A call's outcome reaches the bridge.
+    pub fn service_answered(
+        &mut self,
+        boot: u64,
+        id: CallId,
+        outcome: Outcome,
+        look: Option<usize>,
+    ) {
+        if boot != self.bridge.boot {
+            return;
+        }
+        if let Some(look) = look {
+            self.service.looks[look].at = Some(self.at);
+        }
+        self.feed(Input::Called { call: id, outcome });
+    }
+
+    /// Something happened in the conversation.
+    fn append(&mut self, what: What, id: String) {
+        let lag = self.plan.service.list_lag;
+        let lag = if lag > 0 { self.rng.range(0, lag) } else { 0 };
+        let before = self.service.entries.last().map_or(0, |entry| entry.listed_at);
+        let listed_at = before.max(self.at + lag);
+        let at = self.at;
+        let entry = Entry { at, listed_at, what, id, beyond_buffer: false, withheld: false };
+        self.service.entries.push(entry);
+        if self.service.streaming {
+            let index = self.service.entries.len() - 1;
+            self.stream_sends(index);
+        }
+    }
+
+    fn stream_sends(&mut self, entry: usize) {
+        let delay = self.rng.range(1, self.plan.service.event_delay);
+        let at = self.service.last_event_at.max(self.at + delay);
+        self.service.last_event_at = at + 1;
+        let generation = self.service.generation;
+        self.when(at, Event::StreamEvent { generation, entry });
+        if self.goes_wrong(self.plan.faults.stream) {
+            self.when(at + 1, Event::StreamEvent { generation, entry });
+        }
+        if self.goes_wrong(self.plan.faults.stream) {
+            let when = self.at + self.rng.range(0, 6_000);
+            self.when(when, Event::StreamDrops { generation });
+        }
+    }
+
+    /// The bridge opens the stream.
+    pub fn attach(&mut self, after: Option<String>) {
+        self.service.detach();
+        self.service.attached = true;
+        let generation = self.service.generation;
+        let trip = self.trip();
+        if self.outage() || self.goes_wrong(self.plan.faults.stream) {
+            let lost = match self.rng.chance(500) {
+                true => Lost::Broken,
+                false => Lost::Status(503),
+            };
+            return self.after(trip, Event::StreamGone { generation, lost });
+        }
+        self.after(trip, Event::StreamOpens { generation, after });
+    }
+
+    pub fn stream_opens(&mut self, generation: u64, after: Option<String>) {
+        if generation != self.service.generation {
+            return;
+        }
+        self.service.streaming = true;
+        let count = self.service.entries.len();
+        let kept = count.saturating_sub(self.plan.service.buffer);
+        let asked = match &after {
+            Some(id) => id.parse::<usize>().unwrap_or(0),
+            None => count,
+        };
+        for index in asked.max(kept)..count {
+            self.stream_sends(index);
+        }
+        let missed = if after.is_none() { 0..count } else { asked..kept.max(asked) };
+        for entry in &mut self.service.entries[missed] {
+            entry.beyond_buffer = true;
+        }
+        self.feed(Input::StreamOpen);
+    }
+
+    pub fn stream_event(&mut self, generation: u64, entry: usize) {
+        if generation != self.service.generation || !self.service.streaming {
+            return;
+        }
+        let known = &self.service.entries[entry];
+        let happening = Happening {
+            event_id: Some((entry + 1).to_string()),
+            entry: Some(known.id.clone()),
+            at_millis: EPOCH + known.at as i64,
+            what: known.what.clone(),
+        };
+        self.feed(Input::Upstream(happening));
+    }
+
+    pub fn stream_drops(&mut self, generation: u64) {
+        if generation == self.service.generation && self.service.streaming {
+            self.note(|| "the stream drops".to_owned());
+            self.service.streaming = false;
+            let wait = self.rng.range(1, 5_000);
+            self.after(wait, Event::StreamGone { generation, lost: Lost::Broken });
+        }
+    }
+
+    pub fn stream_gone(&mut self, generation: u64, lost: Lost) {
+        if generation == self.service.generation {
+            self.service.detach();
+            self.feed(Input::StreamLost(lost));
+        }
+    }
+
+    /// The agent's side does what is next, once there is a conversation.
+    pub fn desk_acts(&mut self) {
+        let mut desk = match self.service.desk.take() {
+            Some(desk) => desk,
+            None => self.plan.desk.clone().into(),
+        };
+        let mut wait = 500;
+        if self.service.conversation.is_some() && !self.service.closed {
+            if desk.front().is_some_and(|(at, _)| *at <= self.at)
+                && let Some((_, act)) = desk.pop_front()
+            {
+                self.desk_act(act);
+            }
+            wait = match desk.front() {
+                Some((at, _)) => at.saturating_sub(self.at).max(40),
+                None => u64::MAX,
+            };
+        }
+        self.service.desk = Some(desk);
+        if wait < u64::MAX {
+            self.after(wait, Event::Desk);
+        }
+    }
+
+    fn desk_act(&mut self, act: DeskAct) {
+        self.note(|| format!("desk: {act:?}"));
+        let here = self.service.people.last().copied().unwrap_or("anna");
+        let what = match act {
+            DeskAct::Routed => What::Routed { wait_seconds: None },
+            DeskAct::Join(who) => {
+                self.service.people.push(who);
+                self.service.transferring = false;
+                What::Joined { who: person(who), bot: false }
+            }
+            DeskAct::Type => What::Typing(person(here)),
+            DeskAct::Say => {
+                self.service.said += 1;
+                let text = format!("a{} zwei\nZeilen ß", self.service.said);
+                let index = self.service.entries.len();
+                self.ledger.said.push((text.clone(), index));
+                What::Said { from: Some(person(here)), text: text.into() }
+            }
+            DeskAct::TransferStarts => {
+                self.service.transferring = true;
+                What::TransferStarted
+            }
+            DeskAct::Leave(who) => {
+                self.service.people.retain(|known| *known != who);
+                if self.service.people.is_empty() {
+                    self.ledger.nobody_there = true;
+                }
+                What::Left { subject: who.to_owned() }
+            }
+            DeskAct::End => {
+                self.service.closed = true;
+                self.ledger.agent_ended_at = Some(self.at);
+                What::SessionEnded { by_visitor: false }
+            }
+            DeskAct::Unknown => What::Nothing,
+        };
+        let id = format!("Entry:{}", self.service.entries.len());
+        self.append(what, id);
+    }
+}

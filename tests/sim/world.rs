@@ -1,0 +1,208 @@
+//! One run: simulated time, a queue of what happens next, and everybody in it.
+
+use std::collections::BTreeMap;
+
+use crate::bridge::Bridge;
+use crate::chat::pending::UpstreamCall;
+use crate::chat::{CallId, Lost, Outcome, Reply, ReplyTo};
+use crate::client::Client;
+use crate::net::Net;
+use crate::oracle::Ledger;
+use crate::plan::{AFTER, Plan, SETTLE};
+use crate::rng::Rng;
+use crate::service::Service;
+
+/// Something that happens at an instant.
+#[derive(Debug)]
+pub enum Event {
+    /// The bridge asked to be woken.
+    Wake { boot: u64 },
+    /// The process starts again.
+    Restart,
+    /// A request of the client reaches the bridge's address.
+    Arrive { conn: u64 },
+    /// The bridge learns that an answer was written.
+    WrittenNotice { boot: u64, reply: ReplyTo },
+    /// The bridge learns that a client went away.
+    LostNotice { boot: u64, reply: ReplyTo },
+    /// The client has its answer, or none (`None`: the connection broke).
+    ClientGets { conn: u64, reply: Option<Reply> },
+    /// The connection breaks while the request waits.
+    Break { conn: u64 },
+    /// The client polls.
+    Poll,
+    /// The client has something to say.
+    Say { number: usize },
+    /// The client ends the chat.
+    VisitorEnds,
+    /// The client works on its POSTs.
+    Post,
+    /// One more copy of a POST.
+    Again { post: u64 },
+    /// A call reaches the service.
+    Reaches { boot: u64, id: CallId, call: UpstreamCall, fate: Fate, sent_at: u64 },
+    /// A call's outcome reaches the bridge.
+    Outcome { boot: u64, id: CallId, outcome: Outcome, look: Option<usize> },
+    /// The stream opens.
+    StreamOpens { generation: u64, after: Option<String> },
+    /// An event travels down the stream.
+    StreamEvent { generation: u64, entry: usize },
+    /// The stream breaks.
+    StreamDrops { generation: u64 },
+    /// The bridge learns that the stream is gone.
+    StreamGone { generation: u64, lost: Lost },
+    /// The agent's side does what is next.
+    Desk,
+    /// Everything must have settled.
+    MustHaveSettled,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// It is done and its outcome told.
+    Done,
+    /// It is done, yet its outcome is lost.
+    AnswerLost,
+    /// It is refused with this status.
+    Refused(u16, Option<u64>),
+    /// It is done, yet the answer is an error.
+    DoneThen5xx,
+    /// It is done late, after the bridge gave up waiting.
+    Late,
+}
+
+/// Everything in a run.
+pub struct World {
+    pub plan: Plan,
+    pub rng: Rng,
+    pub at: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    order: u64,
+    pub bridge: Bridge,
+    pub net: Net,
+    pub service: Service,
+    pub client: Client,
+    pub ledger: Ledger,
+    pub trace: Option<Vec<String>>,
+    pub over: bool,
+}
+
+impl World {
+    /// A run of this plan; with `tracing` it keeps a readable record.
+    pub fn new(plan: Plan, tracing: bool) -> Self {
+        let mut world = Self {
+            rng: Rng::new(plan.seed ^ 0x00ab_cdef),
+            at: 0,
+            queue: BTreeMap::new(),
+            order: 0,
+            bridge: Bridge::new(&plan),
+            net: Net::default(),
+            service: Service::default(),
+            client: Client::new(&plan),
+            ledger: Ledger::default(),
+            trace: tracing.then(Vec::new),
+            over: false,
+            plan,
+        };
+        for number in 0..world.plan.says.len() {
+            let at = world.plan.says[number].0;
+            world.when(at, Event::Say { number });
+        }
+        if let Some(at) = world.plan.visitor_ends_at {
+            world.when(at, Event::VisitorEnds);
+        }
+        world.when(world.plan.faults_until + SETTLE, Event::MustHaveSettled);
+        world.after(0, Event::Post);
+        world.after(0, Event::Desk);
+        world
+    }
+
+    /// Runs to the end, or to the first violation.
+    pub fn run(&mut self) {
+        let end = self.plan.faults_until + SETTLE + AFTER;
+        while let Some(((at, _), event)) = self.queue.pop_first() {
+            if at > end || self.over {
+                break;
+            }
+            self.at = self.at.max(at);
+            self.happen(event);
+            if !self.ledger.violations.is_empty() {
+                return;
+            }
+        }
+        self.at = self.at.max(end);
+        self.judge(true);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Wake { boot } => self.wake(boot),
+            Event::Restart => self.restart(),
+            Event::Arrive { conn } => self.arrive(conn),
+            Event::WrittenNotice { boot, reply } => self.written(boot, reply, true),
+            Event::LostNotice { boot, reply } => self.written(boot, reply, false),
+            Event::ClientGets { conn, reply } => self.client_gets(conn, reply),
+            Event::Break { conn } => self.break_waiting(conn),
+            Event::Poll => self.client_polls(),
+            Event::Say { number } => self.client_says(number),
+            Event::VisitorEnds => self.client_ends(),
+            Event::Post => self.client_posts(),
+            Event::Again { post } => self.send_copy(post),
+            Event::Reaches { boot, id, call, fate, sent_at } => {
+                self.service_gets(boot, id, call, fate, sent_at);
+            }
+            Event::Outcome { boot, id, outcome, look } => {
+                self.service_answered(boot, id, outcome, look);
+            }
+            Event::StreamOpens { generation, after } => self.stream_opens(generation, after),
+            Event::StreamEvent { generation, entry } => self.stream_event(generation, entry),
+            Event::StreamDrops { generation } => self.stream_drops(generation),
+            Event::StreamGone { generation, lost } => self.stream_gone(generation, lost),
+            Event::Desk => self.desk_acts(),
+            Event::MustHaveSettled => self.judge(false),
+        }
+    }
+
+    /// Whether things may go wrong now.
+    pub fn faulty(&self) -> bool {
+        self.at < self.plan.faults_until
+    }
+
+    /// Whether the service is unreachable now.
+    pub fn outage(&self) -> bool {
+        self.plan.outages.iter().any(|(from, to)| (*from..*to).contains(&self.at))
+    }
+
+    /// A draw that only counts while faults last.
+    pub fn goes_wrong(&mut self, permille: u64) -> bool {
+        permille > 0 && self.rng.chance(permille) && self.faulty()
+    }
+
+    /// One trip over a wire.
+    pub fn trip(&mut self) -> u64 {
+        let (low, high) = self.plan.latency;
+        self.rng.range(low, high)
+    }
+
+    pub fn after(&mut self, wait: u64, event: Event) {
+        self.when(self.at + wait, event);
+    }
+
+    pub fn when(&mut self, at: u64, event: Event) {
+        self.order += 1;
+        self.queue.insert((at.max(self.at), self.order), event);
+    }
+
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
+        let at = self.at;
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>8.3} s  {}", at as f64 / 1000.0, line()));
+        }
+    }
+
+    pub fn violation(&mut self, what: String) {
+        self.note(|| format!("VIOLATION: {what}"));
+        self.ledger.violations.push(what);
+    }
+}
