@@ -56,8 +56,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let written = report(args).and_then(|report| write(args, &report).map(|()| report));
-    match written {
+    match execute(args) {
         Ok(report) => Ok(ExitCode::from(report.exit_code(args.strict))),
         Err(error) => {
             eprintln!("liveagent-bridge: {error:#}");
@@ -66,12 +65,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn report(args: &Args) -> anyhow::Result<Report> {
-    let config = config::load(&args.config)?;
-    let documents = args.prechat.iter().map(|path| document(path)).collect::<Result<_, _>>()?;
+fn execute(args: &Args) -> anyhow::Result<Report> {
+    let loaded = config::load(&args.config)?;
+    for note in &loaded.notes {
+        eprintln!("{note}");
+    }
     let as_of = args.as_of.unwrap_or_else(|| Clock::system().now().wall);
-    let tenants = tenants(&config.config, args.tenant.as_deref(), as_of)?;
-    Ok(dry_run::build(&Inputs { as_of, show_values: args.show_values, tenants, documents }))
+    let inputs = Inputs {
+        as_of,
+        show_values: args.show_values,
+        tenants: tenants(&loaded.config, args.tenant.as_deref(), as_of)?,
+        documents: args.prechat.iter().map(|path| document(path)).collect::<Result<_, _>>()?,
+    };
+    let report = dry_run::build(&inputs);
+    let text = match (args.json, args.html) {
+        (true, _) => report.to_json(),
+        (_, true) => html::render(&report),
+        _ => markdown::render(&report),
+    };
+    write(args.out.as_deref(), &text)?;
+    Ok(report)
 }
 
 fn document(path: &Path) -> anyhow::Result<Document> {
@@ -112,7 +125,8 @@ fn inputs_of(tenant: &config::Tenant, as_of: Wall) -> anyhow::Result<dry_run::Te
     })
 }
 
-/// The routing table, with a row for the report's own instant. A ramp is answered for the first lot.
+/// The routing table, with a row for the report's own instant. A ramp is answered for the first
+/// lot.
 fn routing(tenant: &config::Tenant, as_of: Wall) -> Vec<RoutingRow> {
     let Some(draw) = Draw::new(0) else { return Vec::new() };
     let latch = PastRemoval::NOT_YET;
@@ -142,15 +156,8 @@ fn load_mapping(path: &Path) -> anyhow::Result<Mapping> {
     })
 }
 
-fn write(args: &Args, report: &Report) -> anyhow::Result<()> {
-    let text = if args.json {
-        report.to_json()
-    } else if args.html {
-        html::render(report)
-    } else {
-        markdown::render(report)
-    };
-    match &args.out {
+fn write(out: Option<&Path>, text: &str) -> anyhow::Result<()> {
+    match out {
         Some(path) => {
             std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
         }

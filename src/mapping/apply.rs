@@ -85,7 +85,7 @@ impl Run<'_> {
             self.placer.notes.add(PC150.at(detail.path.clone(), format!("dropped: {reason}")));
             return self.left_out(field, Fate::Dropped);
         }
-        let Some((ground, rank, key, fallback)) = self.key(detail, rule) else {
+        let Some((ground, rank, key, fallback)) = key_of(detail, rule) else {
             return self.unplaced(detail, field);
         };
         field.ground = ground;
@@ -112,35 +112,6 @@ impl Run<'_> {
         };
         self.placer.notes.add(code.at(detail.path.clone(), message));
         self.left_out(field, Fate::Unplaced)
-    }
-
-    /// The key, by what it was chosen, its rank, and the key of second choice (K1 to K5).
-    fn key(
-        &self,
-        detail: &Detail,
-        rule: Option<&Rule>,
-    ) -> Option<(Ground, u8, String, Option<String>)> {
-        if let Some(to) = rule.and_then(|r| r.to.clone()) {
-            return Some((Ground::Rule, Candidate::EXPLICIT, to, None));
-        }
-        let by_entity = detail.targets.first().map(|t| format!("{}_{}", t.entity, t.field));
-        let standard =
-            detail.targets.iter().find_map(|t| keys::standard(t).map(|found| (found, t)));
-        if let Some(((key, rank), target)) = standard {
-            let second = format!("{}_{}", target.entity, target.field);
-            let rank = Candidate::STANDARD + rank;
-            return Some((Ground::Standard, rank, key.to_owned(), Some(second)));
-        }
-        if let Some(key) = by_entity {
-            return Some((Ground::EntityField, Candidate::GENERATED, key, None));
-        }
-        let transcript = detail.transcript_fields.iter().find(|f| !losses::is_body(f));
-        if let Some(name) = transcript {
-            let key = keys::documented(name).unwrap_or(name);
-            return Some((Ground::TranscriptField, Candidate::GENERATED, key.to_owned(), None));
-        }
-        let label = detail.label.as_deref().filter(|l| script::find(l).is_none())?;
-        Some((Ground::Label, Candidate::GENERATED, label.to_owned(), None))
     }
 
     /// May a detail without a rule be sent?
@@ -356,6 +327,30 @@ fn matching(mapping: &Mapping, detail: &Detail) -> Option<usize> {
     };
     let matching = mapping.rules.iter().enumerate().filter(|(_, rule)| matches(rule));
     matching.min_by_key(|(i, rule)| (rule.precision(), *i)).map(|(i, _)| i)
+}
+
+/// The key, by what it was chosen, its rank, and the key of second choice (K1 to K5).
+fn key_of(detail: &Detail, rule: Option<&Rule>) -> Option<(Ground, u8, String, Option<String>)> {
+    if let Some(to) = rule.and_then(|r| r.to.clone()) {
+        return Some((Ground::Rule, Candidate::EXPLICIT, to, None));
+    }
+    let by_entity = detail.targets.first().map(|t| format!("{}_{}", t.entity, t.field));
+    let standard = detail.targets.iter().find_map(|t| keys::standard(t).map(|found| (found, t)));
+    if let Some(((key, rank), target)) = standard {
+        let second = format!("{}_{}", target.entity, target.field);
+        let rank = Candidate::STANDARD + rank;
+        return Some((Ground::Standard, rank, key.to_owned(), Some(second)));
+    }
+    if let Some(key) = by_entity {
+        return Some((Ground::EntityField, Candidate::GENERATED, key, None));
+    }
+    let transcript = detail.transcript_fields.iter().find(|f| !losses::is_body(f));
+    if let Some(name) = transcript {
+        let key = keys::documented(name).unwrap_or(name);
+        return Some((Ground::TranscriptField, Candidate::GENERATED, key.to_owned(), None));
+    }
+    let label = detail.label.as_deref().filter(|l| script::find(l).is_none())?;
+    Some((Ground::Label, Candidate::GENERATED, label.to_owned(), None))
 }
 
 /// What a detail is called: its label, else a field it feeds, else its path.

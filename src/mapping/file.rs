@@ -176,7 +176,8 @@ impl Rule {
 pub struct Constant {
     /// The attribute key.
     pub to: String,
-    /// The value; `{button_id}`, `{deployment_id}`, `{visitor_name}` and `{language}` are filled in.
+    /// The value; `{button_id}`, `{deployment_id}`, `{visitor_name}` and `{language}` are filled
+    /// in.
     pub value: String,
     /// For people.
     #[serde(default)]

@@ -36,7 +36,7 @@ pub(super) fn quoted(name: &str) -> String {
     if text.len() < name.len() {
         text.push('…');
     }
-    format!("`{}`", text.replace(|c: char| c.is_control(), " "))
+    format!("`{}`", text.replace(|c: char| c.is_control() || c == '`', " "))
 }
 
 /// The candidate nearest to `word`, if it is near enough to be what was meant.

@@ -167,13 +167,14 @@ impl<'m> Placer<'m> {
         let explicit = matches!(field.ground, Ground::Rule | Ground::Constant);
         let code = if explicit { CH206 } else { CH202 };
         let finding = code.at(path, format!("`{key}` must be declared on the channel"));
-        self.notes.add(match variable {
-            Some(variable) => finding.with_todo(format!(
-                "Add a custom parameter with channel variable {key} and map it to the flow \
-                 variable {variable}."
-            )),
-            None => finding,
-        });
+        let variable = variable.map_or_else(
+            || "a flow variable".to_owned(),
+            |variable| format!("the flow variable {variable}"),
+        );
+        self.notes.add(finding.with_todo(format!(
+            "Add a custom parameter with channel variable {key} to the channel, map it to \
+             {variable}, and publish."
+        )));
     }
 
     fn limit(&self, field: &Field) -> usize {

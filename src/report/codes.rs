@@ -11,7 +11,11 @@ pub mod values;
 
 /// Declares codes as constants and collects them in `ALL`.
 macro_rules! codes {
-    ($($name:ident $slug:literal $severity:ident $title:literal $means:literal $todo:literal;)*) => {
+    ($(
+        $name:ident $slug:literal $severity:ident $title:literal
+        $means:literal
+        $todo:literal;
+    )*) => {
         $(
             #[doc = $title]
             pub const $name: Code = Code::new(&Entry {

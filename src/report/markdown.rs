@@ -146,21 +146,30 @@ pub(super) fn fate(field: &Field) -> String {
     if field.dynamic { format!("{words}, dynamic") } else { words }
 }
 
-/// Keeps table cells and markup whole, whatever a name holds.
+/// Keeps table cells and markup whole, whatever a name holds. Names in backticks stay readable.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut in_code = false;
     for c in text.chars() {
         match c {
             '\n' => out.push_str("<br>"),
             '<' => out.push_str("&lt;"),
             '&' => out.push_str("&amp;"),
-            '|' | '*' | '[' | ']' | '#' | '\\' => {
+            '`' => {
+                in_code = !in_code;
+                out.push(c);
+            }
+            '|' => out.push_str("\\|"),
+            '*' | '[' | ']' | '#' | '_' | '\\' if !in_code => {
                 out.push('\\');
                 out.push(c);
             }
             c if c.is_control() => {}
             c => out.push(c),
         }
+    }
+    if in_code {
+        out.push('`');
     }
     out
 }

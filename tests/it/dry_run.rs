@@ -178,3 +178,104 @@ fn codes_are_unique_and_complete() {
     }
     assert!(all.iter().any(|c| c.entry().severity == Severity::Note));
 }
+
+mod command {
+    //! The command itself, as scripts call it.
+
+    use std::path::Path;
+    use std::process::{Command, Output};
+
+    const CONFIG: &str = r#"
+[[tenant]]
+id = "acme"
+mapping = "acme.toml"
+
+[tenant.plan]
+zone = "Europe/Berlin"
+
+[tenant.legacy]
+live_agent_base_url = "https://d.la1-c1.salesforceliveagent.com"
+api_version = "52"
+organization_id = "00D000000000001"
+deployment_id = "572000000000001"
+button_id = "573000000000001"
+
+[tenant.miaw]
+base_url = "https://acme.my.salesforce-scrt.com"
+organization_id = "00D000000000001"
+embedded_service_developer_name = "Acme_Web"
+capabilities_version = "1"
+"#;
+
+    fn folder(mapping: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).expect("written");
+        };
+        write("bridge.toml", CONFIG);
+        write("acme.toml", &format!("version = 1\n{mapping}"));
+        write("page.json", super::PAGE);
+        write("clean.json", "[]");
+        folder
+    }
+
+    fn dry_run(folder: &Path, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_liveagent-bridge"));
+        command.current_dir(folder).arg("dry-run").args(args).output().expect("it runs")
+    }
+
+    #[test]
+    fn the_routing_table_and_the_findings_come_out_as_json() {
+        let folder = folder("[[constant]]\nto='sourceButton'\nvalue='{button_id}'\n");
+        let args = ["--config", "bridge.toml", "--prechat", "page.json", "--json"];
+        let day = ["--as-of", "2026-02-01T00:00:00Z", "--show-values"];
+        let output = dry_run(folder.path(), &[&args[..], &day[..]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("json");
+        let tenant = &json["tenants"][0];
+        let rows: Vec<(&str, &str)> = tenant["routing"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(|r| (r["utc"].as_str().unwrap_or(""), r["route"].as_str().unwrap_or("")))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("2026-01-15T00:00:00Z", "legacy"),
+                ("2026-02-01T00:00:00Z", "legacy"),
+                ("2026-02-13T21:59:59Z", "legacy"),
+                ("2026-02-13T22:00:00Z", "miaw"),
+                ("2026-02-13T23:59:59Z", "miaw"),
+                ("2026-02-14T00:00:00Z", "miaw"),
+                ("2026-02-14T00:00:01Z", "miaw"),
+                ("2026-02-21T00:00:00Z", "miaw"),
+            ]
+        );
+        let attributes = &tenant["samples"][0]["routing_attributes"];
+        assert_eq!(attributes["sourceButton"]["value"], "573000000000001");
+        let strict = dry_run(folder.path(), &[&args[..], &["--strict"]].concat());
+        assert_eq!(strict.status.code(), Some(1));
+    }
+
+    #[test]
+    fn forms_go_to_a_file_and_exit_codes_tell_what_happened() {
+        let folder = folder("");
+        let base = ["--config", "bridge.toml", "--prechat"];
+        let run = |more: &[&str]| dry_run(folder.path(), &[&base[..], more].concat());
+        assert_eq!(run(&["clean.json", "--strict"]).status.code(), Some(0));
+        let html = run(&["page.json", "clean.json", "--html", "--out", "report.html"]);
+        assert_eq!((html.status.code(), html.stdout.len()), (Some(0), 0));
+        let page = std::fs::read_to_string(folder.path().join("report.html")).expect("written");
+        assert!(page.contains("PC101 record-lookup-lost") && page.contains("+01:00"));
+        assert_eq!(run(&["missing.json"]).status.code(), Some(3));
+        std::fs::write(folder.path().join("broken.json"), "{").expect("written");
+        assert_eq!(run(&["broken.json"]).status.code(), Some(2));
+        std::fs::write(folder.path().join("acme.toml"), "version = 1\nrules = []\n")
+            .expect("written");
+        let refused = run(&["page.json"]);
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(3));
+        assert!(text.contains("acme.toml:2:1") && text.contains("did you mean `rule`?"), "{text}");
+    }
+}

@@ -8,6 +8,7 @@ use serde_json::json;
 
 mod files;
 mod properties;
+mod rules;
 
 fn translate_with(mapping: &Mapping, text: &str) -> Translation {
     let prechat = mapping::read(text).expect("readable");
@@ -177,140 +178,6 @@ fn sample_e_reports_every_oddity() {
     assert!(name.message.contains("`EmailAddress__c`"), "{}", name.message);
     assert_eq!(lines(&odd, &["PC011"]).len(), 4);
     assert_eq!(lines(&odd, &["PC010"]).len(), 4);
-}
-
-#[test]
-fn every_rule_for_keys_and_values_as_a_row() {
-    let map = |entity: &str, field: &str| json!([{ "entityName": entity, "fieldName": field }]);
-    let rows = [
-        (
-            "K2 contact",
-            json!([{"label":"a","value":"1","entityMaps":map("contact","lastname")}]),
-            r#"{"_lastName":"1"}"#,
-            "",
-        ),
-        (
-            "K2 contact before lead",
-            json!([
-            {"label":"a","value":"lead","entityMaps":map("Lead","Email")},
-            {"label":"b","value":"contact","entityMaps":map("Contact","Email")}]),
-            r#"{"Lead_Email":"lead","_email":"contact"}"#,
-            "PC035",
-        ),
-        (
-            "K2 equal values collapse",
-            json!([
-            {"label":"a","value":"x","entityMaps":map("Lead","Email")},
-            {"label":"b","value":"x","entityMaps":map("Contact","Email")}]),
-            r#"{"_email":"x"}"#,
-            "PC033",
-        ),
-        (
-            "K2 two cases",
-            json!([
-            {"label":"a","value":"x","entityMaps":map("Case","Subject")},
-            {"label":"b","value":"y","entityMaps":map("Case","Subject")}]),
-            r#"{"Case_Subject":"y","_subject":"x"}"#,
-            "PC035",
-        ),
-        (
-            "K3",
-            json!([{"label":"a","value":"1","entityMaps":map("Account","Tier__c")}]),
-            r#"{"Account_Tier_c":"1"}"#,
-            "CH202",
-        ),
-        (
-            "K4 not Body",
-            json!([{"label":"a","value":"1","transcriptFields":["Body","X__c"]}]),
-            r#"{"X_c":"1"}"#,
-            "PC121",
-        ),
-        ("K5", json!([{"label":"Größe in cm","value":"1"}]), r#"{"Grosse_in_cm":"1"}"#, "CH202"),
-        (
-            "K6 spelled letters",
-            json!([{"label":"Æble Øl łódź","value":"1"}]),
-            r#"{"AEble_Ol_lodz":"1"}"#,
-            "",
-        ),
-        ("K6 starts with a letter", json!([{"label":"2nd","value":"1"}]), r#"{"x_2nd":"1"}"#, ""),
-        (
-            "K6 Reason and Reason__c",
-            json!([
-            {"label":"Reason","value":"1"},{"label":"Reason__c","value":"2"}]),
-            r#"{"Reason":"1","Reason_c":"2"}"#,
-            "",
-        ),
-        (
-            "K6 namespace",
-            json!([{"label":"acme__Tier__c","value":"1"}]),
-            r#"{"acme_Tier_c":"1"}"#,
-            "",
-        ),
-        (
-            "K6 nothing left",
-            json!([{"label":"电话","value":"1"}]),
-            r#"{"attr_bf8b5d37":"1"}"#,
-            "PC037",
-        ),
-        ("K8", json!([{"label":"language","value":"de"}]), r#"{"x_language":"de"}"#, "PC031"),
-        (
-            "K9 different",
-            json!([{"label":"A","value":"1"},{"label":"A ","value":"2"},
-            {"label":"A.","value":"3"}]),
-            r#"{"A":"1","A_2":"2","A_3":"3"}"#,
-            "PC032",
-        ),
-        (
-            "K9 equal",
-            json!([{"label":"A","value":"1"},{"label":"A ","value":"1"}]),
-            r#"{"A":"1"}"#,
-            "PC033",
-        ),
-        (
-            "K10",
-            json!([{"label":"a","value":"1","entityMaps":[
-            {"entityName":"Case","fieldName":"SuppliedEmail"},
-            {"entityName":"Contact","fieldName":"Email"}]}]),
-            r#"{"_email":"1"}"#,
-            "PC034",
-        ),
-        (
-            "V1 booleans and numbers",
-            json!([{"label":"a","value":true},{"label":"b","value":-0.5}]),
-            r#"{"a":"true","b":"-0.5"}"#,
-            "",
-        ),
-        ("V1 lists", json!([{"label":"a","value":[1,"x"]}]), r#"{"a":"[1,\"x\"]"}"#, "PC113"),
-        (
-            "V1 nothing",
-            json!([{"label":"a","value":null},{"label":"b"},{"label":"c","value":{}}]),
-            "{}",
-            "PC111",
-        ),
-        (
-            "V2",
-            json!([{"label":"a","value":" x\r\ny\t<b>\u{7}\u{0} "}]),
-            r#"{"a":" x\ny\t<b> "}"#,
-            "PC114",
-        ),
-        (
-            "V4",
-            json!([{"label":"a","value":"n".repeat(41),"entityMaps":map("Contact","FirstName")}]),
-            &format!(r#"{{"_firstName":"{}"}}"#, "n".repeat(41)),
-            "PC112",
-        ),
-        ("V5", json!([{"label":"a","value":"{{profile.x}}"}]), r#"{"a":"{{profile.x}}"}"#, "PC140"),
-        ("R1 an object for a list", json!({}), "{}", "PC002"),
-        ("R1 null", json!(null), "{}", "PC002"),
-        ("R5", json!([{"label":"a","value":"1","displaytoAgent":true}]), r#"{"a":"1"}"#, "PC014"),
-    ];
-    for (rule, input, expected, code) in rows {
-        let translation = details(&input);
-        assert_eq!(attributes(&translation), expected, "{rule}");
-        if !code.is_empty() {
-            assert!(codes(&translation).contains(&code), "{rule}: {:?}", codes(&translation));
-        }
-    }
 }
 
 #[test]
