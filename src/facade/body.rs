@@ -1,7 +1,7 @@
 //! Bodies of the visitor's POSTs: bytes to commands.
 //!
-//! Promised: read by content, whatever the headers say; an error names property, line and column and
-//! never quotes what was sent.
+//! Promised: read by content, whatever the headers say; an error names property, line and column
+//! and never quotes what was sent.
 
 use std::time::Duration;
 
@@ -169,10 +169,8 @@ fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Response<Body>> {
         return Err(refuse("the request requires a body", ""));
     }
     let mut reader = serde_json::Deserializer::from_str(body);
-    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        (if path == "." { String::new() } else { path }, error.into_inner())
-    });
+    let read = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| (error.path().to_string(), error.into_inner()));
     read.and_then(|value| reader.end().map(|()| value).map_err(|error| (String::new(), error)))
         .map_err(|(path, error)| {
             let what = match error.classify() {
@@ -181,8 +179,10 @@ fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Response<Body>> {
                 Category::Eof => "the JSON ends too early",
                 Category::Syntax | Category::Io => "the JSON is not well formed",
             };
+            // Only a wrong type is found at a member of ours; other names are the client's words.
+            let property = if error.is_data() && path != "." { path.as_str() } else { "" };
             let (line, column) = (error.line(), error.column());
-            refuse(&format!("{what} at line {line} column {column}"), &path)
+            refuse(&format!("{what} at line {line} column {column}"), property)
         })
 }
 

@@ -1,8 +1,8 @@
 //! Sessions of the real service: passed on while it lives, ended when it goes.
 //!
 //! Promised: after the removal a key that is not ours is answered 403 for ever, except that a chat
-//! which this process knows to be running is told `ChatEnded` once, best effort. A poll that is held
-//! at the removal is cut.
+//! which this process knows to be running is told `ChatEnded` once, best effort. A poll that is
+//! held at the removal is cut.
 
 use axum::body::Body;
 use http::{Method, Response};
