@@ -58,7 +58,7 @@ pub(super) async fn pass(facade: &Facade, call: &Call<'_>, body: Body) -> Respon
     let Some(legacy) = &call.tenant.legacy else { return reply::gone() };
     let body = match body::read(body, &facade.config.limits).await {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let kind = match call.noun {
         Some(Noun::SessionId) if call.method == Method::GET => Kind::Start,
