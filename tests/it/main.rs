@@ -13,3 +13,4 @@ mod sse;
 mod stage;
 mod store_contract;
 mod tidy;
+mod transport;
