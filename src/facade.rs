@@ -1,8 +1,8 @@
 //! The legacy Live Agent REST API as callers know it.
 //!
-//! Reading order: this file (what a request meets), `call` (one request, read), `route` (who answers
-//! it), `legacy` (the relay and its end), `chat` (translated chats), `visitor` (nouns without a
-//! session), `body` and `reply` (bytes in and out), `key`, `latch`.
+//! Reading order: this file (what a request meets), `call` (one request, read), `route` (who
+//! answers it), `legacy` (the relay and its end), `chat` (translated chats), `visitor` (nouns
+//! without a session), `body` and `reply` (bytes in and out), `key`, `latch`.
 //!
 //! Promised: every answer has the status, content type and text that real clients depend on; a
 //! session key of ours never leaves; nothing is stored here. Not promised: delivery, order and

@@ -1,8 +1,8 @@
 //! The accept loop: HTTP/1.1 over plain TCP, with bounds that `axum::serve` does not have.
 //!
-//! Promised: at most so many connections, the next ones wait unaccepted; headers are bounded in time,
-//! size and number; idle connections are closed; after `shutdown` nothing is accepted, what runs may
-//! finish until the deadline. Not promised: TLS, which a proxy in front provides.
+//! Promised: at most so many connections, the next ones wait unaccepted; headers are bounded in
+//! time, size and number; idle connections are closed; after `shutdown` nothing is accepted, what
+//! runs may finish until the deadline. Not promised: TLS, which a proxy in front provides.
 
 mod pace;
 

@@ -1,8 +1,8 @@
 //! The real Live Agent service, verbatim: what a client sends is passed on, what it answers is
 //! streamed back.
 //!
-//! Promised: method, path, query, body bytes and headers go through untouched, but for the hop's own
-//! headers and `Host`; nothing is stored and nothing is sent twice. Kept in memory, bounded and
+//! Promised: method, path, query, body bytes and headers go through untouched, but for the hop's
+//! own headers and `Host`; nothing is stored and nothing is sent twice. Kept in memory, bounded and
 //! under a hash of the key: how far each chat is, so that its client can be told of the end at the
 //! removal.
 //!

@@ -1,21 +1,21 @@
 //! Bodies of the visitor's POSTs: bytes to commands.
 //!
-//! Promised: read by content, whatever the headers say; an error names property, line and column and
-//! never quotes what was sent.
+//! Promised: read by content, whatever the headers say; an error names property, line and column
+//! and never quotes what was sent.
 
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::Translate;
 use super::call::Noun;
-use super::reply;
+use super::reply::{self, Refusal};
 use crate::chat::text::Text;
 use crate::chat::visitor::VisitorCommand;
 use crate::config::{Limits, Tenant};
@@ -25,7 +25,7 @@ use crate::wire::liveagent::{BadProperty, BadRequest, CHAT_END_REASON, request};
 const BATCH_MAX: usize = 32;
 
 /// The whole body, bounded in size and time.
-pub(super) async fn read(body: Body, limits: &Limits) -> Result<Bytes, Response<Body>> {
+pub(super) async fn read(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
     let whole = Limited::new(body, limits.request_body_bytes).collect();
     let within = Duration::from_secs(limits.request_body_seconds as u64);
     match tokio::time::timeout(within, whole).await {
@@ -33,10 +33,13 @@ pub(super) async fn read(body: Body, limits: &Limits) -> Result<Bytes, Response<
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             let problem = format!("the body is larger than {} bytes", limits.request_body_bytes);
             let refusal = BadRequest { message: problem, details: Vec::new() };
-            Err(reply::json(StatusCode::PAYLOAD_TOO_LARGE, &refusal))
+            Err(Box::new(reply::json(StatusCode::PAYLOAD_TOO_LARGE, &refusal)))
         }
         Ok(Err(_)) => Err(refuse("the body could not be read to its end", "")),
-        Err(_) => Err(reply::text(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
+        Err(_) => {
+            let problem = "the body did not arrive in time";
+            Err(Box::new(reply::text(StatusCode::REQUEST_TIMEOUT, problem)))
+        }
     }
 }
 
@@ -68,8 +71,8 @@ pub(super) fn commands(
     translate: &Translate,
     noun: Noun,
     body: &str,
-) -> Result<Vec<VisitorCommand>, Response<Body>> {
-    if noun != Noun::MultiNoun {
+) -> Result<Vec<VisitorCommand>, Refusal> {
+    if noun != Noun::Batch {
         return Ok(vec![command(tenant, translate, noun, body, Lone(true))?]);
     }
     let batch: request::MultiNoun = parse(body)?;
@@ -92,6 +95,7 @@ pub(super) fn commands(
 }
 
 /// Whether a request came by itself, not in a batch.
+#[derive(Clone, Copy)]
 struct Lone(bool);
 
 fn command(
@@ -100,12 +104,12 @@ fn command(
     noun: Noun,
     body: &str,
     lone: Lone,
-) -> Result<VisitorCommand, Response<Body>> {
+) -> Result<VisitorCommand, Refusal> {
     Ok(match noun {
         Noun::ChasitorInit => {
             let init: request::ChasitorInit = parse(body)?;
             let begin = translate(tenant, &init, body)
-                .map_err(|refusal| reply::json(StatusCode::BAD_REQUEST, &refusal))?;
+                .map_err(|refusal| Box::new(reply::json(StatusCode::BAD_REQUEST, &refusal)))?;
             VisitorCommand::Begin(Box::new(begin))
         }
         Noun::ChatMessage => {
@@ -120,7 +124,7 @@ fn command(
         Noun::ChatEnd => {
             // The guide's own batch ends without a reason.
             if lone.0 && !has_reason(body) {
-                return Err(reply::text(StatusCode::BAD_REQUEST, CHAT_END_REASON));
+                return Err(Box::new(reply::text(StatusCode::BAD_REQUEST, CHAT_END_REASON)));
             }
             VisitorCommand::End
         }
@@ -164,15 +168,13 @@ fn unquoted_reason(body: &str) -> bool {
     name.trim().trim_matches(['\'', '"']) == "reason" && !value.is_empty() && value != "null"
 }
 
-fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Response<Body>> {
+fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Refusal> {
     if body.trim().is_empty() {
         return Err(refuse("the request requires a body", ""));
     }
     let mut reader = serde_json::Deserializer::from_str(body);
-    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        (if path == "." { String::new() } else { path }, error.into_inner())
-    });
+    let read = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| (error.path().to_string(), error.into_inner()));
     read.and_then(|value| reader.end().map(|()| value).map_err(|error| (String::new(), error)))
         .map_err(|(path, error)| {
             let what = match error.classify() {
@@ -181,16 +183,19 @@ fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Response<Body>> {
                 Category::Eof => "the JSON ends too early",
                 Category::Syntax | Category::Io => "the JSON is not well formed",
             };
+            // Only a wrong type is found at a member of ours; other names are the client's words.
+            let property = if error.is_data() && path != "." { path.as_str() } else { "" };
             let (line, column) = (error.line(), error.column());
-            refuse(&format!("{what} at line {line} column {column}"), &path)
+            refuse(&format!("{what} at line {line} column {column}"), property)
         })
 }
 
 /// 400 in the form of live-agent.md 1.5.
-fn refuse(problem: &str, property: &str) -> Response<Body> {
+fn refuse(problem: &str, property: &str) -> Refusal {
     let message = problem.to_owned();
     let detail = BadProperty { property: property.to_owned(), message: message.clone() };
-    reply::json(StatusCode::BAD_REQUEST, &BadRequest { message, details: vec![detail] })
+    let refusal = BadRequest { message, details: vec![detail] };
+    Box::new(reply::json(StatusCode::BAD_REQUEST, &refusal))
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ pub(super) enum Noun {
     Messages,
     ReconnectSession,
     ResyncSession,
-    MultiNoun,
+    /// `MultiNoun`.
+    Batch,
     ChasitorInit,
     ChatMessage,
     ChasitorTyping,
@@ -60,7 +61,7 @@ impl Noun {
             ("System", "Messages") => Self::Messages,
             ("System", "ReconnectSession") => Self::ReconnectSession,
             ("System", "ResyncSession") => Self::ResyncSession,
-            ("System", "MultiNoun") => Self::MultiNoun,
+            ("System", "MultiNoun") => Self::Batch,
             ("Visitor", "Settings") => Self::Settings,
             ("Visitor", "Availability") => Self::Availability,
             ("Visitor", "VisitorId") => Self::VisitorId,

@@ -9,7 +9,7 @@ use http::{Method, Response, StatusCode};
 
 use super::call::{Call, Noun};
 use super::key::OwnKey;
-use super::reply::{self, Scene};
+use super::reply::{self, Refusal, Scene};
 use super::{Facade, body};
 use crate::adapter::{Answer, Receipt};
 use crate::chat::Reply;
@@ -40,7 +40,7 @@ pub(super) async fn answer(
         _ if call.method == Method::GET => reply::ok(),
         noun => match read(facade, call, noun, body).await {
             Ok(commands) => post(facade, call, own, call.sequence(), commands).await,
-            Err(refusal) => refusal,
+            Err(refusal) => *refusal,
         },
     }
 }
@@ -50,7 +50,7 @@ async fn read(
     call: &Call<'_>,
     noun: Noun,
     body: Body,
-) -> Result<Vec<(u64, VisitorCommand)>, Response<Body>> {
+) -> Result<Vec<(u64, VisitorCommand)>, Refusal> {
     let bytes = body::read(body, &facade.config.limits).await?;
     let commands = body::commands(call.tenant, &facade.translate, noun, &body::decode(&bytes))?;
     let noun = format!("{noun:?}");

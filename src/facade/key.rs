@@ -1,8 +1,8 @@
 //! Session keys of our own: `uuid!millis!base64(20 bytes)`, the form of Salesforce's.
 //!
-//! Promised: the key is the whole state of a session that has no chat yet; a key whose tag is ours is
-//! ours even when its MAC fails, so that it never goes to Salesforce; it holds no `+` and no `/`.
-//! Not promised: that a key expires; see [`OwnKey::issued`].
+//! Promised: the key is the whole state of a session that has no chat yet; a key whose tag is ours
+//! is ours even when its MAC fails, so that it never goes to Salesforce; it holds no `+` and no
+//! `/`. Not promised: that a key expires; see [`OwnKey::issued`].
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine as _;
@@ -53,8 +53,8 @@ pub struct OwnKey {
 }
 
 impl KeyRing {
-    /// A ring. All nodes give the same `name`, for good: it makes the tag. During a rotation the new
-    /// key first joins `verifying` everywhere and signs afterwards.
+    /// A ring. All nodes give the same `name`, for good: it makes the tag. During a rotation the
+    /// new key first joins `verifying` everywhere and signs afterwards.
     #[must_use]
     pub fn new(name: &[u8], signing: &[u8], verifying: &[&[u8]]) -> Self {
         let key = |bytes: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
@@ -91,31 +91,35 @@ impl KeyRing {
     #[must_use]
     pub fn owner(&self, tenant: &str, key: &str) -> Owner {
         let mut parts = key.splitn(3, '!');
-        let (uuid, millis) = (parts.next(), parts.next());
-        let Some(sealed) = parts.next().and_then(|text| STANDARD.decode(text.trim()).ok()) else {
+        let (uuid, millis, seal) = (parts.next(), parts.next(), parts.next());
+        // By its first characters, so that a key of ours that was cut short is still ours.
+        let tagged = seal.is_some_and(|seal| seal.starts_with(&self.tag_chars()));
+        let (Some(uuid), Some(millis), Some(seal), true) = (uuid, millis, seal, tagged) else {
             return Owner::Foreign;
         };
-        if sealed.len() != TAG_BYTES + MAC_BYTES || sealed[..TAG_BYTES] != self.tag {
-            return Owner::Foreign;
-        }
-        let read = |uuid: &str, millis: &str| {
-            let chat = ChatId(Uuid::try_parse(uuid).ok()?);
-            let number = millis.parse::<i64>().ok()?;
-            // One spelling only: two keys must never name one session.
-            (chat.to_string() == uuid && number.to_string() == millis).then_some((chat, number))
-        };
-        let Some((chat, millis)) = uuid.zip(millis).and_then(|(u, m)| read(u, m)) else {
-            return Owner::Forged;
-        };
+        self.verify(tenant, uuid, millis, seal).map_or(Owner::Forged, Owner::Ours)
+    }
+
+    fn verify(&self, tenant: &str, uuid: &str, millis: &str, seal: &str) -> Option<OwnKey> {
+        let sealed = STANDARD.decode(seal).ok()?;
+        let (tag, given) = sealed.split_at_checked(TAG_BYTES)?;
+        let chat = ChatId(Uuid::try_parse(uuid).ok()?);
+        let number = millis.parse::<i64>().ok()?;
+        // One spelling only: two keys must never name one session.
+        let spelled = chat.to_string() == uuid && number.to_string() == millis;
         let ours = std::iter::once(&self.signing).chain(&self.verifying).any(|key| {
-            let expected = mac(key, tenant, chat, millis);
-            constant_time::verify_slices_are_equal(&expected, &sealed[TAG_BYTES..]).is_ok()
+            let expected = mac(key, tenant, chat, number);
+            constant_time::verify_slices_are_equal(&expected, given).is_ok()
         });
-        if ours {
-            Owner::Ours(OwnKey { chat, issued: Wall::from_millis(millis) })
-        } else {
-            Owner::Forged
-        }
+        let issued = Wall::from_millis(number);
+        (spelled && ours && tag == self.tag).then_some(OwnKey { chat, issued })
+    }
+
+    /// The characters of a seal that the tag alone decides.
+    fn tag_chars(&self) -> String {
+        let mut chars = STANDARD.encode(self.tag);
+        chars.truncate(TAG_BYTES * 8 / 6);
+        chars
     }
 
     fn seal(&self, key: &hmac::Key, tenant: &str, chat: ChatId, millis: i64) -> String {
@@ -204,6 +208,8 @@ mod tests {
             format!("{uuid}!+{millis}!{seal}"),
             format!("{uuid}!0{millis}!{seal}"),
             format!("{uuid}!!{seal}"),
+            format!("{uuid}!{millis}!{}", &seal[..27]),
+            format!("{uuid}!{millis}!{}", &seal[..5]),
         ] {
             assert_eq!(ring().owner("acme", &other), Owner::Forged, "{other}");
         }

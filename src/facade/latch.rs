@@ -1,7 +1,7 @@
 //! "The removal is past": remembered for each tenant once it was seen.
 //!
-//! Promised: the callback is called once per sighting, before the sighting is used, so that it can be
-//! stored. Not here: what follows from it (`router::decide`).
+//! Promised: the callback is called once per sighting, before the sighting is used, so that it can
+//! be stored. Not here: what follows from it (`router::decide`).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,8 +1,8 @@
 //! Sessions of the real service: passed on while it lives, ended when it goes.
 //!
 //! Promised: after the removal a key that is not ours is answered 403 for ever, except that a chat
-//! which this process knows to be running is told `ChatEnded` once, best effort. A poll that is held
-//! at the removal is cut.
+//! which this process knows to be running is told `ChatEnded` once, best effort. A poll that is
+//! held at the removal is cut.
 
 use axum::body::Body;
 use http::{Method, Response};
@@ -58,7 +58,7 @@ pub(super) async fn pass(facade: &Facade, call: &Call<'_>, body: Body) -> Respon
     let Some(legacy) = &call.tenant.legacy else { return reply::gone() };
     let body = match body::read(body, &facade.config.limits).await {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let kind = match call.noun {
         Some(Noun::SessionId) if call.method == Method::GET => Kind::Start,

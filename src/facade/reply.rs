@@ -27,6 +27,9 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 /// Content type of objects.
 const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
 
+/// An answer in place of what a request asked for; boxed, for answers are large.
+pub(super) type Refusal = Box<Response<Body>>;
+
 /// A plain text.
 pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     with(status, TEXT, Bytes::from_static(text.as_bytes()))

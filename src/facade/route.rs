@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::call::{Call, Noun};
 use super::key::{OwnKey, Owner};
-use super::{Decided, Facade, chat, legacy, reply, visitor};
+use super::reply::{self, Refusal};
+use super::{Decided, Facade, chat, legacy, visitor};
 use crate::chat::ids::ChatId;
 use crate::router::decide::{Draw, Route, decide};
 use crate::wire::liveagent;
@@ -29,7 +30,7 @@ pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Resp
                 Some(answer) => answer,
                 None => chat::answer(facade, call, noun, own, body).await,
             },
-            Err(refusal) => refusal,
+            Err(refusal) => *refusal,
         },
         None => without_session(facade, call, new, body).await,
     }
@@ -44,7 +45,7 @@ async fn without_session(
     if new {
         return match checked(facade, call) {
             Ok(_) => session_id(facade, call, body).await,
-            Err(refusal) => refusal,
+            Err(refusal) => *refusal,
         };
     }
     if goes_to_legacy(facade, call) {
@@ -52,7 +53,7 @@ async fn without_session(
     }
     match checked(facade, call) {
         Ok(noun) => alone(call, noun).unwrap_or_else(reply::gone),
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -93,18 +94,18 @@ fn alone(call: &Call<'_>, noun: Noun) -> Option<Response<Body>> {
 }
 
 /// What is refused before anything else is looked at.
-fn checked(facade: &Facade, call: &Call<'_>) -> Result<Noun, Response<Body>> {
+fn checked(facade: &Facade, call: &Call<'_>) -> Result<Noun, Refusal> {
     let Some(noun) = call.noun else {
-        return Err(reply::text(StatusCode::NOT_FOUND, "No such resource"));
+        return Err(Box::new(reply::text(StatusCode::NOT_FOUND, "No such resource")));
     };
     if !noun.allows(call.method) {
         let mut refusal = reply::text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
         let allow = HeaderValue::from_static(noun.methods());
         refusal.headers_mut().insert(header::ALLOW, allow);
-        return Err(refusal);
+        return Err(Box::new(refusal));
     }
     if facade.strictness.version_required && !call.has_version() {
-        return Err(reply::text(StatusCode::BAD_REQUEST, liveagent::NO_VERSION));
+        return Err(Box::new(reply::text(StatusCode::BAD_REQUEST, liveagent::NO_VERSION)));
     }
     Ok(noun)
 }

@@ -235,7 +235,7 @@ fn now() -> Wall {
     Wall::parse(AFTER).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_calendar_decides_and_every_decision_is_told() {
     for (at, route, because) in [
         ("2026-02-13T21:59:59Z", Route::Legacy, "auto-legacy"),
@@ -254,7 +254,7 @@ async fn the_calendar_decides_and_every_decision_is_told() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_seen_removal_stays_seen_when_the_calendar_is_set_back() {
     let stage = after();
     stage.session().await;
@@ -265,7 +265,7 @@ async fn a_seen_removal_stays_seen_when_the_calendar_is_set_back() {
     assert_eq!(stage.decided.0.lock().unwrap()[2].because.code(), "latched");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_key_begins_a_chat_only_while_it_is_fresh() {
     let stage = after();
     let key = stage.session().await;

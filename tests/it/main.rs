@@ -18,3 +18,4 @@ mod sse;
 mod stage;
 mod store_contract;
 mod tidy;
+mod transport;

@@ -27,38 +27,38 @@ use liveagent_bridge::time::Wall;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-pub const SECRET: &[u8] = b"a secret of thirty-two bytes....";
-pub const LEGACY: &str = "la.example.test";
+pub(crate) const SECRET: &[u8] = b"a secret of thirty-two bytes....";
+pub(crate) const LEGACY: &str = "la.example.test";
 
 /// Everything a test looks at.
-pub struct Stage {
-    pub service: Router,
-    pub chats: Arc<Script>,
-    pub clock: Clock,
-    pub decided: Arc<Seen>,
-    pub salesforce: Arc<InProcess>,
-    pub latched: Arc<Mutex<Vec<(String, Wall)>>>,
+pub(crate) struct Stage {
+    pub(crate) service: Router,
+    pub(crate) chats: Arc<Script>,
+    pub(crate) clock: Clock,
+    pub(crate) decided: Arc<Seen>,
+    pub(crate) salesforce: Arc<InProcess>,
+    pub(crate) latched: Arc<Mutex<Vec<(String, Wall)>>>,
 }
 
 /// Chats that answer as told, else `Ok`; a poll without an answer waits for ever.
 #[derive(Default)]
-pub struct Script {
-    pub posts: Mutex<Vec<(ChatId, Post)>>,
-    pub acks: Mutex<Vec<Option<i64>>>,
-    pub answers: Mutex<VecDeque<Reply>>,
-    pub stuck: Mutex<bool>,
-    pub told: Arc<Mutex<Vec<bool>>>,
+pub(crate) struct Script {
+    pub(crate) posts: Mutex<Vec<(ChatId, Post)>>,
+    pub(crate) acks: Mutex<Vec<Option<i64>>>,
+    pub(crate) answers: Mutex<VecDeque<Reply>>,
+    pub(crate) stuck: Mutex<bool>,
+    pub(crate) told: Arc<Mutex<Vec<bool>>>,
 }
 
 impl Script {
-    pub fn will(&self, reply: Reply) {
+    pub(crate) fn will(&self, reply: Reply) {
         self.answers.lock().unwrap().push_back(reply);
     }
 
     fn next(&self) -> Option<Answer> {
+        let reply = self.answers.lock().unwrap().pop_front()?;
         let told = self.told.clone();
         let receipt = Receipt::new(ReplyTo(1), move |_, sent| told.lock().unwrap().push(sent));
-        let reply = self.answers.lock().unwrap().pop_front()?;
         Some(Answer { reply, receipt: Some(receipt) })
     }
 }
@@ -92,7 +92,7 @@ impl Chats for Script {
 
 /// Remembers decisions.
 #[derive(Default)]
-pub struct Seen(pub Mutex<Vec<Decided>>);
+pub(crate) struct Seen(pub(crate) Mutex<Vec<Decided>>);
 
 impl Decisions for Seen {
     fn decided(&self, decided: Decided) {
@@ -100,7 +100,7 @@ impl Decisions for Seen {
     }
 }
 
-pub fn tenant(id: &str) -> Tenant {
+pub(crate) fn tenant(id: &str) -> Tenant {
     Tenant {
         id: id.to_owned(),
         hosts: vec![format!("{id}.example.test")],
@@ -123,11 +123,11 @@ pub fn tenant(id: &str) -> Tenant {
     }
 }
 
-pub fn stage(at: &str, tenants: Vec<Tenant>) -> Stage {
+pub(crate) fn stage(at: &str, tenants: Vec<Tenant>) -> Stage {
     staged(at, tenants, Strictness::default())
 }
 
-pub fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> Stage {
+pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> Stage {
     let clock = Clock::starting_at(Wall::parse(at).expect("an instant"));
     let (chats, decided) = (Arc::new(Script::default()), Arc::new(Seen::default()));
     let salesforce = Arc::new(InProcess::new());
@@ -161,50 +161,50 @@ pub fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> Stage {
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Got {
-    pub status: StatusCode,
-    pub headers: http::HeaderMap,
-    pub text: String,
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Got {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("JSON: {}", self.text))
     }
 }
 
 impl Stage {
-    pub async fn send(&self, request: Request<Body>) -> Got {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Got {
         let asked = self.service.clone().oneshot(request);
         let wait = Duration::from_secs(600);
         let response = tokio::time::timeout(wait, asked).await.expect("in time");
         read(response.expect("an answer")).await
     }
 
-    pub async fn get(&self, path: &str, key: Option<&str>) -> Got {
+    pub(crate) async fn get(&self, path: &str, key: Option<&str>) -> Got {
         self.send(request("GET", path, key, "")).await
     }
 
-    pub async fn post(&self, noun: &str, key: &str, body: &str) -> Got {
+    pub(crate) async fn post(&self, noun: &str, key: &str, body: &str) -> Got {
         self.send(request("POST", &format!("/chat/rest/Chasitor/{noun}"), Some(key), body)).await
     }
 
     /// The key of a new session.
-    pub async fn session(&self) -> String {
+    pub(crate) async fn session(&self) -> String {
         let got = self.get("/chat/rest/System/SessionId", None).await;
         assert_eq!(got.status, 200, "{}", got.text);
         got.json()["key"].as_str().expect("a key").to_owned()
     }
 }
 
-pub async fn read(response: Response<Body>) -> Got {
+pub(crate) async fn read(response: Response<Body>) -> Got {
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.expect("a body").to_bytes();
     let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
     Got { status: parts.status, headers: parts.headers, text }
 }
 
-pub fn request(method: &str, path: &str, key: Option<&str>, body: &str) -> Request<Body> {
+pub(crate) fn request(method: &str, path: &str, key: Option<&str>, body: &str) -> Request<Body> {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
