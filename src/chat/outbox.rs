@@ -166,6 +166,8 @@ impl Outbox {
                     heard.push(Heard::Again { counted: false });
                 }
             }
+            // Older than what was acknowledged: a poll that was overtaken on its way.
+            Some(k) if k < self.first && self.style == AckStyle::Acks => {}
             Some(k) if k < 0 && self.style != AckStyle::Never => {
                 if unconsumed && self.repeats < REPEATS_MAX {
                     heard.push(Heard::Again { counted: true });

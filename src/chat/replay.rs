@@ -55,13 +55,17 @@ impl Replay {
         let numbered = post.sequence.filter(|_| !self.unnumbered);
         if let Some(number) = numbered {
             let mut twins = self.posts.iter().filter(|seen| seen.sequence == Some(number));
-            return match twins.next_back() {
-                None => Verdict::New,
-                Some(seen) if same(&seen) => Verdict::Retry,
-                Some(_) => Verdict::NewUnnumbered,
-            };
+            match twins.next_back() {
+                None => {}
+                Some(seen) if same(&seen) => return Verdict::Retry,
+                Some(_) => return Verdict::NewUnnumbered,
+            }
         }
-        let open = |seen: &&Seen| !seen.answered && seen.until >= now;
+        // A numbered client forgets its numbers when it reconnects, not what it still has to retry.
+        let open = |seen: &&Seen| {
+            let nameless = numbered.is_none() || seen.sequence.is_none();
+            nameless && !seen.answered && seen.until >= now
+        };
         match self.posts.iter().filter(same).any(|seen| open(&seen)) {
             true => Verdict::Retry,
             false => Verdict::New,
@@ -150,6 +154,20 @@ mod tests {
         ] {
             assert_eq!(play(&posts), want, "{posts:?}");
         }
+    }
+
+    #[test]
+    fn a_retry_under_a_new_number_after_a_reconnect_is_still_a_retry() {
+        let mut replay = Replay::default();
+        let now = Mono::from_millis(0);
+        let until = now.plus(RETRY_WINDOW);
+        let seen = |fingerprint, answered| Seen { sequence: Some(7), fingerprint, until, answered };
+        replay.remember(seen(1, false));
+        replay.remember(seen(2, true));
+        assert_eq!(replay.judge(now, &post(Some(1), 1)), Verdict::New);
+        replay.restart_numbers();
+        assert_eq!(replay.judge(now, &post(Some(1), 1)), Verdict::Retry);
+        assert_eq!(replay.judge(now, &post(Some(2), 2)), Verdict::New);
     }
 
     #[test]

@@ -144,6 +144,8 @@ impl Session {
         self.abandon_at = self.now.mono.plus(self.settings.abandoned_after);
         self.calls.doubt_first();
         if self.state.bearer.is_some() && !self.ended() {
+            // What was read may not have been written down.
+            self.stream.gap = true;
             self.attach();
         }
     }

@@ -31,6 +31,8 @@ pub struct Bridge {
     /// Facts that ride along with the next commit.
     lazy: Vec<Fact>,
     pub steps: u64,
+    /// Counts the wakings asked for; only the last one counts.
+    alarm: u64,
     /// The widest step so far, for the exhaustive runs: actions of each step.
     pub widths: Vec<usize>,
     forgotten: bool,
@@ -60,6 +62,7 @@ impl Bridge {
             disk: Disk::default(),
             lazy: Vec::new(),
             steps: 0,
+            alarm: 0,
             widths: Vec::new(),
             forgotten: false,
         }
@@ -102,8 +105,9 @@ impl World {
         }
         if let Some(wake_at) = step.wake_at {
             let wait = wake_at.since(now.mono).as_millis() as u64;
-            let boot = self.bridge.boot;
-            self.after(wait.max(1), Event::Wake { boot });
+            self.bridge.alarm += 1;
+            let alarm = self.bridge.alarm;
+            self.after(wait.max(1), Event::Wake { alarm });
         }
         let mut acts = vec![Act::Commit(step.facts, step.save)];
         acts.extend(step.effects.into_iter().map(Act::Perform));
@@ -174,6 +178,7 @@ impl World {
         self.ledger.crashes += 1;
         self.bridge.session = None;
         self.bridge.lazy.clear();
+        self.bridge.alarm += 1;
         self.bridge.boot += 1;
         self.service.detach();
         self.break_all();
@@ -207,8 +212,8 @@ impl World {
         self.feed(Input::Recovered);
     }
 
-    pub fn wake(&mut self, boot: u64) {
-        if boot == self.bridge.boot && self.bridge.session.is_some() {
+    pub fn wake(&mut self, alarm: u64) {
+        if alarm == self.bridge.alarm && self.bridge.session.is_some() {
             self.feed(Input::Deadline);
         }
     }

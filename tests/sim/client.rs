@@ -125,6 +125,9 @@ impl World {
 
     fn transmit(&mut self, post: Post, item: u64) {
         self.ledger.posted(item, self.at);
+        if item == END {
+            self.ledger.visitor_ended_at.get_or_insert(self.at);
+        }
         let conn = self.send(Request::Post { post, item });
         if let Some(current) = self.client.current.as_mut().filter(|c| c.item == item) {
             current.conns.push(conn);
@@ -166,19 +169,11 @@ impl World {
                 self.after(wait, Event::Post);
                 return;
             }
-            Some(Reply::Ok) => {
-                self.ledger.accepted(item);
-                if item == END {
-                    self.ledger.visitor_ended_at.get_or_insert(self.at);
-                }
-            }
+            Some(Reply::Ok) => self.ledger.accepted(item),
             Some(Reply::Overloaded) => self.ledger.refused(item),
             // An earlier attempt was taken whose answer never came.
             Some(Reply::BadRequest(_)) if item == BEGIN => {}
             Some(Reply::Gone) => {
-                if item == END {
-                    self.ledger.visitor_ended_at.get_or_insert(self.at);
-                }
                 // The last word may still wait for a poll.
                 self.ledger.post_gone = true;
                 self.client.queue.clear();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::chat::Payload;
 use crate::chat::agent::AgentEvent;
 use crate::chat::text::Text;
-use crate::plan::{Acks, Posts};
+use crate::plan::{Acks, Posts, Traits};
 use crate::world::World;
 
 /// Items from here on are not messages of the visitor.
@@ -50,7 +50,8 @@ pub struct Ledger {
     dead: BTreeMap<i64, u32>,
     seen: Vec<i64>,
     last_payload: (i64, i64),
-    crashes_then: u64,
+    /// In the life of which process an answer ending here was handed over, each time.
+    handed: BTreeMap<i64, Vec<u64>>,
     last_word_on_wire: bool,
     undeliverable_at: Option<u64>,
 }
@@ -100,6 +101,8 @@ impl World {
         if payload.messages.is_empty() && payload.transcript.is_none() {
             self.violation("an empty answer".to_owned());
         }
+        let crashes = self.ledger.crashes;
+        self.ledger.handed.entry(payload.sequence).or_default().push(crashes);
         for (number, event) in numbers(payload) {
             let known = self.ledger.wire.entry(number).or_insert_with(|| event.clone()).clone();
             if known != *event {
@@ -131,7 +134,8 @@ impl World {
         let span = (payload.sequence - payload.messages.len() as i64 + 1, payload.sequence);
         let last = self.ledger.last_seen();
         if span.0 <= last {
-            let crashed = self.ledger.crashes > self.ledger.crashes_then;
+            let handed = &self.ledger.handed[&span.1];
+            let crashed = handed.first() != handed.last();
             let again = span == self.ledger.last_payload && crashed;
             if acks && !overlaps {
                 self.violation(format!("message {} came twice to a client that acks", span.0));
@@ -156,7 +160,6 @@ impl World {
             }
         }
         self.ledger.last_payload = span;
-        self.ledger.crashes_then = self.ledger.crashes;
     }
 
     /// Whether the promises were kept; `finally`: at the end of the run.
@@ -252,7 +255,8 @@ impl World {
 
     fn came_twice(&mut self, item: u64) {
         let ledger = &self.ledger;
-        let unnumbered = self.plan.traits.posts == Posts::Unnumbered;
+        let Traits { posts, reconnects, .. } = self.plan.traits;
+        let unnumbered = posts == Posts::Unnumbered || reconnects;
         let vanished = ledger.answer_vanished.contains(&item) || ledger.late_retry.contains(&item);
         let stepped = ledger.wall_steps > 0;
         if unnumbered && (vanished || stepped) {
@@ -274,7 +278,7 @@ impl World {
             || (ledger.last_word_on_wire && ledger.agent_ended_at.is_none());
         let settled = finally || (!ledger.last_word_on_wire && !early);
         let mut wrong = Vec::new();
-        let mut lost = 0;
+        let (mut lost, mut late) = (0, 0);
         let mut reached = 0;
         for (text, entry) in &ledger.said {
             let entry = &self.service.entries[*entry];
@@ -283,8 +287,9 @@ impl World {
                 [] if entry.withheld || dead.contains(text) => lost += 1,
                 [] if early || !settled => {}
                 [] => wrong.push(format!("agent's message {text:?} never came")),
+                // What nobody supplied in time may come late.
+                [at] if entry.withheld => late += u64::from(*at < reached),
                 [at] if *at >= reached => reached = *at,
-                [_] if entry.withheld => {}
                 [_] => wrong.push(format!("agent's message {text:?} is out of order")),
                 _ => wrong.push(format!("agent's message {text:?} came twice")),
             }
@@ -296,6 +301,7 @@ impl World {
         if finally {
             self.ledger.delivered = got.len() as u64;
             self.ledger.lost += lost;
+            self.ledger.misordered += late;
         }
         for what in wrong {
             self.violation(what);

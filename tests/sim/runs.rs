@@ -11,7 +11,7 @@ use crate::world::World;
 
 /// Seeds of a plain `cargo test`.
 const SEEDS: u64 = 2_000;
-/// Lines of a failing run's trace that are printed.
+/// Lines of a failing run's trace that are printed; all of them when it is the only run.
 const TRACE_LINES: usize = 400;
 /// A broken rule must be noticed within this many seeds.
 const MUTATION_SEEDS: u64 = 600;
@@ -77,7 +77,8 @@ fn run(plan: Plan, tracing: bool) -> World {
 fn explain(plan: &Plan, repeat: &str) -> String {
     let world = run(plan.clone(), true);
     let trace = world.trace.unwrap_or_default();
-    let from = trace.len().saturating_sub(TRACE_LINES);
+    let lines = if number("SIM_SEEDS") == Some(1) { trace.len() } else { TRACE_LINES };
+    let from = trace.len().saturating_sub(lines);
     let Plan { traits, service, faults, outages, settings, .. } = plan;
     format!(
         "{}\n\nclient {traits:?}\n{service:?}\n{faults:?}, until {} ms, outages {outages:?}\n\

@@ -225,7 +225,9 @@ impl World {
                 };
             }
             let looked = self.service.looks.iter().any(|look| {
-                let between = look.at.is_some_and(|at| first_sent_at <= at && at <= sent_at);
+                // Attempts may arrive in another order than they were sent in.
+                let (from, to) = (first_sent_at.min(sent_at), first_sent_at.max(sent_at));
+                let between = look.at.is_some_and(|at| from <= at && at <= to);
                 between && !look.held.contains(&id)
             });
             if !looked {
@@ -425,6 +427,8 @@ impl World {
                 let text = format!("a{} zwei\nZeilen ß", self.service.said);
                 let index = self.service.entries.len();
                 self.ledger.said.push((text.clone(), index));
+                let said = self.service.said;
+                self.note(|| format!("desk: a{said} is entry {index}"));
                 What::Said { from: Some(person(here)), text: text.into() }
             }
             DeskAct::TransferStarts => {

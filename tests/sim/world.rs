@@ -16,7 +16,7 @@ use crate::service::Service;
 #[derive(Debug)]
 pub enum Event {
     /// The bridge asked to be woken.
-    Wake { boot: u64 },
+    Wake { alarm: u64 },
     /// The process starts again.
     Restart,
     /// A request of the client reaches the bridge's address.
@@ -137,7 +137,7 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Wake { boot } => self.wake(boot),
+            Event::Wake { alarm } => self.wake(alarm),
             Event::Restart => self.restart(),
             Event::Arrive { conn } => self.arrive(conn),
             Event::WrittenNotice { boot, reply } => self.written(boot, reply, true),

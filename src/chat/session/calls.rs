@@ -242,7 +242,7 @@ impl Session {
         match outcome {
             // 409: an earlier attempt arrived after all; the id is ours alone.
             Outcome::Done | Outcome::Refused { status: 409, .. } => {
-                self.record(Fact::Opened);
+                self.opened();
                 self.resolve(number);
                 self.tell_success();
             }

@@ -26,8 +26,11 @@ pub(super) struct Stream {
     failures: u32,
     refusals: u32,
     reattach_at: Option<Mono>,
-    gap: bool,
+    /// Whether entries may have been missed.
+    pub(super) gap: bool,
     filling: Option<Filling>,
+    /// Whether a question for a gap, this one or an earlier one, awaits its answer.
+    asking: bool,
     typing_lapses_at: Option<Mono>,
     pub(super) position: Option<i64>,
     pub(super) wait_seconds: Option<i64>,
@@ -38,6 +41,8 @@ pub(super) struct Stream {
 struct Filling {
     held: Vec<Happening>,
     attempts: u32,
+    /// Whether the answer that is awaited was asked for since this gap is being filled.
+    asked: bool,
     ask_at: Option<Mono>,
 }
 
@@ -52,16 +57,23 @@ impl Session {
     pub(super) fn attach(&mut self) {
         self.stream.reattach_at = None;
         let after = self.state.last_event_id.clone();
-        self.stream.gap |= self.state.newest_entry_millis > 0;
+        // Without an event id the stream starts wherever the conversation is by then.
+        self.stream.gap |= self.state.newest_entry_millis > 0 || after.is_none();
         self.effect(Effect::Attach { after });
     }
 
     pub(super) fn stream_open(&mut self) {
         self.stream.failures = 0;
-        if self.stream.gap && self.state.phase != Phase::Requested {
+        if self.stream.gap {
             self.stream.filling = Some(Filling::default());
             self.ask_for_gap();
         }
+    }
+
+    /// The conversation is known to exist: a gap that waits for it can be filled.
+    pub(super) fn opened(&mut self) {
+        self.record(Fact::Opened);
+        self.ask_for_gap();
     }
 
     pub(super) fn stream_lost(&mut self, lost: Lost) {
@@ -100,22 +112,40 @@ impl Session {
         }
     }
 
+    /// Asks once the conversation exists, and never twice at a time: the answers could not be told
+    /// apart, and an old one would end the wait for the new one.
     fn ask_for_gap(&mut self) {
+        if self.stream.asking || self.state.phase == Phase::Requested {
+            return;
+        }
         if let Some(filling) = &mut self.stream.filling {
             filling.attempts += 1;
             filling.ask_at = None;
+            filling.asked = true;
+            self.stream.asking = true;
             let call = self.list_entries();
             self.effect(Effect::Call(CallId::Backfill, call));
         }
     }
 
     pub(super) fn backfilled(&mut self, outcome: Outcome) {
-        let attempts = self.stream.filling.as_ref().map_or(0, |filling| filling.attempts);
+        self.stream.asking = false;
+        let filling = self.stream.filling.as_ref();
+        let attempts = filling.map_or(0, |filling| filling.attempts);
+        let ours = filling.is_some_and(|filling| filling.asked);
         match outcome {
             Outcome::Entries(entries) => {
                 for entry in entries {
                     self.notice(entry);
                 }
+                if !ours {
+                    self.ask_for_gap();
+                    return;
+                }
+            }
+            _ if !ours => {
+                self.ask_for_gap();
+                return;
             }
             _ if attempts < BACKFILL_ATTEMPTS_MAX => {
                 let at = self.now.mono.plus(self.backoff(attempts));
