@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::broadcast;
 
@@ -18,7 +18,7 @@ const ROWS_MAX: usize = 300;
 const BEHIND_MAX: usize = 512;
 
 /// A decision as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// The letter of the chat.
@@ -165,6 +165,9 @@ mod tests {
 
     #[test]
     fn letters_go_on_after_z() {
-        assert_eq!([1, 2, 26, 27, 52, 53, 703].map(letter), ["A", "B", "Z", "AA", "AZ", "BA", "AAA"]);
+        assert_eq!(
+            [1, 2, 26, 27, 52, 53, 703].map(letter),
+            ["A", "B", "Z", "AA", "AZ", "BA", "AAA"]
+        );
     }
 }

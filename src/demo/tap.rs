@@ -102,7 +102,11 @@ impl Decisions for Teller {
 }
 
 /// A request to the facade, answered and looked at.
-pub(super) async fn through(bridge: Router, tell: &Teller, request: Request<Body>) -> Response<Body> {
+pub(super) async fn through(
+    bridge: Router,
+    tell: &Teller,
+    request: Request<Body>,
+) -> Response<Body> {
     let noun = noun(request.uri());
     let (method, key) = (request.method().clone(), key(request.headers()));
     let polls = noun == "Messages";
@@ -287,7 +291,7 @@ fn key(headers: &HeaderMap) -> Option<String> {
 fn kinds(body: &Bytes) -> String {
     match serde_json::from_slice::<MessagesPayload>(body) {
         Ok(payload) => {
-            let kinds: Vec<&str> = payload.messages.iter().map(|m| m.kind()).collect();
+            let kinds: Vec<&str> = payload.messages.iter().map(|m| m.kind.as_str()).collect();
             kinds.join(", ")
         }
         Err(_) => "Messages".to_owned(),

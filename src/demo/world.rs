@@ -16,15 +16,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::agents;
 use super::events::{Event, Events};
 use super::tap::{Letters, Tap, Teller};
-use super::agents;
 use crate::adapter::miaw::registry::Registry;
 use crate::adapter::transport::reqwest::{EgressError, Reqwest};
 use crate::app::{self, BuildError};
 use crate::clock::Clock;
-use crate::config::load::load_str;
-use crate::config::{Config, Problems, StoreConfig};
+use crate::config::{Config, Problems, load_str};
 use crate::emulator::{self, Agents, Emulators};
 use crate::router::plan::{DEFAULT_REMOVAL, Plan};
 use crate::time::Wall;
@@ -220,10 +219,7 @@ fn config(folder: &Path, legacy: SocketAddr, miaw: SocketAddr) -> Result<Config,
         "#
     );
     let loaded = load_str(&text, folder, &|_| None).map_err(WorldError::Config)?;
-    let mut config = loaded.config;
-    // The file's own folder, whatever relative paths are taken to mean.
-    config.store = StoreConfig::Sqlite { path: folder.join("chats.sqlite") };
-    Ok(config)
+    Ok(loaded.config)
 }
 
 /// Says on the demo's stream that something changed at the desk.
