@@ -1,8 +1,59 @@
+//! `demo`: everything in one process, with a page or without.
+
+use std::io::Write;
 use std::process::ExitCode;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+use tokio_util::sync::CancellationToken;
 
-pub(super) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+use super::signal::until_stopped;
+use crate::demo::{self, Demo};
+use crate::observe::log;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The clock is simulated and starts on the day before the removal; the page can drag it. Nothing is
+configured, nothing leaves this machine, nothing is kept.
+Exit codes: 0 stopped, or all was right; 1 failed, or something was wrong.")]
+pub(super) struct Args {
+    /// Play the whole story without a page and print what everybody saw as one line of JSON
+    #[arg(long, conflicts_with = "port")]
+    headless: bool,
+    /// The port of the page on 127.0.0.1; the next free one if it is in use, 0 for any
+    #[arg(long, value_name = "PORT", default_value_t = demo::DEFAULT_PORT)]
+    port: u16,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    // The page shows what happens; the log is for whoever asks for it.
+    if std::env::var_os(log::VARIABLE).is_some() {
+        log::start(false);
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    if args.headless {
+        let report = runtime.block_on(demo::headless())?;
+        println!("{}", serde_json::to_string(&report)?);
+        return Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::from(1) });
+    }
+    runtime.block_on(page(args.port))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn page(port: u16) -> anyhow::Result<()> {
+    let demo = Demo::start(port).await?;
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "1. Open the address below; start a chat on the left, accept it at the desk on the right.\n\
+         2. Move the clock past the margin: new chats go to MIAW, the running one stays.\n\
+         3. Move it past the removal: legacy chats end, the others go on. Ctrl-C stops everything."
+    )?;
+    writeln!(out, "listening  http://{}", demo.address())?;
+    out.flush()?;
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        until_stopped().await;
+        stop.cancel();
+    });
+    Ok(demo.serve(shutdown).await?)
 }
