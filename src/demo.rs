@@ -2,14 +2,15 @@
 //!
 //! Promised: nothing here decides anything about a chat; the visitor speaks the legacy protocol to
 //! the facade, the agents work at the emulators' desk, and all three parts talk over real sockets.
-//! The calendar is simulated, durations are not. Everything is on loopback and gone at the exit. Not
-//! promised: anything for production; the addresses below are not an interface of the bridge.
+//! The calendar is simulated, durations are not. Everything is on loopback and gone at the exit.
+//! Not promised: anything for production; the addresses below are not an interface of the bridge.
 //!
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /` | the page |
 //! | `GET /demo/state` | all that a page needs to begin: clock, zones, ids, decisions, wire rows |
-//! | `GET /demo/clock` | `{"now","at","zone"}`: milliseconds, RFC 3339, `legacy`, `margin` or `after` |
+//! | `GET /demo/clock` | `{"now","at","zone"}`: milliseconds, RFC 3339, `legacy`, `margin` or
+//! `after` |
 //! | `POST /demo/clock` | sets it: `{"to": milliseconds or RFC 3339}`; durations are not touched |
 //! | `GET /demo/events` | a stream: `decision`, `wire`, `clock`, `desk`, `agents` as they happen |
 //! | `GET /demo/decisions` | a stream of `decision` alone, from the first one on |

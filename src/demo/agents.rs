@@ -34,7 +34,8 @@ pub(super) async fn act_by_themselves(
     }
 }
 
-/// What the agent of one chat does next, if anything. A command that comes too late is nobody's loss.
+/// What the agent of one chat does next, if anything. A command that comes too late is nobody's
+/// loss.
 async fn act(desk: &Desk, clock: &Clock, chat: &Chat) {
     if chat.state == ChatState::Waiting && desk.act(&chat.id, Command::Accept).is_err() {
         return;

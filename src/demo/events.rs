@@ -1,7 +1,7 @@
 //! What the page is told as it happens, and what a page that comes later has missed.
 //!
-//! Promised: decisions and wire rows are numbered and kept up to a bound; a slow reader loses events,
-//! never holds anybody up, and is told to ask for the state anew.
+//! Promised: decisions and wire rows are numbered and kept up to a bound; a slow reader loses
+//! events, never holds anybody up, and is told to ask for the state anew.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

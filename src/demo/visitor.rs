@@ -1,7 +1,7 @@
 //! A visitor of the headless demo: a small client of the legacy REST API over real HTTP.
 //!
-//! Promised: it knows nothing of the bridge but its address. It polls until it is refused, and keeps
-//! what it saw in the order it came.
+//! Promised: it knows nothing of the bridge but its address. It polls until it is refused, and
+//! keeps what it saw in the order it came.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! One run of the demo: a clock, both services on sockets of their own, and a bridge between them.
 //!
-//! Promised: the bridge is configured from a file's text and reaches the services over the production
-//! transport; its store is an SQLite file in a folder that goes away with the world.
+//! Promised: the bridge is configured from a file's text and reaches the services over the
+//! production transport; its store is an SQLite file in a folder that goes away with the world.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
