@@ -10,8 +10,6 @@ mod emulator_miaw;
 mod facade;
 mod liveagent_adapter;
 mod mapping;
-mod serve;
-mod config_check;
 mod router_dates;
 mod serve;
 mod sse;
