@@ -4,7 +4,7 @@
 //! process go on before the first request is answered.
 
 mod latches;
-pub mod prechat;
+mod prechat;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,6 @@ use crate::facade::{Decided, Decisions, Facade, Strictness};
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::{OpenError, Ring, SqliteStore};
 use crate::store::{Store, StoreError, seal};
-use prechat::Mappings;
 
 /// The name of our session keys' ring: it marks them as ours, on every node and for good.
 const KEY_RING_NAME: &[u8] = b"liveagent-bridge session keys";
@@ -114,11 +113,7 @@ pub fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn build(
-    config: Config,
-    mappings: Mappings,
-    options: Options,
-) -> Result<Bridge, BuildError> {
+pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildError> {
     let Options { clock, transport, opened, decisions, shutdown } = options;
     let store = opened.store;
     let latches = latches::restore(store.clone(), clock.clone(), shutdown.clone()).await?;
@@ -140,7 +135,7 @@ pub async fn build(
         clock: clock.clone(),
         chats: Arc::new(chats.clone()),
         relay: Arc::new(LiveAgent::new(transport, clock)),
-        translate: prechat::translator(mappings),
+        translate: prechat::translator(),
         decisions,
         latches: Arc::new(latches),
         strictness: Strictness::default(),

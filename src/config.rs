@@ -12,7 +12,7 @@ pub mod tenant;
 
 mod base_url;
 mod load;
-mod mapping;
+pub mod mapping;
 mod plan;
 mod section;
 mod source;

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::mapping::{self, Mapping};
+
 use crate::report::dry_run::{self, Document, Inputs, Report, RoutingRow};
 use crate::report::{html, markdown};
 use crate::router::calendar;
@@ -105,24 +105,20 @@ fn tenants(
         anyhow::bail!("no tenant `{id}` in the configuration; it has {}", known.join(", "));
     }
     let chosen = config.tenants.iter().filter(|t| only.is_none_or(|id| t.id == id));
-    chosen.map(|tenant| inputs_of(tenant, as_of)).collect()
+    Ok(chosen.map(|tenant| inputs_of(tenant, as_of)).collect())
 }
 
-fn inputs_of(tenant: &config::Tenant, as_of: Wall) -> anyhow::Result<dry_run::Tenant> {
-    let mapping = match &tenant.mapping_path {
-        Some(path) => load_mapping(path)?,
-        None => Mapping::default(),
-    };
+fn inputs_of(tenant: &config::Tenant, as_of: Wall) -> dry_run::Tenant {
     let legacy = tenant.legacy.as_ref();
-    Ok(dry_run::Tenant {
+    dry_run::Tenant {
         id: tenant.id.clone(),
-        mapping_name: tenant.mapping_path.as_ref().map(|p| p.display().to_string()),
-        mapping,
+        mapping_name: tenant.mapping.as_ref().map(|file| file.path.display().to_string()),
+        mapping: tenant.mapping.as_ref().map(|file| file.mapping.clone()).unwrap_or_default(),
         deployment_id: legacy.map(|l| l.deployment_id.clone()).unwrap_or_default(),
         button_id: legacy.and_then(|l| l.button_id.clone()).unwrap_or_default(),
         routing: routing(tenant, as_of),
         findings: Vec::new(),
-    })
+    }
 }
 
 /// The routing table, with a row for the report's own instant. A ramp is answered for the first
@@ -145,15 +141,6 @@ fn routing(tenant: &config::Tenant, as_of: Wall) -> Vec<RoutingRow> {
         because: row.decision.because.to_string(),
     };
     rows.into_iter().map(plain).collect()
-}
-
-fn load_mapping(path: &Path) -> anyhow::Result<Mapping> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-    mapping::load::load(&name, &text).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the mapping file cannot be used:\n{}", lines.join("\n"))
-    })
 }
 
 fn write(out: Option<&Path>, text: &str) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use super::signal::until_stopped;
 use crate::adapter::transport::reqwest::Reqwest;
 use crate::app::{self, LogDecisions, Options};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::observe::log;
 use crate::router::calendar;
 use crate::router::decide::{Draw, PastRemoval, decide};
@@ -32,22 +32,22 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     log::start(args.log_json);
-    let checked = match super::check::read(&args.config) {
-        Ok(checked) => checked,
+    let loaded = match config::load(&args.config) {
+        Ok(loaded) => loaded,
         Err(problems) => {
             eprintln!("{problems}\n\nnothing was started; `check` prints the same");
             return Ok(ExitCode::from(2));
         }
     };
-    for note in &checked.notes {
+    for note in &loaded.notes {
         tracing::info!("{note}");
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(run_bridge(checked.config, checked.mappings))?;
+    runtime.block_on(run_bridge(loaded.config))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run_bridge(config: Config, mappings: app::prechat::Mappings) -> anyhow::Result<()> {
+async fn run_bridge(config: Config) -> anyhow::Result<()> {
     let clock = Clock::system();
     say_where_chats_go(&config, &clock);
     let store = config.store.clone();
@@ -63,7 +63,7 @@ async fn run_bridge(config: Config, mappings: app::prechat::Mappings) -> anyhow:
         decisions: Arc::new(LogDecisions),
         shutdown: shutdown.clone(),
     };
-    let bridge = app::build(config, mappings, options).await?;
+    let bridge = app::build(config, options).await?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another `listen`"))?;

@@ -3,11 +3,9 @@
 //! Promised: a loaded tenant can always start a chat on MIAW; `legacy` is there whenever the plan
 //! can send a chat to legacy.
 
-use std::path::PathBuf;
-
 use super::base_url::{self, Api};
 use super::behaviour::Behaviour;
-use super::mapping;
+use super::mapping::{self, MappingFile};
 use super::plan;
 use super::section::{Section, Text};
 use super::source::{At, nearest};
@@ -29,8 +27,8 @@ pub struct Tenant {
     pub id: String,
     /// The `Host` names that mean this tenant, lower case, without port.
     pub hosts: Vec<String>,
-    /// The mapping file; relative paths count from the folder of the file that names it.
-    pub mapping_path: Option<PathBuf>,
+    /// The mapping file; without one the built-in rules hold.
+    pub mapping: Option<MappingFile>,
     /// The legacy provider page; `None` once it is of no use.
     pub legacy: Option<Legacy>,
     /// The MIAW provider page.
@@ -102,13 +100,13 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
             problem.expected("base_url, organization_id, embedded_service_developer_name"),
         );
     }
-    let mapping_path = mapping.map(|text| mapping::checked(section.cx, &text));
+    let mapping = mapping.and_then(|text| mapping::read(section.cx, &text));
     section.finish();
     let (id, id_at) = id?;
     let (hosts, host_places) = hosts.into_iter().map(|text| (text.value, text.at)).unzip();
     // A legacy section with problems is no reason to say more about this tenant.
     let legacy = legacy.flatten();
-    let tenant = Tenant { id, hosts, mapping_path, legacy, miaw: miaw??, plan, behaviour };
+    let tenant = Tenant { id, hosts, mapping, legacy, miaw: miaw??, plan, behaviour };
     Some((tenant, Origin { id: id_at, hosts: host_places, plan: plan_at }))
 }
 

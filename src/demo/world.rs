@@ -150,7 +150,7 @@ impl World {
             decisions: Arc::new(tell.clone()),
             shutdown: shutdown.clone(),
         };
-        let built = app::build(config, app::prechat::Mappings::new(), options).await?;
+        let built = app::build(config, options).await?;
         let auto = watch::Sender::new(false);
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(agents::act_by_themselves(
             emulators.desk().clone(),

@@ -276,6 +276,6 @@ capabilities_version = "1"
         let refused = run(&["page.json"]);
         let text = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(3));
-        assert!(text.contains("acme.toml:2:1") && text.contains("did you mean `rule`?"), "{text}");
+        assert!(text.contains("acme.toml:2:") && text.contains("did you mean `rule`?"), "{text}");
     }
 }

@@ -104,7 +104,7 @@ pub(crate) fn tenant(id: &str) -> Tenant {
     Tenant {
         id: id.to_owned(),
         hosts: vec![format!("{id}.example.test")],
-        mapping_path: None,
+        mapping: None,
         legacy: Some(Legacy {
             live_agent_base_url: format!("https://{LEGACY}"),
             api_version: "52".to_owned(),
