@@ -3,10 +3,9 @@
 //! Exit codes: 0 no problem (notes may be printed), 2 at least one problem. `serve` refuses to
 //! start on the same problems.
 
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-use std::path::Path;
 
 use crate::app::prechat::{Mappings, read_mappings};
 use crate::config::{self, Config, Note, Problem};
@@ -50,20 +49,20 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         let report = serde_json::json!({
             "ok": ok, "problems": list(&problems), "notes": list(notes),
         });
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say(&serde_json::to_string_pretty(&report)?)?;
         return Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(2) });
     }
     for problem in &problems {
-        println!("{problem}\n");
+        say(&format!("{problem}\n"))?;
     }
     for note in notes {
-        println!("note: {note}\n");
+        say(&format!("note: {note}\n"))?;
     }
     let Some(loaded) = loaded else {
-        println!("{}: {}", config.display(), count(problems.len(), "problem"));
+        say(&format!("{}: {}", config.display(), count(problems.len(), "problem")))?;
         return Ok(ExitCode::from(2));
     };
-    println!("{}: {}", config.display(), summary(&loaded));
+    say(&format!("{}: {}", config.display(), summary(&loaded)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,4 +76,12 @@ fn summary(loaded: &Checked) -> String {
 
 fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Prints a line; a reader that stopped reading (`check … | head`) is no failure.
+pub(super) fn say(line: &str) -> std::io::Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }

@@ -84,6 +84,8 @@ impl Default for Behaviour {
     }
 }
 
+/// Accepted, and without effect as yet; setting one is noted.
+const NOT_IN_FORCE: &[&str] = &["automated_messages"];
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// Clients give a poll up after 25 to 30 s; a proxy in between may allow a little more.
@@ -149,6 +151,7 @@ impl Behaviour {
             stream_silence: within("stream_silence", d.stream_silence, SECOND, SECOND * 600),
             cors_origins: origins(&section),
         };
+        section.notes_of(NOT_IN_FORCE);
         section.finish();
         behaviour
     }

@@ -207,6 +207,14 @@ impl<'a> Section<'a> {
         each.collect()
     }
 
+    /// Notes the keys that are written here and have no effect.
+    pub(super) fn notes_of(&self, without_effect: &[&str]) {
+        for key in without_effect.iter().filter(|key| self.table.contains_key(**key)) {
+            let note = self.at_key(key).says("is accepted, but has no effect yet");
+            self.cx.found.note(note.help("leave it out; see docs/configuration.md"));
+        }
+    }
+
     /// Reports every key that nobody asked for.
     pub(super) fn finish(self) {
         let known = self.known.borrow();

@@ -263,3 +263,13 @@ fn problems_of_a_mapping_file_are_told_with_the_others() {
     assert!(text.contains("wrong.toml:3: ") && text.contains("rulee"), "{text}");
     assert!(load_str(&named("right.toml"), folder.path(), &|_| None).is_ok());
 }
+
+#[test]
+fn a_setting_without_effect_is_noted() {
+    let limits = "[limits]\noutbox_per_chat = 500\n";
+    let loaded =
+        read(&tenant(&format!("[tenant.behaviour]\nautomated_messages = false\n{limits}")));
+    let mut keys: Vec<String> = loaded.unwrap().notes.into_iter().map(|n| n.key).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["limits.outbox_per_chat", "tenant[0].behaviour.automated_messages"]);
+}
