@@ -3,10 +3,12 @@
 //! Exit codes: 0 no problem (notes may be printed), 2 at least one problem. `serve` refuses to
 //! start on the same problems.
 
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::{self, Loaded, Problem};
+use crate::app::prechat::{Mappings, read_mappings};
+use crate::config::{self, Config, Note, Problem};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 no problem, 2 at least one problem.")]
@@ -19,9 +21,23 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// A configuration without problems, and the mappings it names.
+pub(super) struct Checked {
+    pub(super) config: Config,
+    pub(super) mappings: Mappings,
+    pub(super) notes: Vec<Note>,
+}
+
+/// Reads a configuration and everything it names; `serve` uses the same.
+pub(super) fn read(path: &Path) -> Result<Checked, config::Problems> {
+    let loaded = config::load(path)?;
+    let mappings = read_mappings(&loaded.config).map_err(config::Problems)?;
+    Ok(Checked { config: loaded.config, mappings, notes: loaded.notes })
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { config, json } = args;
-    let outcome = config::load(&config);
+    let outcome = read(&config);
     let (loaded, problems) = match outcome {
         Ok(loaded) => (Some(loaded), Vec::new()),
         Err(problems) => (None, problems.0),
@@ -33,24 +49,24 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         let report = serde_json::json!({
             "ok": ok, "problems": list(&problems), "notes": list(notes),
         });
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say(&serde_json::to_string_pretty(&report)?)?;
         return Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(2) });
     }
     for problem in &problems {
-        println!("{problem}\n");
+        say(&format!("{problem}\n"))?;
     }
     for note in notes {
-        println!("note: {note}\n");
+        say(&format!("note: {note}\n"))?;
     }
     let Some(loaded) = loaded else {
-        println!("{}: {}", config.display(), count(problems.len(), "problem"));
+        say(&format!("{}: {}", config.display(), count(problems.len(), "problem")))?;
         return Ok(ExitCode::from(2));
     };
-    println!("{}: {}", config.display(), summary(&loaded));
+    say(&format!("{}: {}", config.display(), summary(&loaded)))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn summary(loaded: &Loaded) -> String {
+fn summary(loaded: &Checked) -> String {
     let notes = match loaded.notes.len() {
         0 => String::new(),
         n => format!(", {}", count(n, "note")),
@@ -60,4 +76,12 @@ fn summary(loaded: &Loaded) -> String {
 
 fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Prints a line; a reader that stopped reading (`check … | head`) is no failure.
+pub(super) fn say(line: &str) -> std::io::Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::check::say;
 use crate::clock::Clock;
 use crate::config::{self, values};
 use crate::router::calendar::{self, Row, next_change};
@@ -68,18 +69,18 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         asked => asked.iter().map(|at| row(*at, "asked")).collect(),
     };
     if json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&tenant, button.as_deref(), &rows))?);
+        say(&serde_json::to_string_pretty(&as_json(&tenant, button.as_deref(), &rows))?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
-        "{} {tenant}: {}\n",
-        if built_in { "built-in tenant" } else { "tenant" },
-        planned(&plan)
-    );
-    println!("{}", table(&rows, at.is_empty()));
-    match at.as_slice() {
-        [] => println!("{}", sentence(&plan, now, &row(now, "today"))),
-        _ => rows.iter().for_each(|row| println!("{}: {}", row.at, row.decision.because)),
+    let what = if built_in { "built-in tenant" } else { "tenant" };
+    say(&format!("{what} {tenant}: {}\n", planned(&plan)))?;
+    say(&table(&rows, at.is_empty()))?;
+    if at.is_empty() {
+        say(&sentence(&plan, now, &row(now, "today")))?;
+    } else {
+        for row in &rows {
+            say(&format!("{}: {}", row.at, row.decision.because))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -136,7 +137,11 @@ fn planned(plan: &Plan) -> String {
         (hours, minutes) => format!("{hours} h {minutes} min"),
     };
     let removal = plan.zone.print(plan.removal);
-    format!("removal {removal} ({}), margin {margin}", plan.zone.name())
+    let zone = match plan.zone.name() {
+        "UTC" => String::new(),
+        name => format!(" ({name})"),
+    };
+    format!("removal {removal}{zone}, margin {margin}")
 }
 
 /// The rows as aligned columns; the first one only where it says something.

@@ -30,10 +30,8 @@ pub struct Behaviour {
     pub bot_establishes: bool,
     /// A chat is ended politely this long before its token expires.
     pub token_grace: Duration,
-    /// Whether system messages reach the visitor.
+    /// Whether messages of the system, automated responses included, reach the visitor.
     pub system_messages: bool,
-    /// Whether automated responses reach the visitor.
-    pub automated_messages: bool,
     /// The name that system messages, automated ones and the bridge's own carry.
     pub system_name: String,
     /// Said when a visitor's message could not be delivered.
@@ -67,7 +65,6 @@ impl Default for Behaviour {
             bot_establishes: true,
             token_grace: Duration::from_secs(5 * 60),
             system_messages: true,
-            automated_messages: true,
             system_name: "System".to_owned(),
             undeliverable_text: "Your last message could not be delivered. Please send it again."
                 .to_owned(),
@@ -83,7 +80,6 @@ impl Default for Behaviour {
         }
     }
 }
-
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// Clients give a poll up after 25 to 30 s; a proxy in between may allow a little more.
@@ -131,7 +127,6 @@ impl Behaviour {
             bot_establishes: switch("bot_establishes", d.bot_establishes),
             token_grace: within("token_grace", d.token_grace, SECOND * 10, HOUR),
             system_messages: switch("system_messages", d.system_messages),
-            automated_messages: switch("automated_messages", d.automated_messages),
             system_name: own_text(&section, "system_name", d.system_name),
             undeliverable_text: own_text(&section, "undeliverable_text", d.undeliverable_text),
             token_end_text: own_text(&section, "token_end_text", d.token_end_text),

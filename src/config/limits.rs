@@ -58,30 +58,16 @@ limits! {
     connections = 20_000, 16 ..= 1_000_000;
     /// Live chats of one tenant.
     chats_per_tenant = 10_000, 1 ..= 1_000_000;
-    /// Sessions of one tenant that have a key and no chat yet.
-    waiting_sessions_per_tenant = 10_000, 1 ..= 1_000_000;
     /// How long a session may wait for its chat, in seconds.
     waiting_session_seconds = 120, 10 ..= 3_600;
-    /// Calls of one chat to Salesforce that are not answered yet.
-    pending_per_chat = 64, 4 ..= 10_000;
-    /// Messages of one chat that its client has not taken yet.
-    outbox_per_chat = 1_000, 16 ..= 100_000;
     /// Inputs of one chat that wait for its task.
     inbox_per_chat = 64, 4 ..= 10_000;
-    /// Event identifiers of one chat that are remembered to recognize repeats.
-    seen_events_per_chat = 2_000, 64 ..= 100_000;
     /// The largest answer of Salesforce that is read, in bytes.
     response_body_bytes = 1_048_576, 16_384 ..= 67_108_864;
-    /// The largest single event of a stream, in bytes.
-    stream_event_bytes = 262_144, 16_384 ..= 16_777_216;
     /// How long a call to Salesforce may take, in seconds.
     call_seconds = 15, 1 ..= 300;
     /// How long connecting to Salesforce may take, in seconds.
     connect_seconds = 5, 1 ..= 60;
-    /// Writes that wait for the store.
-    store_queue = 1_024, 16 ..= 100_000;
-    /// Messages sealed with one data key before a new one is made.
-    seals_per_key = 16_777_216, 1_024 ..= 4_294_967_295;
     /// How long an ended chat is kept, in hours.
     retention_hours = 24, 1 ..= 8_760;
     /// How long running requests may take to finish when the process is told to stop, in seconds.

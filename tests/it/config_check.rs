@@ -191,8 +191,8 @@ fn single_mistakes_are_explained() {
             tenant("[tenant.behaviour]\ncors_origins = [\"https://a.example/\"]"),
             "write \"https://a.example\"",
         ),
-        (tenant("[limits]\noutbox_per_chat = 1"), "not between 16 and 100000"),
-        (tenant("[limits]\noutbox_per_chats = 100"), "did you mean `outbox_per_chat`?"),
+        (tenant("[limits]\ninbox_per_chat = 1"), "not between 4 and 10000"),
+        (tenant("[limits]\ninbox_per_chats = 100"), "did you mean `inbox_per_chat`?"),
         (tenant("[egress]\nextra_ca_file = \"none.pem\""), "none.pem` cannot be read"),
         (format!("tenants = \"none/*.toml\"\n{}", tenant_text()), "cannot be read"),
         (
