@@ -4,11 +4,10 @@
 //! start on the same problems.
 
 use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::app::prechat::{Mappings, read_mappings};
-use crate::config::{self, Config, Note, Problem};
+use crate::config::{self, Loaded, Problem};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 no problem, 2 at least one problem.")]
@@ -21,23 +20,9 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// A configuration without problems, and the mappings it names.
-pub(super) struct Checked {
-    pub(super) config: Config,
-    pub(super) mappings: Mappings,
-    pub(super) notes: Vec<Note>,
-}
-
-/// Reads a configuration and everything it names; `serve` uses the same.
-pub(super) fn read(path: &Path) -> Result<Checked, config::Problems> {
-    let loaded = config::load(path)?;
-    let mappings = read_mappings(&loaded.config).map_err(config::Problems)?;
-    Ok(Checked { config: loaded.config, mappings, notes: loaded.notes })
-}
-
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { config, json } = args;
-    let outcome = read(&config);
+    let outcome = config::load(&config);
     let (loaded, problems) = match outcome {
         Ok(loaded) => (Some(loaded), Vec::new()),
         Err(problems) => (None, problems.0),
@@ -66,7 +51,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn summary(loaded: &Checked) -> String {
+fn summary(loaded: &Loaded) -> String {
     let notes = match loaded.notes.len() {
         0 => String::new(),
         n => format!(", {}", count(n, "note")),
