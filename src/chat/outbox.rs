@@ -166,7 +166,11 @@ impl Outbox {
                 }
             }
             // Older than what was acknowledged: a poll that was overtaken on its way.
-            Some(k) if k < self.first && self.style == AckStyle::Acks => {}
+            Some(k) if k >= 0 && k < self.first && self.style == AckStyle::Acks => {
+                if unconsumed {
+                    heard.push(Heard::Again { counted: false });
+                }
+            }
             Some(k) if k < 0 && self.style != AckStyle::Never => {
                 if unconsumed && self.repeats < REPEATS_MAX {
                     heard.push(Heard::Again { counted: true });
@@ -298,6 +302,16 @@ mod tests {
         assert_eq!(poll(&mut outbox, Some(0), Delivery::Single), Some((1, 1)));
         assert_eq!(poll(&mut outbox, Some(0), Delivery::Single), Some((1, 1)));
         assert_eq!(poll(&mut outbox, Some(1), Delivery::Single), Some((1, 2)));
+    }
+
+    #[test]
+    fn a_poll_that_was_overtaken_takes_nothing_away() {
+        let mut outbox = full((0..4).map(said).collect());
+        poll(&mut outbox, Some(-1), Delivery::Single);
+        poll(&mut outbox, Some(0), Delivery::Single);
+        assert_eq!(poll(&mut outbox, Some(1), Delivery::Single), Some((1, 2)));
+        assert_eq!(poll(&mut outbox, Some(0), Delivery::Single), Some((1, 2)));
+        assert_eq!(poll(&mut outbox, Some(2), Delivery::Single), Some((1, 3)));
     }
 
     #[test]
