@@ -166,10 +166,8 @@ impl Outbox {
                 }
             }
             // Older than what was acknowledged: a poll that was overtaken on its way.
-            Some(k) if k >= 0 && k < self.first && self.style == AckStyle::Acks => {
-                if unconsumed {
-                    heard.push(Heard::Again { counted: false });
-                }
+            Some(0..) if self.style == AckStyle::Acks && ack < Some(self.first) => {
+                heard.extend(unconsumed.then_some(Heard::Again { counted: false }));
             }
             Some(k) if k < 0 && self.style != AckStyle::Never => {
                 if unconsumed && self.repeats < REPEATS_MAX {
