@@ -238,7 +238,8 @@ impl Outbox {
     }
 
     fn names_an_answer(&self, k: i64) -> bool {
-        let repeated = self.style == AckStyle::Acks && k == self.first - 1;
+        // Before the first acknowledgement only ReconnectSession can have moved `first`.
+        let repeated = self.style != AckStyle::Never && k == self.first - 1;
         let forgotten = self.style == AckStyle::Acks && self.recovered && k < self.next();
         repeated || forgotten || self.ends.contains(&k)
     }

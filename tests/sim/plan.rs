@@ -121,7 +121,7 @@ impl Plan {
         settings.delivery = r.pick(&[Delivery::Single, Delivery::Batch]);
         settings.text_limit = r.pick(&[4_000, 4_000, 120]);
         if settings.text_limit >= 4_000 {
-            settings.messages_per_minute = r.pick(&[22, 22, 8]);
+            settings.messages_per_minute = r.pick(&[22, 22, 8, 3]);
         }
         let acks = r.pick(&[
             Acks::Proper,
@@ -174,6 +174,14 @@ impl Plan {
     /// Whether calls to the service may fail, or time may jump.
     pub fn hurts_calls(&self) -> bool {
         self.faults.calls > 0 || !self.outages.is_empty() || self.faults.wall_steps
+    }
+
+    /// Whether the visitor says so much in a minute that pacing may outlast [`SETTLE`].
+    pub fn paced(&self) -> bool {
+        let budget = self.settings.messages_per_minute / 2;
+        self.says
+            .windows(budget.max(2))
+            .any(|some| some.last().map_or(0, |last| last.0) < some[0].0 + 60_000)
     }
 
     /// Whether nothing at all goes wrong.

@@ -373,6 +373,16 @@ impl Session {
         spread(self.state.chat.0.as_u128(), attempts, BACKOFF)
     }
 
+    /// The downtime counts, yet nothing is given up before this process has tried.
+    pub(super) fn another_chance(&mut self) {
+        let chance = self.now.mono.plus(BACKOFF.1);
+        if let Some((number, at)) = self.state.give_up
+            && at < chance
+        {
+            self.record(Fact::Attempted { number, give_up_at: chance });
+        }
+    }
+
     pub(super) fn give_up_due(&mut self) {
         let now = self.now.mono;
         let Some(first) = self.state.pending.front() else { return };
