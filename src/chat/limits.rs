@@ -27,6 +27,9 @@ pub const RETRY_WINDOW: Duration = Duration::from_secs(30);
 pub const SUPERSEDED_WAIT: Duration = Duration::from_secs(1);
 /// How long an ambiguous send waits for its echo before the conversation is looked at.
 pub const ECHO_WAIT: Duration = Duration::from_secs(2);
+/// How long a chat whose messages are refused waits for what was said last: the entries list may
+/// be behind by 5 s.
+pub const PARTING_WAIT: Duration = Duration::from_secs(6);
 /// First and longest wait between attempts of a call.
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 /// First and longest wait before the stream is opened again.

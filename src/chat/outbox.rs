@@ -167,7 +167,9 @@ impl Outbox {
                 }
             }
             // Older than what was acknowledged: a poll that was overtaken on its way.
-            Some(k) if k < self.first && self.style == AckStyle::Acks => {}
+            Some(0..) if self.style == AckStyle::Acks && ack < Some(self.first) => {
+                heard.extend(unconsumed.then_some(Heard::Again { counted: false }));
+            }
             Some(k) if k < 0 && self.style != AckStyle::Never => {
                 if unconsumed && self.repeats < REPEATS_MAX {
                     heard.push(Heard::Again { counted: true });
@@ -237,7 +239,8 @@ impl Outbox {
     }
 
     fn names_an_answer(&self, k: i64) -> bool {
-        let repeated = self.style == AckStyle::Acks && k == self.first - 1;
+        // Before the first acknowledgement only ReconnectSession can have moved `first`.
+        let repeated = self.style != AckStyle::Never && k == self.first - 1;
         let forgotten = self.style == AckStyle::Acks && self.recovered && k < self.next();
         repeated || forgotten || self.ends.contains(&k)
     }
@@ -299,6 +302,16 @@ mod tests {
         assert_eq!(poll(&mut outbox, Some(0), Delivery::Single), Some((1, 1)));
         assert_eq!(poll(&mut outbox, Some(0), Delivery::Single), Some((1, 1)));
         assert_eq!(poll(&mut outbox, Some(1), Delivery::Single), Some((1, 2)));
+    }
+
+    #[test]
+    fn a_poll_that_was_overtaken_takes_nothing_away() {
+        let mut outbox = full((0..4).map(said).collect());
+        poll(&mut outbox, Some(-1), Delivery::Single);
+        poll(&mut outbox, Some(0), Delivery::Single);
+        assert_eq!(poll(&mut outbox, Some(1), Delivery::Single), Some((1, 2)));
+        assert_eq!(poll(&mut outbox, Some(0), Delivery::Single), Some((1, 2)));
+        assert_eq!(poll(&mut outbox, Some(2), Delivery::Single), Some((1, 3)));
     }
 
     #[test]

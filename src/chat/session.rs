@@ -143,6 +143,7 @@ impl Session {
         self.state.outbox.recover();
         self.abandon_at = self.now.mono.plus(self.settings.abandoned_after);
         self.calls.doubt_first();
+        self.another_chance();
         if self.state.bearer.is_some() && !self.ended() {
             // What was read may not have been written down.
             self.stream.gap = true;

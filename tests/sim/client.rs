@@ -101,6 +101,9 @@ impl World {
             return;
         }
         let (item, number) = (current.item, current.number);
+        if self.at > current.since + 28_000 {
+            self.ledger.late_retry.insert(item);
+        }
         let post = Post {
             sequence: number,
             fingerprint: item + 1,
@@ -156,14 +159,10 @@ impl World {
             return;
         };
         current.conns.retain(|other| *other != conn);
-        let since = current.since;
         match reply {
             None => {
                 if self.plan.traits.reconnects && self.client.begun && self.rng.chance(400) {
                     self.client.wants_reconnect = true;
-                }
-                if self.at > since + 28_000 {
-                    self.ledger.late_retry.insert(item);
                 }
                 let wait = self.rng.range(200, 3_000);
                 self.after(wait, Event::Post);

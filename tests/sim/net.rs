@@ -113,7 +113,16 @@ impl World {
             self.on_the_wire(payload);
         }
         let trip = self.trip();
-        let Some(open) = self.net.conns.get(&conn) else { return };
+        let Some(open) = self.net.conns.get_mut(&conn) else {
+            // Broken already; the bridge has not heard of it yet.
+            if let Reply::Messages(payload) = &reply {
+                self.payload_died(payload);
+            }
+            return;
+        };
+        if let Fate::Waiting(_) = open.fate {
+            open.fate = Fate::Holds;
+        }
         let lost = match open.fate {
             _ if !open.waits => Some(false),
             Fate::Under(written) => Some(written),

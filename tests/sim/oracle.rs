@@ -237,6 +237,7 @@ impl World {
             self.violation(format!("the desk saw what nobody wrote: {rest:?}"));
         }
         let over = self.ledger.visitor_ended_at.is_some() || self.client.busy();
+        let over = over || self.plan.paced();
         for item in missing {
             let excused = self.told_after(item) || self.failed();
             let silent = self.ledger.visitor_ended_at.is_some() && self.plan.hurts_calls();

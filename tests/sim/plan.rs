@@ -120,6 +120,9 @@ impl Plan {
         let mut settings = Settings::default();
         settings.delivery = r.pick(&[Delivery::Single, Delivery::Batch]);
         settings.text_limit = r.pick(&[4_000, 4_000, 120]);
+        if settings.text_limit >= 4_000 {
+            settings.messages_per_minute = r.pick(&[22, 22, 8, 3]);
+        }
         let acks = r.pick(&[
             Acks::Proper,
             Acks::Proper,
@@ -173,6 +176,14 @@ impl Plan {
         self.faults.calls > 0 || !self.outages.is_empty() || self.faults.wall_steps
     }
 
+    /// Whether the visitor says so much in a minute that pacing may outlast [`SETTLE`].
+    pub fn paced(&self) -> bool {
+        let budget = self.settings.messages_per_minute / 2;
+        self.says
+            .windows(budget.max(2))
+            .any(|some| some.last().map_or(0, |last| last.0) < some[0].0 + 60_000)
+    }
+
     /// Whether nothing at all goes wrong.
     pub fn harmless(&self) -> bool {
         let Faults { calls, net, crash, stream, .. } = self.faults;
@@ -215,11 +226,12 @@ impl Plan {
     }
 
     fn draw_says(&mut self, r: &mut Rng, last: u64) {
-        let bursts = r.chance(350);
+        // Nothing can be merged under a short limit, and pacing would outlast the run.
+        let bursts = r.chance(500) && self.settings.text_limit >= 4_000;
         let mut at = r.range(300, 6_000);
         let mut number = 0;
         while at < last && self.says.len() < 60 {
-            let burst = if bursts && r.chance(250) { r.range(5, 30) } else { 1 };
+            let burst = if bursts && r.chance(300) { r.range(5, 30) } else { 1 };
             for _ in 0..burst {
                 number += 1;
                 self.says.push((at, words(r, number, self.settings.text_limit)));

@@ -342,10 +342,14 @@ impl World {
         }
         self.service.streaming = true;
         let count = self.service.entries.len();
-        let kept = count.saturating_sub(self.plan.service.buffer);
         let asked = match &after {
             Some(id) => id.parse::<usize>().unwrap_or(0),
             None => count,
+        };
+        let kept = match asked {
+            // Where a token's stream starts, it starts with everything.
+            0 => 0,
+            _ => count.saturating_sub(self.plan.service.buffer),
         };
         for index in asked.max(kept)..count {
             self.stream_sends(index);

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::super::agent::{AgentEvent, FailReason};
 use super::super::fact::Fact;
-use super::super::limits::{BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW, ECHO_WAIT};
+use super::super::limits::{
+    BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW, ECHO_WAIT, PARTING_WAIT,
+};
 use super::super::mutation::{self, Mutation};
 use super::super::pending::{Command, CommandKind, UpstreamCall, mergeable};
 use super::super::text::Text;
@@ -24,6 +26,11 @@ pub(super) struct Calls {
     next_at: Option<Mono>,
     doubt: Doubt,
     new_session: bool,
+    /// The service will not have this message: the chat ends once it is known what was said last.
+    parting: bool,
+    /// The process is new, and the conversation was not looked at yet: any command may have
+    /// happened, not only the first that is written down.
+    unlooked: bool,
     sent: VecDeque<Mono>,
     pub(super) typing_until: Option<Mono>,
     pub(super) typing_number: u64,
@@ -46,14 +53,16 @@ impl Calls {
     /// After a crash nobody knows whether the first command was attempted.
     pub(super) const fn doubt_first(&mut self) {
         self.doubt = Doubt::Look;
+        self.unlooked = true;
     }
 
     fn next_command(&mut self) {
         self.in_flight = None;
         self.attempts = 0;
         self.next_at = None;
-        self.doubt = Doubt::None;
+        self.doubt = if self.unlooked { Doubt::Look } else { Doubt::None };
         self.new_session = false;
+        self.parting = false;
     }
 }
 
@@ -258,7 +267,7 @@ impl Session {
             Outcome::Refused { status: 417, .. } if !self.calls.new_session => {
                 self.calls.new_session = true;
             }
-            Outcome::Refused { status: 401 | 403 | 404, .. } => self.end_with_error(),
+            Outcome::Refused { status: 401 | 403 | 404, .. } => self.part(),
             Outcome::Refused { status: 429, wait } => {
                 self.try_later(wait);
                 self.postpone_give_up();
@@ -278,19 +287,36 @@ impl Session {
         }
     }
 
+    /// The conversation takes no more: most likely it was ended, and what was said last is still on
+    /// its way.
+    fn part(&mut self) {
+        self.calls.parting = true;
+        self.calls.doubt = Doubt::Echo(self.now.mono.plus(PARTING_WAIT));
+    }
+
+    fn parted(&mut self, number: u64) {
+        if self.ended() {
+            self.resolve(number);
+        } else {
+            self.end_with_error();
+        }
+    }
+
     fn looked(&mut self, number: u64, outcome: Outcome) {
         match outcome {
             Outcome::Entries(entries) => {
                 for entry in entries {
                     self.notice(entry);
                 }
+                self.calls.unlooked = false;
                 if self.is_first(number) {
                     self.calls.doubt = Doubt::None;
+                    if self.calls.parting {
+                        self.parted(number);
+                    }
                 }
             }
-            Outcome::Refused { status: 401 | 403 | 404, .. } if !self.ended() => {
-                self.end_with_error();
-            }
+            Outcome::Refused { status: 401 | 403 | 404, .. } => self.parted(number),
             Outcome::Refused { status, .. } if status < 500 && status != 429 => {
                 // The list cannot be had: the same id again is the best that is left.
                 self.calls.doubt = Doubt::None;
@@ -345,6 +371,16 @@ impl Session {
     /// that failed together do not come back together.
     pub(super) fn backoff(&self, attempts: u32) -> Duration {
         spread(self.state.chat.0.as_u128(), attempts, BACKOFF)
+    }
+
+    /// The downtime counts, yet nothing is given up before this process has tried.
+    pub(super) fn another_chance(&mut self) {
+        let chance = self.now.mono.plus(BACKOFF.1);
+        if let Some((number, at)) = self.state.give_up
+            && at < chance
+        {
+            self.record(Fact::Attempted { number, give_up_at: chance });
+        }
     }
 
     pub(super) fn give_up_due(&mut self) {

@@ -38,7 +38,7 @@ impl Session {
         if let Some((older, _)) = self.polls.parked.take() {
             self.supersede(older);
         }
-        if self.ended() && self.all_told() && !self.state.session_data_due {
+        if self.ended() && self.state.outbox.all_sent() && !self.state.session_data_due {
             self.reply(reply, Reply::Gone);
             return;
         }
@@ -70,15 +70,6 @@ impl Session {
         match self.state.outbox.style() {
             AckStyle::Acks => self.state.outbox.waiting() == 0,
             _ => self.state.outbox.waiting() == 0 || self.answer_was_last(),
-        }
-    }
-
-    /// Whether a poll that comes now has nothing to wait for once the chat is over. An
-    /// acknowledging client whose polls overtook each other may not have read the last word yet.
-    fn all_told(&self) -> bool {
-        match self.state.outbox.style() {
-            AckStyle::Acks => self.state.outbox.waiting() == 0,
-            _ => self.state.outbox.all_sent(),
         }
     }
 

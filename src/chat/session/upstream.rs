@@ -97,12 +97,13 @@ impl Session {
     pub(super) fn stream_due(&mut self) {
         let now = self.now.mono;
         let due = |at: Option<Mono>| at.is_some_and(|at| at <= now);
-        if due(self.stream.typing_lapses_at) {
-            self.typing_over();
-        }
         if self.ended() {
             self.stream.reattach_at = None;
+            self.stream.typing_lapses_at = None;
             return;
+        }
+        if due(self.stream.typing_lapses_at) {
+            self.typing_over();
         }
         if due(self.stream.reattach_at) {
             self.attach();
