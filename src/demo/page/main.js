@@ -1,0 +1,106 @@
+// Starts the page, and shows what the bridge decides and what passes it.
+
+import { by, chip, make, post, ROUTES, second, shortDay } from './dom.js';
+import { autoIs, deskChanged, startDesk } from './desk.js';
+import { clockWas, startClock } from './timeline.js';
+import { routeIs, startVisitor } from './visitor.js';
+
+const ROWS_SHOWN = 200;
+
+let decisions = [];
+let rows = [];
+let drawing = false;
+
+const routeOf = (letter) => decisions.find((one) => one.chat === letter)?.route;
+
+function decided({ chat, at, route, because, code }) {
+  const when = Date.parse(at);
+  const item = make('li', route,
+    chip(chat, route),
+    make('p', '',
+      make('b', '', `Chat ${chat} goes to ${ROUTES[route]}`),
+      make('span', 'because', `${because[0].toUpperCase()}${because.slice(1)}.`),
+      make('small', '', `${shortDay(when)} ${new Date(when).getUTCFullYear()}, ${second(when)}`)));
+  item.dataset.code = code;
+  return item;
+}
+
+function showDecisions() {
+  const newest = decisions.slice().reverse().map(decided);
+  const empty = make('li', 'empty', 'No chat has started yet. Start one on the left.');
+  by('decisions').replaceChildren(...(newest.length ? newest : [empty]));
+  const select = by('wire-chat');
+  for (const { chat } of decisions.slice(select.options.length - 1)) {
+    select.append(new Option(`chat ${chat}`, chat));
+  }
+  // The removal latches: only a fresh bridge can go back before it.
+  by('restart').classList.toggle('hint', decisions.at(-1)?.code === 'latched');
+}
+
+/** One arrow: left half between client and bridge, right half between bridge and Salesforce. */
+function arrow({ chat, at, from, to, what }) {
+  const outer = [from, to].find((party) => party !== 'bridge');
+  const half = outer === 'client' ? 'left' : 'right';
+  const toRight = half === 'left' ? from === 'client' : from === 'bridge';
+  const tone = outer === 'client' ? '' : outer;
+  const item = make('li', `${half} ${tone} ${toRight ? 'forth' : 'back'}`,
+    chip(chat, routeOf(chat)), make('span', 'what', what));
+  item.title = `${second(Date.parse(at))}  ${from} → ${to}: ${what}`;
+  return item;
+}
+
+function showWire() {
+  drawing = false;
+  const list = by('wire');
+  const wanted = by('wire-chat').value;
+  const shown = rows.filter((row) => !wanted || row.chat === wanted).slice(-ROWS_SHOWN);
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 48;
+  const empty = make('li', 'empty', 'Every message in and out appears here, without its content.');
+  list.replaceChildren(...(shown.length ? shown.map(arrow) : [empty]));
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+function drawWire() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(showWire);
+}
+
+async function getState() {
+  const state = await (await fetch('/demo/state')).json();
+  ({ decisions, wire: rows } = state);
+  startClock(state);
+  autoIs(state.auto);
+  for (const { chat, route } of decisions) routeIs(chat, route);
+  showDecisions();
+  drawWire();
+  deskChanged();
+  return state;
+}
+
+function listen() {
+  const events = new EventSource('/demo/events');
+  const on = (name, then) => events.addEventListener(name, ({ data }) => then(JSON.parse(data)));
+  // Also after a gap: what was missed is in the state.
+  on('hello', getState);
+  on('decision', (decision) => {
+    decisions.push(decision);
+    routeIs(decision.chat, decision.route);
+    showDecisions();
+  });
+  on('wire', (row) => {
+    rows.push(row);
+    if (rows.length > 2 * ROWS_SHOWN) rows.splice(0, ROWS_SHOWN);
+    drawWire();
+  });
+  on('clock', clockWas);
+  on('desk', deskChanged);
+  on('agents', ({ auto }) => autoIs(auto));
+  on('restart', () => window.location.reload());
+}
+
+by('restart').addEventListener('click', () => post('/demo/restart').catch(() => {}));
+by('wire-chat').addEventListener('change', drawWire);
+startDesk();
+startVisitor(await getState());
+listen();

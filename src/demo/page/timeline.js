@@ -1,0 +1,122 @@
+// The simulated clock: three zones of very different lengths share one slider.
+
+import { by, day, minute, post, second, shortDay } from './dom.js';
+
+// Where the zones end on the slider; the margin is hours among months.
+const MARGIN_AT = 400;
+const REMOVAL_AT = 600;
+const END = 1000;
+const HOUR = 3600 * 1000;
+const TICK_MS = 250;
+
+const ZONES = {
+  legacy: 'Legacy lives: new chats go to Live Agent.',
+  margin: 'Margin before the removal: new chats go to MIAW, running ones stay where they are.',
+  after: 'Live Agent is removed: its chats are over, everything goes to MIAW.',
+};
+
+let times = null;
+let base = 0;
+let since = 0;
+let dragging = false;
+
+/** The simulated now, in milliseconds. */
+export const now = () => base + (performance.now() - since);
+
+/** Whether the legacy service is gone at the simulated now. */
+export const removed = () => times !== null && now() >= times.removal;
+
+const points = () => [
+  [0, times.begin], [MARGIN_AT, times.lastCall], [REMOVAL_AT, times.removal], [END, times.today],
+];
+
+function toMillis(position) {
+  const all = points();
+  const next = Math.max(1, all.findIndex(([at]) => position <= at));
+  const [[from, first], [to, last]] = [all[next - 1], all[next]];
+  return Math.round(first + ((position - from) / (to - from)) * (last - first));
+}
+
+function toPosition(millis) {
+  const all = points();
+  const found = all.findIndex(([, at]) => millis < at);
+  const next = found === -1 ? all.length - 1 : Math.max(1, found);
+  const [[from, first], [to, last]] = [all[next - 1], all[next]];
+  return from + ((millis - first) / (last - first)) * (to - from);
+}
+
+function zone(millis) {
+  if (millis < times.lastCall) return 'legacy';
+  return millis < times.removal ? 'margin' : 'after';
+}
+
+function show(millis) {
+  by('now').textContent = `${day(millis)}, ${second(millis)}`;
+  by('now').dateTime = new Date(millis).toISOString();
+  const where = zone(millis);
+  if (document.body.dataset.zone !== where) {
+    document.body.dataset.zone = where;
+    by('zone').textContent = ZONES[where];
+    document.dispatchEvent(new Event('zone'));
+  }
+  by('slider').setAttribute('aria-valuetext', `${day(millis)}, ${minute(millis)}, ${where}`);
+}
+
+function tick() {
+  if (dragging) return;
+  const millis = Math.min(now(), times.today + HOUR);
+  by('slider').value = toPosition(millis);
+  show(millis);
+}
+
+async function move(to) {
+  const within = Math.max(times.begin, Math.min(to, times.today));
+  await post('/demo/clock', { to: within });
+}
+
+/** The clock was set, here or elsewhere. */
+export function clockWas(set) {
+  base = set.now;
+  since = performance.now();
+  tick();
+}
+
+/** Shows the timeline of a state, once. */
+export function startClock(state) {
+  const first = times === null;
+  times = state.timeline;
+  clockWas(state.clock);
+  const days = Math.abs(state.real.daysSinceRemoval);
+  const gone = state.real.daysSinceRemoval >= 0;
+  by('banner').textContent = gone
+    ? `Salesforce removed legacy chat on ${day(times.removal)}, ${days} days ago.`
+    : `Salesforce removes legacy chat on ${day(times.removal)}, in ${days} days.`;
+  by('mark-begin').textContent = shortDay(times.begin);
+  by('mark-margin').textContent = `${shortDay(times.lastCall)}, ${minute(times.lastCall)}`;
+  by('mark-removal').textContent = `${shortDay(times.removal)}, ${minute(times.removal)}`;
+  by('mark-today').textContent = `today, ${shortDay(times.today)}`;
+  if (!first) return;
+  const slider = by('slider');
+  // While it is dragged only the reading follows: a clock once past the removal stays past it.
+  slider.addEventListener('input', () => {
+    dragging = true;
+    show(toMillis(Number(slider.value)));
+  });
+  slider.addEventListener('change', async () => {
+    try {
+      await move(toMillis(Number(slider.value)));
+    } finally {
+      dragging = false;
+    }
+  });
+  const jumps = {
+    before: () => times.lastCall - HOUR,
+    inside: () => (times.lastCall + times.removal) / 2,
+    removal: () => times.removal,
+    today: () => times.today,
+  };
+  for (const button of document.querySelectorAll('[data-jump]')) {
+    button.addEventListener('click', () => move(jumps[button.dataset.jump]()));
+  }
+  setInterval(tick, TICK_MS);
+}
