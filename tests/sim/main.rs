@@ -15,8 +15,9 @@
 mod source {
     pub mod chat;
     pub mod time;
+    pub mod wire;
 }
-use source::{chat, time};
+use source::{chat, time, wire};
 
 #[allow(unreachable_pub)]
 mod bridge;

@@ -449,7 +449,7 @@ impl World {
             DeskAct::End => {
                 self.service.closed = true;
                 self.ledger.agent_ended_at = Some(self.at);
-                What::SessionEnded { by_visitor: false }
+                What::SessionEnded
             }
             DeskAct::Unknown => What::Nothing,
         };
