@@ -318,7 +318,7 @@ impl LiveAgent {
                 Err(refusal) => return refusal,
             };
             let sequence = header(headers, SEQUENCE).and_then(|text| text.parse::<i64>().ok());
-            if let Some(sequence) = sequence.filter(|_| noun != "ChasitorResyncState") {
+            if let Some(sequence) = sequence {
                 match session.order(sequence, noun, body, knobs.strict_sequence) {
                     Order::Repeated => return text(StatusCode::OK, OK),
                     Order::OutOfSync { last } => {

@@ -56,8 +56,10 @@ session.agentTyping$.subscribe(() => driver.step("agent typing"));
 session.chatMessage$.subscribe(event => driver.receive(event.message.text));
 session.availability$.subscribe(() => driver.step("availability during the chat"));
 session.chasitorChatMessage$.subscribe(() => driver.step("sent"));
+// Its stream ends with whichever comes first: the answer to its ChatEnd, or the ChatEnded that
+// the open poll brings. Both are the end of a chat that the visitor ended.
 session.chatEnd$.subscribe(() => driver.step("ended"));
-session.chatEnded$.subscribe(() => driver.step("ended by agent"));
+session.chatEnded$.subscribe(() => driver.step(end === "agent" ? "ended by agent" : "ended"));
 
 await driver.seen("established");
 await driver.seen("greeting");
