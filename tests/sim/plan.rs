@@ -120,9 +120,6 @@ impl Plan {
         let mut settings = Settings::default();
         settings.delivery = r.pick(&[Delivery::Single, Delivery::Batch]);
         settings.text_limit = r.pick(&[4_000, 4_000, 120]);
-        if settings.text_limit >= 4_000 {
-            settings.messages_per_minute = r.pick(&[22, 22, 8]);
-        }
         let acks = r.pick(&[
             Acks::Proper,
             Acks::Proper,
