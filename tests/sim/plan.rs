@@ -117,9 +117,11 @@ impl Plan {
         let mut rng = Rng::new(seed);
         let r = &mut rng;
         let faults_until = r.range(30_000, 120_000);
-        let mut settings = Settings::default();
-        settings.delivery = r.pick(&[Delivery::Single, Delivery::Batch]);
-        settings.text_limit = r.pick(&[4_000, 4_000, 120]);
+        let settings = Settings {
+            delivery: r.pick(&[Delivery::Single, Delivery::Batch]),
+            text_limit: r.pick(&[4_000, 4_000, 120]),
+            ..Settings::default()
+        };
         let acks = r.pick(&[
             Acks::Proper,
             Acks::Proper,
