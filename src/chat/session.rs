@@ -142,7 +142,7 @@ impl Session {
     fn recovered(&mut self) {
         self.state.outbox.recover();
         self.abandon_at = self.now.mono.plus(self.settings.abandoned_after);
-        self.calls.doubt_first();
+        self.calls.doubt_before(self.state.next_command);
         self.another_chance();
         if self.state.bearer.is_some() && !self.ended() {
             // What was read may not have been written down.

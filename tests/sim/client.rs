@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::chat::text::Text;
-use crate::chat::visitor::{Begin, Post, VisitorCommand};
+use crate::chat::visitor::{Post, VisitorCommand};
 use crate::chat::{Payload, Reply};
 use crate::net::Request;
 use crate::plan::{Acks, Plan, Posts};
@@ -108,7 +108,7 @@ impl World {
             sequence: number,
             fingerprint: item + 1,
             command: match item {
-                BEGIN => VisitorCommand::Begin(Box::new(Begin::default())),
+                BEGIN => VisitorCommand::Begin(Box::default()),
                 END => VisitorCommand::End,
                 TYPING => VisitorCommand::Typing,
                 item => VisitorCommand::Say(Text::from(self.text_of(item).as_str())),

@@ -9,6 +9,8 @@
 //! `SIM_MUTATE=dedupe` breaks one safety rule by hand.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::too_many_lines)]
+// Events and calls are handed on whole.
+#![allow(clippy::needless_pass_by_value)]
 
 #[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../../src"]

@@ -33,6 +33,8 @@ pub struct Ledger {
     pub late_retry: BTreeSet<u64>,
     posted: BTreeMap<u64, u64>,
     accepted: BTreeSet<u64>,
+    /// Items refused once because the queue was full: a copy that came later may have been taken.
+    overloaded: BTreeSet<u64>,
     pub visitor_ended_at: Option<u64>,
     pub agent_ended_at: Option<u64>,
     /// At some moment everybody of the business's side had left.
@@ -66,7 +68,7 @@ impl Ledger {
     }
 
     pub fn refused(&mut self, item: u64) {
-        self.posted.remove(&item);
+        self.overloaded.insert(item);
     }
 
     pub fn messages(&self) -> u64 {
@@ -218,6 +220,7 @@ impl World {
                 self.came_twice(item);
             }
             match places.first() {
+                Some(_) if self.ledger.overloaded.contains(&item) => {}
                 Some(at) if *at < reached && !self.told_after(item) => {
                     self.violation(format!("visitor's message {item} overtook or was overtaken"));
                 }

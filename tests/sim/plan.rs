@@ -117,12 +117,11 @@ impl Plan {
         let mut rng = Rng::new(seed);
         let r = &mut rng;
         let faults_until = r.range(30_000, 120_000);
-        let mut settings = Settings::default();
-        settings.delivery = r.pick(&[Delivery::Single, Delivery::Batch]);
-        settings.text_limit = r.pick(&[4_000, 4_000, 120]);
-        if settings.text_limit >= 4_000 {
-            settings.messages_per_minute = r.pick(&[22, 22, 8, 3]);
-        }
+        let settings = Settings {
+            delivery: r.pick(&[Delivery::Single, Delivery::Batch]),
+            text_limit: r.pick(&[4_000, 4_000, 120]),
+            ..Settings::default()
+        };
         let acks = r.pick(&[
             Acks::Proper,
             Acks::Proper,
@@ -162,6 +161,9 @@ impl Plan {
             crash_at: None,
             latency: (5, r.pick(&[50, 200, 900])),
         };
+        if r.chance(120) {
+            plan.tighten();
+        }
         let last = ends_at.min(faults_until);
         plan.draw_says(r, last);
         plan.draw_desk(r, last);
@@ -188,6 +190,16 @@ impl Plan {
     pub fn harmless(&self) -> bool {
         let Faults { calls, net, crash, stream, .. } = self.faults;
         calls + net + crash + stream == 0 && self.outages.is_empty() && self.crash_at.is_none()
+    }
+
+    /// So small a budget that retries often take its last place, and a list that is behind.
+    fn tighten(&mut self) {
+        self.settings.messages_per_minute = 3;
+        self.settings.text_limit = 4_000;
+        self.service.list_lag = 5_000;
+        self.service.event_delay = 3_000;
+        self.faults.calls = 300;
+        self.faults.crash = 0;
     }
 
     fn draw_service(r: &mut Rng) -> Service {

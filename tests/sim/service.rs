@@ -310,9 +310,9 @@ impl World {
         let at = self.service.last_event_at.max(self.at + delay);
         self.service.last_event_at = at + 1;
         let generation = self.service.generation;
-        self.when(at, Event::StreamEvent { generation, entry });
+        self.when(at, Event::StreamTells { generation, entry });
         if self.goes_wrong(self.plan.faults.stream) {
-            self.when(at + 1, Event::StreamEvent { generation, entry });
+            self.when(at + 1, Event::StreamTells { generation, entry });
         }
         if self.goes_wrong(self.plan.faults.stream) {
             let when = self.at + self.rng.range(0, 6_000);

@@ -46,7 +46,7 @@ pub enum Event {
     /// The stream opens.
     StreamOpens { generation: u64, after: Option<String> },
     /// An event travels down the stream.
-    StreamEvent { generation: u64, entry: usize },
+    StreamTells { generation: u64, entry: usize },
     /// The stream breaks.
     StreamDrops { generation: u64 },
     /// The bridge learns that the stream is gone.
@@ -156,7 +156,7 @@ impl World {
                 self.service_answered(boot, id, outcome, look);
             }
             Event::StreamOpens { generation, after } => self.stream_opens(generation, after),
-            Event::StreamEvent { generation, entry } => self.stream_event(generation, entry),
+            Event::StreamTells { generation, entry } => self.stream_event(generation, entry),
             Event::StreamDrops { generation } => self.stream_drops(generation),
             Event::StreamGone { generation, lost } => self.stream_gone(generation, lost),
             Event::Desk => self.desk_acts(),

@@ -31,6 +31,9 @@ pub(super) struct Calls {
     /// The process is new, and the conversation was not looked at yet: any command may have
     /// happened, not only the first that is written down.
     unlooked: bool,
+    /// Commands below this number may have been attempted by an earlier process, with the contents
+    /// they have.
+    fixed_below: u64,
     sent: VecDeque<Mono>,
     pub(super) typing_until: Option<Mono>,
     pub(super) typing_number: u64,
@@ -50,8 +53,9 @@ enum Doubt {
 }
 
 impl Calls {
-    /// After a crash nobody knows whether the first command was attempted.
-    pub(super) const fn doubt_first(&mut self) {
+    /// After a crash nobody knows which of the commands were attempted.
+    pub(super) const fn doubt_before(&mut self, next_command: u64) {
+        self.fixed_below = next_command;
         self.doubt = Doubt::Look;
         self.unlooked = true;
     }
@@ -133,7 +137,9 @@ impl Session {
             self.calls.next_at = self.calls.sent.front().map(|at| at.plus(BUDGET_WINDOW));
             return false;
         }
-        let untouched = self.calls.attempts == 0 && self.calls.doubt == Doubt::None;
+        let first = self.state.pending.front().map_or(0, |first| first.number);
+        let ours = first >= self.calls.fixed_below;
+        let untouched = ours && self.calls.attempts == 0 && self.calls.doubt == Doubt::None;
         if self.calls.sent.len() + 1 >= limit
             && (untouched || mutation::on(Mutation::FixedContents))
         {
