@@ -134,7 +134,7 @@ export class Page {
     return result.value;
   }
 
-  /** Waits until a function, here or (as text) in the page, answers something true. */
+  /** Waits until a function answers something true. */
   async until(what, look) {
     const deadline = Date.now() + WAIT_MS;
     for (;;) {

@@ -271,6 +271,7 @@ async function pictures(page) {
   await accept(page);
   await say("I was charged twice in January.", "I see both charges. One is being refunded.");
   await page.drag("#slider", PAST_REMOVAL);
+  await page.sees("#tabs .tab.ended");
   await say("Thank you! How long will it take?", "Three working days at most.");
   await startChat(page, "C");
   await page.sees("#queue .waiting", "Cleo Clark");

@@ -3,6 +3,7 @@
 
 mod budget;
 mod config_check;
+mod demo;
 mod dry_run;
 mod emulator_desk;
 mod emulator_liveagent;

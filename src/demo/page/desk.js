@@ -100,7 +100,7 @@ function show() {
 function showChat(chat) {
   const route = ROUTE[chat.service];
   by('agent-about').replaceChildren(
-    make('span', `badge ${route}`, ROUTES[route]), ` ${chat.visitor}, ${stateOf(chat)}`);
+    make('span', `badge ${route}`, ROUTES[route]), ` ${stateOf(chat)}`);
   for (const id of ['agent-say', 'agent-end', 'agent-transfer']) by(id).hidden = !isLive(chat);
   by('agent-attributes').replaceChildren(...chat.attributes.flatMap(([name, value]) => [
     make('dt', '', name), make('dd', '', value),

@@ -44,14 +44,16 @@ export function second(millis) {
   return `${minute(millis)}:${two(new Date(millis).getUTCSeconds())}`;
 }
 
-/** Posts JSON; an answer that is no success is thrown as its text. */
+/** Posts JSON and reads the answer; one that is no success is thrown as its text. */
 export async function post(path, body) {
   const answer = await fetch(path, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify(body || {}),
   });
-  if (!answer.ok) throw new Error(await answer.text());
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(text);
+  return text ? JSON.parse(text) : null;
 }
 
 /** The words for a route. */

@@ -18,9 +18,9 @@ function decided({ chat, at, route, because, code }) {
   const item = make('li', route,
     chip(chat, route),
     make('p', '',
+      make('small', '', `${shortDay(when)} ${new Date(when).getUTCFullYear()}, ${second(when)}`),
       make('b', '', `Chat ${chat} goes to ${ROUTES[route]}`),
-      make('span', 'because', `${because[0].toUpperCase()}${because.slice(1)}.`),
-      make('small', '', `${shortDay(when)} ${new Date(when).getUTCFullYear()}, ${second(when)}`)));
+      make('span', 'because', `${because[0].toUpperCase()}${because.slice(1)}.`)));
   item.dataset.code = code;
   return item;
 }
@@ -44,7 +44,7 @@ function arrow({ chat, at, from, to, what }) {
   const toRight = half === 'left' ? from === 'client' : from === 'bridge';
   const tone = outer === 'client' ? '' : outer;
   const item = make('li', `${half} ${tone} ${toRight ? 'forth' : 'back'}`,
-    chip(chat, routeOf(chat)), make('span', 'what', what));
+    chip(chat, routeOf(chat)), make('span', 'what', make('span', '', what)));
   item.title = `${second(Date.parse(at))}  ${from} → ${to}: ${what}`;
   return item;
 }

@@ -71,7 +71,7 @@ function tick() {
 
 async function move(to) {
   const within = Math.max(times.begin, Math.min(to, times.today));
-  await post('/demo/clock', { to: within });
+  clockWas(await post('/demo/clock', { to: within }));
 }
 
 /** The clock was set, here or elsewhere. */
@@ -103,11 +103,8 @@ export function startClock(state) {
     show(toMillis(Number(slider.value)));
   });
   slider.addEventListener('change', async () => {
-    try {
-      await move(toMillis(Number(slider.value)));
-    } finally {
-      dragging = false;
-    }
+    dragging = false;
+    await move(toMillis(Number(slider.value)));
   });
   const jumps = {
     before: () => times.lastCall - HOUR,

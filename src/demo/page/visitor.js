@@ -83,7 +83,7 @@ async function start(event) {
   by('start').disabled = true;
   const name = `${prechat.firstName} ${prechat.lastName}`;
   const chat = { name, state: 'waiting', lines: [], typing: '', draft: '' };
-  chat.lines.push({ from: 'note', text: prechat.subject, at: now() });
+  chat.lines.push({ from: 'note', text: `Subject: ${prechat.subject}`, at: now() });
   chat.client = new LiveAgentClient('', ids, handlers(chat));
   try {
     await chat.client.start(prechat);
