@@ -86,6 +86,13 @@ impl Shared {
         late
     }
 
+    /// Says once that the store is back.
+    pub(super) fn store_answered(&self) {
+        if self.store_down.swap(false, Ordering::Relaxed) {
+            tracing::info!("the store takes writes again; chats go on");
+        }
+    }
+
     /// Says once that the store is down.
     pub(super) fn store_failed(&self, error: &StoreError) {
         if !self.store_down.swap(true, Ordering::Relaxed) {

@@ -415,7 +415,13 @@ impl Task {
         let mut wait = STORE_RETRY.0;
         loop {
             let error = match ask(self.shared.store.clone(), self.chat).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    // Only an attempt that had to wait knows of an outage.
+                    if wait > STORE_RETRY.0 {
+                        self.shared.store_answered();
+                    }
+                    return Ok(answer);
+                }
                 Err(error) => error,
             };
             let again = error.retry() == Retry::Safe || matches!(error, StoreError::Engine { .. });
