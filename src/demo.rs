@@ -17,6 +17,9 @@
 //! | `POST /demo/agents` | `{"auto": true}`: the agents accept and answer by themselves |
 //! | `POST /demo/restart` | throws everything away and begins anew |
 //!
+//! `now` is in milliseconds, `at` the same as RFC 3339, `zone` is `legacy`, `margin` or `after`;
+//! `removed` says whether the clock was ever past the removal: the bridge does not go back behind it.
+//!
 //! Anything else, but for the desk below `/desk`, is the facade. It answers `SessionId` with one
 //! header more, `x-demo-chat`: the letter under which the chat is shown. A wire row says who sent
 //! what kind of message to whom, never what was in it.

@@ -117,7 +117,7 @@ async fn everything(extract::State(state): Demo) -> Response {
     let real = Clock::system().now().wall;
     let since = real.millis_since(world.timeline.removal);
     Json(json!({
-        "clock": shown(&world),
+        "clock": world.reading(),
         "timeline": world.timeline,
         "real": { "now": real, "daysSinceRemoval": since.div_euclid(24 * 60 * 60 * 1000) },
         "ids": {
@@ -130,13 +130,8 @@ async fn everything(extract::State(state): Demo) -> Response {
     .into_response()
 }
 
-fn shown(world: &World) -> Value {
-    let now = world.clock.now().wall;
-    json!({ "now": now, "at": now.to_string(), "zone": world.timeline.zone(now) })
-}
-
 async fn clock(extract::State(state): Demo) -> Response {
-    Json(shown(&state.world())).into_response()
+    Json(state.world().reading()).into_response()
 }
 
 #[derive(Deserialize)]
@@ -152,12 +147,7 @@ async fn set_clock(extract::State(state): Demo, Json(set): Json<SetClock>) -> Re
     let world = state.world();
     let shown_times = world.timeline.begin..=world.timeline.today;
     match to {
-        Ok(to) if shown_times.contains(&to) => {
-            world.clock.set_wall(to);
-            let clock = shown(&world);
-            world.tell.events.send(Event::Clock(clock.clone()));
-            Json(clock).into_response()
-        }
+        Ok(to) if shown_times.contains(&to) => Json(world.set_clock(to)).into_response(),
         _ => {
             let (first, last) = (world.timeline.begin, world.timeline.today);
             let expected = format!("`to` must be an instant from {first} to {last}");

@@ -7,6 +7,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -117,6 +118,8 @@ pub(super) struct World {
     pub(super) tell: Teller,
     /// Whether the agents act by themselves.
     pub(super) auto: watch::Sender<bool>,
+    /// Whether the clock was ever past the removal: the bridge does not go back behind it.
+    removed: AtomicBool,
     chats: Registry,
     shutdown: CancellationToken,
     _folder: Folder,
@@ -142,6 +145,7 @@ impl World {
             letters: Arc::new(Letters::default()),
         };
         let transport = Reqwest::new(&config.egress, &config.limits)?;
+        // Blocks for some milliseconds, before there is anything else to do.
         let opened = app::open_store(&config.store)?;
         let options = app::Options {
             clock: clock.clone(),
@@ -166,10 +170,30 @@ impl World {
             desk: emulators.desk_router(),
             tell,
             auto,
+            removed: AtomicBool::new(false),
             chats: built.chats,
             shutdown: guard.disarm(),
             _folder: folder,
         })
+    }
+
+    /// The clock, its zone, and whether it was ever past the removal.
+    pub(super) fn reading(&self) -> serde_json::Value {
+        let now = self.clock.now().wall;
+        let past = now >= self.timeline.removal;
+        let removed = self.removed.fetch_or(past, Ordering::Relaxed) || past;
+        let zone = self.timeline.zone(now);
+        serde_json::json!({ "now": now, "at": now.to_string(), "zone": zone, "removed": removed })
+    }
+
+    /// Sets the clock; durations are not touched.
+    pub(super) fn set_clock(&self, to: Wall) -> serde_json::Value {
+        // Where it stands now counts, too: it may have run past the removal by itself.
+        let _ = self.reading();
+        self.clock.set_wall(to);
+        let reading = self.reading();
+        self.tell.events.send(Event::Clock(reading.clone()));
+        reading
     }
 
     /// Puts every chat down.

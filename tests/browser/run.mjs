@@ -214,10 +214,10 @@ const story = {
   "a clock set back does not bring legacy back; starting over does": async (page) => {
     await page.click("[data-jump=before]");
     await zone(page, "legacy");
+    await page.sees("#restart.hint");
     await page.click("#tabs .tab:last-child");
     await page.click("#start");
     await page.sees("#decisions li.miaw", "does not bring legacy back");
-    await page.sees("#restart.hint");
     const before = page.loads;
     await page.click("#restart");
     await page.until("the page is loaded anew", () => page.loads > before);

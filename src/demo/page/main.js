@@ -13,16 +13,14 @@ let drawing = false;
 
 const routeOf = (letter) => decisions.find((one) => one.chat === letter)?.route;
 
-function decided({ chat, at, route, because, code }) {
+function decided({ chat, at, route, because }) {
   const when = Date.parse(at);
-  const item = make('li', route,
+  return make('li', route,
     chip(chat, route),
     make('p', '',
       make('small', '', `${shortDay(when)} ${new Date(when).getUTCFullYear()}, ${second(when)}`),
       make('b', '', `Chat ${chat} goes to ${ROUTES[route]}`),
       make('span', 'because', `${because[0].toUpperCase()}${because.slice(1)}.`)));
-  item.dataset.code = code;
-  return item;
 }
 
 function showDecisions() {
@@ -33,8 +31,6 @@ function showDecisions() {
   for (const { chat } of decisions.slice(select.options.length - 1)) {
     select.append(new Option(`chat ${chat}`, chat));
   }
-  // The removal latches: only a fresh bridge can go back before it.
-  by('restart').classList.toggle('hint', decisions.at(-1)?.code === 'latched');
 }
 
 /** One arrow: left half between client and bridge, right half between bridge and Salesforce. */

@@ -10,21 +10,23 @@ const HOUR = 3600 * 1000;
 const TICK_MS = 250;
 
 const ZONES = {
-  legacy: 'Legacy lives: new chats go to Live Agent.',
-  margin: 'Margin before the removal: new chats go to MIAW, running ones stay where they are.',
-  after: 'Live Agent is removed: its chats are over, everything goes to MIAW.',
+  legacy: 'New chats go to Live Agent.',
+  margin: 'New chats go to MIAW, running ones stay where they are.',
+  after: 'Live Agent is gone, its chats are over. Everything goes to MIAW.',
 };
+const SET_BACK = 'The removal was seen: a clock set back does not undo it. Start over instead.';
 
 let times = null;
 let base = 0;
 let since = 0;
 let dragging = false;
+let wasRemoved = false;
 
 /** The simulated now, in milliseconds. */
 export const now = () => base + (performance.now() - since);
 
-/** Whether the legacy service is gone at the simulated now. */
-export const removed = () => times !== null && now() >= times.removal;
+/** Whether the legacy service is gone: a clock set back does not bring it back. */
+export const removed = () => wasRemoved || (times !== null && now() >= times.removal);
 
 const points = () => [
   [0, times.begin], [MARGIN_AT, times.lastCall], [REMOVAL_AT, times.removal], [END, times.today],
@@ -54,9 +56,12 @@ function show(millis) {
   by('now').textContent = `${day(millis)}, ${second(millis)}`;
   by('now').dateTime = new Date(millis).toISOString();
   const where = zone(millis);
-  if (document.body.dataset.zone !== where) {
-    document.body.dataset.zone = where;
-    by('zone').textContent = ZONES[where];
+  document.body.dataset.zone = where;
+  const setBack = wasRemoved && where !== 'after';
+  const text = setBack ? SET_BACK : ZONES[where];
+  if (by('zone').textContent !== text) {
+    by('zone').textContent = text;
+    by('restart').classList.toggle('hint', setBack);
     document.dispatchEvent(new Event('zone'));
   }
   by('slider').setAttribute('aria-valuetext', `${day(millis)}, ${minute(millis)}, ${where}`);
@@ -78,6 +83,7 @@ async function move(to) {
 export function clockWas(set) {
   base = set.now;
   since = performance.now();
+  wasRemoved = set.removed;
   tick();
 }
 

@@ -139,6 +139,7 @@ function show() {
   by('tabs').replaceChildren(...all.map(tab));
   if (focused !== undefined) by('tabs').querySelector(`[data-tab="${focused}"]`)?.focus();
   by('tabs').hidden = chats.length === 0;
+  by('steps').hidden = chats.length > 0;
   by('prechat').hidden = current !== null;
   by('visitor-chat').hidden = current === null;
   if (!current) return;
