@@ -18,6 +18,7 @@ export class LiveAgentClient {
     this.posts = Promise.resolve();
     this.over = false;
     this.log = [];
+    this.left = new AbortController();
   }
 
   /** Session, ChasitorInit, first poll. */
@@ -74,7 +75,7 @@ export class LiveAgentClient {
         for (const { type, message } of payload.messages) this.handle(type, message);
       } else if (answer.status === 403) {
         this.finish();
-      } else if (answer.status !== 204) {
+      } else if (answer.status !== 204 && !this.over) {
         failures += 1;
         if (failures > RETRIES_MAX) this.finish();
         else await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
@@ -93,6 +94,12 @@ export class LiveAgentClient {
     this.on.over();
   }
 
+  /** Goes away without a word, as a closed window does. */
+  leave() {
+    this.over = true;
+    this.left.abort();
+  }
+
   async call(method, noun, body, sequence) {
     const headers = {
       'X-LIVEAGENT-API-VERSION': VERSION,
@@ -107,7 +114,11 @@ export class LiveAgentClient {
     this.on.log();
     try {
       const answer = await fetch(`${this.base}${entry.path}`, {
-        method, headers, cache: 'no-store', body: body && JSON.stringify(body),
+        method,
+        headers,
+        cache: 'no-store',
+        signal: this.left.signal,
+        body: body && JSON.stringify(body),
       });
       entry.answer = await answer.text();
       entry.status = answer.status;

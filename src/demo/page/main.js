@@ -3,7 +3,7 @@
 import { by, chip, make, post, ROUTES, second, shortDay } from './dom.js';
 import { autoIs, deskChanged, startDesk } from './desk.js';
 import { clockWas, startClock } from './timeline.js';
-import { routeIs, startVisitor } from './visitor.js';
+import { leaveAll, routeIs, startVisitor } from './visitor.js';
 
 const ROWS_SHOWN = 200;
 
@@ -92,10 +92,17 @@ function listen() {
   on('clock', clockWas);
   on('desk', deskChanged);
   on('agents', ({ auto }) => autoIs(auto));
-  on('restart', () => window.location.reload());
+  on('restart', () => {
+    leaveAll();
+    window.location.reload();
+  });
 }
 
-by('restart').addEventListener('click', () => post('/demo/restart').catch(() => {}));
+by('restart').addEventListener('click', () => {
+  leaveAll();
+  // The page may be gone before the answer comes.
+  post('/demo/restart').catch(() => {});
+});
 by('wire-chat').addEventListener('change', drawWire);
 startDesk();
 startVisitor(await getState());

@@ -207,6 +207,11 @@ function say(event) {
   by('visitor-lines').scrollTop = by('visitor-lines').scrollHeight;
 }
 
+/** Everything begins anew: nobody may ask the new bridge for an old chat. */
+export function leaveAll() {
+  for (const chat of chats) chat.client.leave();
+}
+
 /** Wires the visitor's side. */
 export function startVisitor(state) {
   ids = state.ids;
