@@ -46,6 +46,8 @@ pub(super) enum Party {
 /// One message between two parties: its kind, never its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Row {
+    /// Counts from 1; given when the row is sent.
+    pub(super) number: u64,
     pub(super) chat: Option<String>,
     pub(super) at: String,
     pub(super) from: Party,
@@ -87,6 +89,7 @@ struct Kept {
     decisions: VecDeque<Decision>,
     rows: VecDeque<Row>,
     letters: usize,
+    last_row: u64,
 }
 
 /// The demo's event stream.
@@ -107,11 +110,15 @@ impl Events {
         letter(kept.letters)
     }
 
-    pub(super) fn send(&self, event: Event) {
+    pub(super) fn send(&self, mut event: Event) {
         let mut kept = self.kept();
-        match &event {
+        match &mut event {
             Event::Decision(one) => push(&mut kept.decisions, one.clone(), DECISIONS_MAX),
-            Event::Wire(row) => push(&mut kept.rows, row.clone(), ROWS_MAX),
+            Event::Wire(row) => {
+                kept.last_row += 1;
+                row.number = kept.last_row;
+                push(&mut kept.rows, row.clone(), ROWS_MAX);
+            }
             _ => {}
         }
         // Under the lock, so that a new reader gets each event once. Fails only without readers.

@@ -78,7 +78,7 @@ pub(super) struct Teller {
 impl Teller {
     fn row(&self, chat: Option<String>, from: Party, to: Party, what: impl Into<String>) {
         let at = self.clock.now().wall.to_string();
-        self.events.send(Event::Wire(Row { chat, at, from, to, what: what.into() }));
+        self.events.send(Event::Wire(Row { number: 0, chat, at, from, to, what: what.into() }));
     }
 }
 

@@ -62,40 +62,67 @@ function drawWire() {
   requestAnimationFrame(showWire);
 }
 
-async function getState() {
-  const state = await (await fetch('/demo/state')).json();
-  ({ decisions, wire: rows } = state);
-  startClock(state);
-  autoIs(state.auto);
-  for (const { chat, route } of decisions) routeIs(chat, route);
-  showDecisions();
-  drawWire();
-  deskChanged();
-  return state;
+// Events that came while a state was asked for: they may be newer than it.
+let waiting = null;
+let asked = Promise.resolve();
+
+const happened = {
+  decision(decision) {
+    if (routeOf(decision.chat)) return;
+    decisions.push(decision);
+    routeIs(decision.chat, decision.route);
+    showDecisions();
+  },
+  wire(row) {
+    if (rows.length && row.number <= rows.at(-1).number) return;
+    rows.push(row);
+    if (rows.length > 2 * ROWS_SHOWN) rows.splice(0, ROWS_SHOWN);
+    drawWire();
+  },
+  clock: clockWas,
+  desk: deskChanged,
+  agents: ({ auto }) => autoIs(auto),
+  restart() {
+    leaveAll();
+    window.location.reload();
+  },
+};
+
+async function ask() {
+  waiting = [];
+  try {
+    const state = await (await fetch('/demo/state')).json();
+    ({ decisions, wire: rows } = state);
+    startClock(state);
+    autoIs(state.auto);
+    for (const { chat, route } of decisions) routeIs(chat, route);
+    showDecisions();
+    drawWire();
+    deskChanged();
+    return state;
+  } finally {
+    const came = waiting;
+    waiting = null;
+    for (const [name, data] of came) happened[name](data);
+  }
+}
+
+/** One state after the other, each with what happened while it was asked for. */
+function getState() {
+  asked = asked.then(ask, ask);
+  return asked;
 }
 
 function listen() {
   const events = new EventSource('/demo/events');
-  const on = (name, then) => events.addEventListener(name, ({ data }) => then(JSON.parse(data)));
   // Also after a gap: what was missed is in the state.
-  on('hello', getState);
-  on('decision', (decision) => {
-    decisions.push(decision);
-    routeIs(decision.chat, decision.route);
-    showDecisions();
-  });
-  on('wire', (row) => {
-    rows.push(row);
-    if (rows.length > 2 * ROWS_SHOWN) rows.splice(0, ROWS_SHOWN);
-    drawWire();
-  });
-  on('clock', clockWas);
-  on('desk', deskChanged);
-  on('agents', ({ auto }) => autoIs(auto));
-  on('restart', () => {
-    leaveAll();
-    window.location.reload();
-  });
+  events.addEventListener('hello', getState);
+  for (const name of Object.keys(happened)) {
+    events.addEventListener(name, ({ data }) => {
+      if (waiting) waiting.push([name, JSON.parse(data)]);
+      else happened[name](JSON.parse(data));
+    });
+  }
 }
 
 by('restart').addEventListener('click', () => {
