@@ -178,6 +178,7 @@ impl Run {
         let mut progress = self.progress.subscribe();
         for moment in KILLS {
             within("the next kill", progress.wait_for(moment)).await.expect("the run goes on");
+            self.site.goes();
             bridge.kill();
             bridge = self.site.serve().await;
         }

@@ -9,6 +9,7 @@ mod crash;
 mod desk;
 mod program;
 mod site;
+mod stop;
 mod visitor;
 
 use std::time::Duration;

@@ -9,6 +9,21 @@ use tokio::sync::watch;
 use crate::program::Program;
 use crate::visitor::http;
 
+/// How many bridges there were.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// Bridges that listened.
+    pub started: usize,
+    /// Those that went, or are about to.
+    pub gone: usize,
+}
+
+impl Turns {
+    pub const fn up(self) -> bool {
+        self.started > self.gone
+    }
+}
+
 /// Emulators that outlive every bridge, and the bridge's files.
 pub struct Site {
     pub folder: TempDir,
@@ -18,8 +33,8 @@ pub struct Site {
     /// Where every bridge of this site listens.
     pub base: String,
     port: u16,
-    /// Which bridge is up: 0 none yet, then counted.
-    up: watch::Sender<u64>,
+    /// Which bridge there is.
+    turns: watch::Sender<Turns>,
     _emulators: Program,
 }
 
@@ -42,7 +57,7 @@ impl Site {
             desk,
             base: format!("http://127.0.0.1:{port}/chat/rest"),
             port,
-            up: watch::Sender::new(0),
+            turns: watch::Sender::default(),
             _emulators: emulators,
         };
         std::fs::write(site.config(), site.tenant()).unwrap();
@@ -96,13 +111,18 @@ message_budget = "1000/min"
         let args = ["serve", "--config", config.to_str().unwrap()];
         let mut bridge = Program::start(&args, &[], &self.log());
         assert_eq!(bridge.line("listening").await, format!("http://127.0.0.1:{}", self.port));
-        self.up.send_modify(|bridges| *bridges += 1);
+        self.turns.send_modify(|turns| turns.started += 1);
         bridge
     }
 
-    /// Tells which bridge is up.
-    pub fn up(&self) -> watch::Receiver<u64> {
-        self.up.subscribe()
+    /// The next thing that happens is that the bridge goes.
+    pub fn goes(&self) {
+        self.turns.send_modify(|turns| turns.gone += 1);
+    }
+
+    /// Tells which bridge there is.
+    pub fn turns(&self) -> watch::Receiver<Turns> {
+        self.turns.subscribe()
     }
 }
 

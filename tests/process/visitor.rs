@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::site::Site;
+use crate::site::{Site, Turns};
 use crate::within;
 
 /// A client that uses no proxy and no connection of an earlier one.
@@ -16,8 +16,8 @@ pub fn http() -> reqwest::Client {
 pub struct Line {
     http: reqwest::Client,
     /// The bridge that `http` has connections to.
-    to: u64,
-    up: watch::Receiver<u64>,
+    to: usize,
+    turns: watch::Receiver<Turns>,
     base: String,
     pub key: String,
     pub id: String,
@@ -34,10 +34,10 @@ pub struct Answer {
 impl Line {
     /// Gets a session.
     pub async fn new(site: &Site) -> Self {
-        let (http, up, empty) = (http(), site.up(), String::new());
+        let (http, turns, empty) = (http(), site.turns(), String::new());
         let base = site.base.clone();
         let (key, id) = (empty.clone(), empty);
-        let mut line = Self { http, to: 0, up, base, key, id, cut: 0 };
+        let mut line = Self { http, to: 0, turns, base, key, id, cut: 0 };
         let answer = line.insist(|http, line| http.get(line.url("System/SessionId"))).await;
         let session = answer.json();
         line.key = session["key"].as_str().unwrap().to_owned();
@@ -49,20 +49,16 @@ impl Line {
         format!("{}/{noun}", self.base)
     }
 
-    /// The bridge that gave the last answer.
-    pub const fn bridge(&self) -> u64 {
-        self.to
-    }
-
     /// Sends until there is an answer; a bridge that is gone is waited for.
     async fn insist(
         &mut self,
         request: impl Fn(&reqwest::Client, &Self) -> reqwest::RequestBuilder,
     ) -> Answer {
         loop {
-            let up = *self.up.borrow_and_update();
-            if up != self.to {
-                (self.http, self.to) = (http(), up);
+            let up = self.turns.wait_for(|turns| turns.up());
+            let bridge = within("a bridge", up).await.expect("the site is there").started;
+            if bridge != self.to {
+                (self.http, self.to) = (http(), bridge);
             }
             let headers = [("X-LIVEAGENT-API-VERSION", "47"), ("X-LIVEAGENT-AFFINITY", "null")];
             let mut request = request(&self.http, self);
@@ -81,7 +77,7 @@ impl Line {
                 Ok(answer) => return answer,
                 Err(_) => self.cut += 1,
             }
-            let next = self.up.wait_for(|now| *now > up);
+            let next = self.turns.wait_for(|turns| turns.started > bridge);
             within("another bridge", next).await.expect("the site is there");
         }
     }
@@ -151,21 +147,24 @@ pub struct Poller {
     pub line: Line,
     acks: bool,
     last: i64,
-    /// The bridge that gave the last payload.
-    from: u64,
     /// Payloads that came a second time.
     pub repeated: usize,
 }
 
 impl Poller {
     pub fn new(line: &Line, acks: bool) -> Self {
-        Self { line: line.clone(), acks, last: -1, from: 0, repeated: 0 }
+        Self { line: line.clone(), acks, last: -1, repeated: 0 }
+    }
+
+    /// What the next poll acknowledges.
+    pub fn acknowledged(&self) -> Option<i64> {
+        self.acks.then_some(self.last)
     }
 
     /// The messages of the next payload with any; `None` once the session is over.
     pub async fn next(&mut self) -> Option<Vec<Value>> {
         loop {
-            let answer = self.line.poll(self.acks.then_some(self.last)).await;
+            let answer = self.line.poll(self.acknowledged()).await;
             match answer.status {
                 204 => continue,
                 403 => return None,
@@ -173,10 +172,11 @@ impl Poller {
             }
             let payload = answer.json();
             let sequence = payload["sequence"].as_i64().unwrap();
-            let crashed = self.line.bridge() > self.from;
-            self.from = self.line.bridge();
-            if sequence == self.last && !self.acks && crashed {
+            if sequence == self.last && !self.acks {
+                // The last one only, and once for each bridge that went.
                 self.repeated += 1;
+                let gone = self.line.turns.borrow().gone;
+                assert!(self.repeated <= gone, "{sequence} again: {payload}");
                 continue;
             }
             assert!(sequence > self.last, "{sequence} after {}: {payload}", self.last);
