@@ -122,6 +122,12 @@ impl Line {
         assert_eq!(answer.ok(), "OK");
     }
 
+    /// A message whose body is no JSON.
+    pub async fn broken(&mut self, body: &str) -> Answer {
+        self.insist(|http, line| http.post(line.url("Chasitor/ChatMessage")).body(body.to_owned()))
+            .await
+    }
+
     /// One poll; `ack` as the client keeps it.
     pub async fn poll(&mut self, ack: Option<i64>) -> Answer {
         let query = ack.map(|ack| format!("?ack={ack}")).unwrap_or_default();
