@@ -24,11 +24,8 @@ impl Desk {
         let (list, http) = (base.clone(), http());
         let client = http.clone();
         let watching = tokio::spawn(async move {
-            let mut events = client.get(events).send().await.unwrap();
-            while let Ok(Some(_)) = events.chunk().await {
-                let body: Value = client.get(&list).send().await.unwrap().json().await.unwrap();
-                sender.send_replace(body["chats"].as_array().unwrap().clone());
-            }
+            // Ends when the emulators do; whoever still waits is told.
+            let _ = watch(&client, &events, &list, &sender).await;
         });
         Self { base, http, chats, _watching: AbortOnDropHandle::new(watching) }
     }
@@ -60,6 +57,21 @@ impl Desk {
     pub async fn say(&self, id: &str, text: &str) {
         self.act(id, "say", json!({ "text": text })).await;
     }
+}
+
+/// Looks at the chats whenever something changed.
+async fn watch(
+    http: &reqwest::Client,
+    events: &str,
+    list: &str,
+    seen: &watch::Sender<Vec<Value>>,
+) -> reqwest::Result<()> {
+    let mut events = http.get(events).send().await?;
+    while events.chunk().await?.is_some() {
+        let body: Value = http.get(list).send().await?.json().await?;
+        seen.send_replace(body["chats"].as_array().unwrap().clone());
+    }
+    Ok(())
 }
 
 pub fn id(chat: &Value) -> String {

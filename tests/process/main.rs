@@ -5,10 +5,14 @@
 //! files show. Every wait has a deadline, every process is ended by its own id.
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod canary;
+mod commands;
+mod config;
 mod crash;
 mod desk;
 mod program;
 mod site;
+mod stop;
 mod visitor;
 
 use std::time::Duration;

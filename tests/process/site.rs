@@ -32,7 +32,7 @@ pub struct Site {
     pub desk: String,
     /// Where every bridge of this site listens.
     pub base: String,
-    port: u16,
+    pub port: u16,
     /// Which bridge there is.
     turns: watch::Sender<Turns>,
     _emulators: Program,
@@ -111,8 +111,13 @@ message_budget = "1000/min"
         let args = ["serve", "--config", config.to_str().unwrap()];
         let mut bridge = Program::start(&args, &[], &self.log());
         assert_eq!(bridge.line("listening").await, format!("http://127.0.0.1:{}", self.port));
-        self.turns.send_modify(|turns| turns.started += 1);
+        self.comes();
         bridge
+    }
+
+    /// A bridge listens.
+    pub fn comes(&self) {
+        self.turns.send_modify(|turns| turns.started += 1);
     }
 
     /// The next thing that happens is that the bridge goes.

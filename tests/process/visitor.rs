@@ -122,6 +122,12 @@ impl Line {
         assert_eq!(answer.ok(), "OK");
     }
 
+    /// A message whose body is no JSON.
+    pub async fn broken(&mut self, body: &str) -> Answer {
+        self.insist(|http, line| http.post(line.url("Chasitor/ChatMessage")).body(body.to_owned()))
+            .await
+    }
+
     /// One poll; `ack` as the client keeps it.
     pub async fn poll(&mut self, ack: Option<i64>) -> Answer {
         let query = ack.map(|ack| format!("?ack={ack}")).unwrap_or_default();
@@ -156,10 +162,15 @@ impl Poller {
         Self { line: line.clone(), acks, last: -1, repeated: 0 }
     }
 
+    /// What the next poll acknowledges.
+    pub fn acknowledged(&self) -> Option<i64> {
+        self.acks.then_some(self.last)
+    }
+
     /// The messages of the next payload with any; `None` once the session is over.
     pub async fn next(&mut self) -> Option<Vec<Value>> {
         loop {
-            let answer = self.line.poll(self.acks.then_some(self.last)).await;
+            let answer = self.line.poll(self.acknowledged()).await;
             match answer.status {
                 204 => continue,
                 403 => return None,

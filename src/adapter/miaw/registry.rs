@@ -3,7 +3,7 @@
 //! Promised: at most one task per chat; a chat whose task left is loaded from the store when
 //! somebody asks for it; a request that met a leaving task is handed to the next one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,6 +25,8 @@ use crate::store::{Store, StoreError};
 
 /// Chats taken up at once when the process starts.
 const RECOVERY_PAGE: u32 = 200;
+/// Chats remembered as finished by this process.
+const FINISHED_MAX: usize = 10_000;
 /// A request meets a leaving task at most this often.
 const MEETINGS_MAX: usize = 4;
 
@@ -37,6 +39,7 @@ pub struct Shared {
     pub(super) shutdown: CancellationToken,
     tasks: TaskTracker,
     seats: Mutex<HashMap<ChatId, Seat>>,
+    finished: Mutex<Finished>,
     tenants: HashMap<String, Arc<Tenant>>,
     store_down: AtomicBool,
 }
@@ -44,6 +47,26 @@ pub struct Shared {
 struct Seat {
     tenant: String,
     inbox: mpsc::Sender<Envelope>,
+}
+
+/// The chats whose tasks left with nothing left to do: the newest ones.
+#[derive(Default)]
+struct Finished {
+    chats: HashSet<ChatId>,
+    oldest_first: VecDeque<ChatId>,
+}
+
+impl Finished {
+    fn add(&mut self, chat: ChatId) {
+        if self.chats.insert(chat) {
+            self.oldest_first.push_back(chat);
+        }
+        if self.oldest_first.len() > FINISHED_MAX
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.chats.remove(&oldest);
+        }
+    }
 }
 
 /// The translated chats of this process.
@@ -64,9 +87,21 @@ impl Shared {
         if !inbox.is_empty() {
             return false;
         }
+        // Before the seat is free: the next task asks.
+        self.finished().add(chat);
         seats.remove(&chat);
         inbox.close();
         true
+    }
+
+    fn finished(&self) -> std::sync::MutexGuard<'_, Finished> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the chat's last task was of this process and had nothing left to do. What it knew
+    /// is all stored, so that its chat is read again rather than recovered.
+    pub(super) fn finished_here(&self, chat: ChatId) -> bool {
+        self.finished().chats.contains(&chat)
     }
 
     /// Gives the seat up and returns what came meanwhile.
@@ -122,6 +157,7 @@ impl Registry {
             shutdown,
             tasks: TaskTracker::new(),
             seats: Mutex::default(),
+            finished: Mutex::default(),
             tenants,
             store_down: AtomicBool::new(false),
         };

@@ -103,7 +103,12 @@ impl Task {
     /// Runs until there is nothing left to do; gives back what came too late to be handled.
     pub(super) async fn run(mut self) -> Vec<Envelope> {
         let stop = match self.load().await {
-            Ok(Some(session)) => self.drive(session, Some(Input::Recovered)).await,
+            Ok(Some(session)) => {
+                // A chat that this process finished lost nothing: to recover it would tell a
+                // client that never acknowledges the end of its chat once more.
+                let lost = !self.shared.finished_here(self.chat);
+                self.drive(session, lost.then_some(Input::Recovered)).await
+            }
             Ok(None) => self.wait_for_begin().await,
             Err(stop) => Err(stop),
         };

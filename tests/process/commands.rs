@@ -1,0 +1,112 @@
+//! `route`, `check`, `dry-run` and usage: exit codes and JSON that scripts rely on.
+
+use serde_json::{Value, json};
+
+use crate::program::run;
+
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bridge.example.toml");
+const PAGE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/prechat/cognigy-page.json");
+
+/// The JSON that a command prints when all is well.
+async fn good(args: &[&str]) -> Value {
+    let ended = run(args, &[]).await;
+    assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.log);
+    serde_json::from_str(&ended.out).unwrap()
+}
+
+#[tokio::test]
+async fn route_answers_and_says_why() {
+    let (before, after) = ("2026-02-13T21:59:59Z", "2026-02-14T00:00:00Z");
+    let asked = ["route", "--at", before, "--at", after, "--draw", "3", "--json"];
+    let rows = good(&asked).await;
+    let row = |at: &str, route: &str, because: &str, reason: &Value| {
+        json!({
+            "tenant": "example", "at": at, "route": route, "because": because, "reason": reason,
+        })
+    };
+    assert_eq!(rows[0], row(before, "legacy", "auto-legacy", &rows[0]["reason"]));
+    assert_eq!(rows[1], row(after, "miaw", "past-removal", &rows[1]["reason"]));
+    assert!(rows.as_array().unwrap().iter().all(|row| row["reason"].is_string()));
+    let button = "573000000000001";
+    let asked = ["route", "--config", CONFIG, "--tenant", "acme", "--button", button, "--json"];
+    let rows = good(&asked).await;
+    for row in rows.as_array().unwrap() {
+        assert_eq!((&row["tenant"], &row["button"]), (&json!("acme"), &json!(button)));
+    }
+    assert!(rows.as_array().unwrap().len() >= 4, "the dates that matter, and today");
+}
+
+#[tokio::test]
+async fn route_tells_wrong_usage_apart() {
+    for (args, told) in [
+        (&["route", "--at", "soon"][..], "`soon`"),
+        (&["route", "--draw", "10000"], "0 to 9999"),
+        (&["route", "--tenant", "nobody"], "expected one of example"),
+        (&["route", "--config", CONFIG], "--tenant with one of acme, globex"),
+        (&["route", "--config", "no/such.toml"], "no/such.toml"),
+    ] {
+        let ended = run(args, &[]).await;
+        assert_eq!((ended.code, &*ended.out), (Some(2), ""), "{args:?}");
+        assert!(ended.log.contains(told), "{args:?}: {}", ended.log);
+    }
+}
+
+#[tokio::test]
+async fn check_agrees_with_the_example() {
+    let report = good(&["check", "--json", "--config", CONFIG]).await;
+    assert_eq!(report, json!({ "ok": true, "problems": [], "notes": report["notes"] }));
+    let ended = run(&["check", "--config", CONFIG], &[]).await;
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.out.contains("no problems, 2 tenants"), "{}", ended.out);
+}
+
+#[tokio::test]
+async fn dry_run_reports_what_would_be_lost() {
+    let asked = ["dry-run", "--config", CONFIG, "--prechat", PAGE];
+    let at = ["--as-of", "2026-02-01T00:00:00Z"];
+    let report = good(&[&asked[..], &at, &["--json"]].concat()).await;
+    assert_eq!((&report["verdict"], &report["as_of"]), (&json!("warnings"), &json!(at[1])));
+    let findings = report["findings"].as_array().unwrap();
+    for (code, slug) in [
+        ("PC101", "record-lookup-lost"),
+        ("PC102", "record-link-lost"),
+        ("PC120", "transcript-field-lost"),
+    ] {
+        let found = findings.iter().find(|finding| finding["code"] == code).expect(code);
+        assert_eq!(found["slug"], slug);
+        assert!(found["path"].is_string() && found["todo"].is_string(), "{found}");
+    }
+    let routing = report["tenants"][0]["routing"].as_array().unwrap();
+    let routes: Vec<&Value> = routing.iter().map(|row| &row["route"]).collect();
+    assert!(routes.contains(&&json!("legacy")) && routes.contains(&&json!("miaw")), "{routes:?}");
+    let markdown = run(&[&asked[..], &at, &["--markdown"]].concat(), &[]).await;
+    assert_eq!(markdown.code, Some(0));
+    assert!(markdown.out.contains("PC101 record-lookup-lost"), "{}", markdown.out);
+    let strict = run(&[&asked[..], &at, &["--strict"]].concat(), &[]).await;
+    assert_eq!(strict.code, Some(1));
+}
+
+#[tokio::test]
+async fn dry_run_tells_errors_from_not_having_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.json");
+    std::fs::write(&broken, "{").unwrap();
+    let dry_run = ["dry-run", "--config", CONFIG, "--prechat"];
+    let ended = run(&[&dry_run[..], &[broken.to_str().unwrap()]].concat(), &[]).await;
+    assert_eq!(ended.code, Some(2), "{}", ended.log);
+    let ended = run(&[&dry_run[..], &["no/such.json"]].concat(), &[]).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.log);
+    assert!(ended.log.contains("no/such.json"), "{}", ended.log);
+    let unknown = ["dry-run", "--config", "no/such.toml", "--prechat", PAGE];
+    assert_eq!(run(&unknown, &[]).await.code, Some(3));
+}
+
+#[tokio::test]
+async fn wrong_usage_is_two() {
+    for args in [&["nothing"][..], &["serve"], &["check"], &["dry-run", "--config", CONFIG], &[]] {
+        let ended = run(args, &[]).await;
+        assert_eq!(ended.code, Some(2), "{args:?}");
+        assert!(ended.log.contains("Usage:"), "{args:?}: {}", ended.log);
+    }
+}
