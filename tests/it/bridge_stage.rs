@@ -320,7 +320,7 @@ async fn build(
         decisions: Arc::new(Seen::default()),
         shutdown: shutdown.clone(),
     };
-    let built = app::build(config, app::prechat::Mappings::new(), options).await;
+    let built = app::build(config, options).await;
     (built.expect("a bridge"), shutdown)
 }
 
