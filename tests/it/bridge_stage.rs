@@ -37,7 +37,7 @@ pub(crate) use client::{Acks, Client};
 
 const SCRT: &str = "scrt.example.test";
 /// No condition is waited for any longer, on the simulated clock.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(900);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(4_000);
 const INJECTED_MAX: usize = 64;
 
 /// A request that reached the wire.

@@ -227,9 +227,7 @@ impl Session {
             CommandKind::Create => self.create_ended(number, &outcome),
             CommandKind::Say(_) => self.say_ended(number, &outcome),
             CommandKind::Close => match outcome {
-                Outcome::Refused { status, wait } if status == 429 || status >= 500 => {
-                    self.try_later(wait);
-                }
+                Outcome::Refused { status, wait } if retryable(status) => self.try_later(wait),
                 Outcome::NotSent | Outcome::Unknown => self.try_later(None),
                 _ => self.resolve(number),
             },
