@@ -23,6 +23,8 @@ use crate::time::Mono;
 pub(super) struct Calls {
     in_flight: Option<u64>,
     attempts: u32,
+    /// Looks at the conversation that failed since the last attempt.
+    looks: u32,
     next_at: Option<Mono>,
     doubt: Doubt,
     new_session: bool,
@@ -63,6 +65,7 @@ impl Calls {
     fn next_command(&mut self) {
         self.in_flight = None;
         self.attempts = 0;
+        self.looks = 0;
         self.next_at = None;
         self.doubt = if self.unlooked { Doubt::Look } else { Doubt::None };
         self.new_session = false;
@@ -173,6 +176,7 @@ impl Session {
             self.calls.sent.push_back(now);
         }
         self.calls.attempts += 1;
+        self.calls.looks = 0;
         self.calls.next_at = None;
         self.calls.doubt = Doubt::None;
         self.calls.in_flight = Some(number);
@@ -276,19 +280,25 @@ impl Session {
                 self.try_later(wait);
                 self.postpone_give_up();
             }
-            Outcome::Refused { status: 412, wait } => self.try_later(wait),
+            Outcome::Refused { status: 408 | 412 | 425, wait } => self.try_later(wait),
             Outcome::Refused { status, .. } if status < 500 => {
                 self.undeliverable();
                 self.resolve(number);
             }
             Outcome::NotSent => self.try_later(None),
-            _ => {
-                self.calls.doubt = match mutation::on(Mutation::LookFirst) {
-                    true => Doubt::None,
-                    false => Doubt::Echo(self.now.mono.plus(ECHO_WAIT)),
-                };
-            }
+            Outcome::Refused { wait, .. } => self.in_doubt(wait),
+            _ => self.in_doubt(None),
         }
+    }
+
+    /// It may have been sent: the echo is waited for, and longer after each attempt, for what
+    /// follows is a look at the conversation and the next attempt.
+    fn in_doubt(&mut self, asked: Option<Duration>) {
+        let wait = self.wait(asked).max(ECHO_WAIT);
+        self.calls.doubt = match mutation::on(Mutation::LookFirst) {
+            true => Doubt::None,
+            false => Doubt::Echo(self.now.mono.plus(wait)),
+        };
     }
 
     /// The conversation takes no more: most likely it was ended, and what was said last is still on
@@ -325,9 +335,13 @@ impl Session {
                 // The list cannot be had: the same id again is the best that is left.
                 self.calls.doubt = Doubt::None;
             }
-            _ if self.is_first(number) => {
+            outcome if self.is_first(number) => {
                 self.calls.doubt = Doubt::Look;
-                self.try_later(None);
+                self.calls.looks += 1;
+                match outcome {
+                    Outcome::Refused { wait, .. } => self.try_later(wait),
+                    _ => self.try_later(None),
+                }
             }
             _ => {}
         }
@@ -358,9 +372,13 @@ impl Session {
         }
     }
 
-    fn try_later(&mut self, wait: Option<Duration>) {
-        let wait = wait.unwrap_or_default().max(self.backoff(self.calls.attempts));
-        self.calls.next_at = Some(self.now.mono.plus(wait));
+    fn try_later(&mut self, asked: Option<Duration>) {
+        self.calls.next_at = Some(self.now.mono.plus(self.wait(asked)));
+    }
+
+    /// The wait before the next attempt: what the service asks for, our own at least.
+    fn wait(&self, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or_default().max(self.backoff(self.calls.attempts + self.calls.looks))
     }
 
     /// Waiting because we were asked to does not count against the message.
