@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::super::agent::{AgentEvent, FailReason};
 use super::super::fact::Fact;
 use super::super::limits::{
-    BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW, ECHO_WAIT, PARTING_WAIT,
+    ASKED_WAIT_MAX, ASKED_WAITS_MAX, BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW, ECHO_WAIT,
+    PARTING_WAIT,
 };
 use super::super::mutation::{self, Mutation};
 use super::super::pending::{Command, CommandKind, UpstreamCall, mergeable};
@@ -276,11 +277,11 @@ impl Session {
                 self.calls.new_session = true;
             }
             Outcome::Refused { status: 401 | 403 | 404, .. } => self.part(),
-            Outcome::Refused { status: 429, wait } => {
-                self.try_later(wait);
+            Outcome::Refused { status: 429, wait: Some(wait) } => {
+                self.try_later(Some(wait));
                 self.postpone_give_up();
             }
-            Outcome::Refused { status: 408 | 412 | 425, wait } => self.try_later(wait),
+            Outcome::Refused { status: 408 | 412 | 425 | 429, wait } => self.try_later(wait),
             Outcome::Refused { status, .. } if status < 500 => {
                 self.undeliverable();
                 self.resolve(number);
@@ -378,11 +379,17 @@ impl Session {
 
     /// The wait before the next attempt: what the service asks for, our own at least.
     fn wait(&self, asked: Option<Duration>) -> Duration {
-        asked.unwrap_or_default().max(self.backoff(self.calls.attempts + self.calls.looks))
+        asked
+            .unwrap_or_default()
+            .min(ASKED_WAIT_MAX)
+            .max(self.backoff(self.calls.attempts + self.calls.looks))
     }
 
-    /// Waiting because we were asked to does not count against the message.
+    /// Waiting because we were asked to does not count against the message, up to a point.
     fn postpone_give_up(&mut self) {
+        if self.calls.attempts > ASKED_WAITS_MAX {
+            return;
+        }
         if let (Some((number, at)), Some(next)) = (self.state.give_up, self.calls.next_at) {
             let give_up_at = at.plus(next.since(self.now.mono));
             self.record(Fact::Attempted { number, give_up_at });
