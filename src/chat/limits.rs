@@ -32,6 +32,10 @@ pub const ECHO_WAIT: Duration = Duration::from_secs(2);
 pub const PARTING_WAIT: Duration = Duration::from_secs(6);
 /// First and longest wait between attempts of a call.
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// The longest wait that a service may ask for (`Retry-After`): a visitor waits behind it.
+pub const ASKED_WAIT_MAX: Duration = Duration::from_secs(120);
+/// So many asked waits of one message are not counted against it.
+pub const ASKED_WAITS_MAX: u32 = 4;
 /// First and longest wait before the stream is opened again.
 pub const REATTACH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// The event router may answer 4xx this often in a row before the chat is given up.

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a file per subject.
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
+mod bridge_stage;
 mod budget;
 mod config_check;
 mod demo;
@@ -11,6 +12,7 @@ mod emulator_miaw;
 mod facade;
 mod liveagent_adapter;
 mod mapping;
+mod miaw_adapter;
 mod router_dates;
 mod serve;
 mod sse;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::super::agent::{AgentEvent, FailReason};
 use super::super::fact::Fact;
 use super::super::limits::{
-    BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW, ECHO_WAIT, PARTING_WAIT,
+    ASKED_WAIT_MAX, ASKED_WAITS_MAX, BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW, ECHO_WAIT,
+    PARTING_WAIT,
 };
 use super::super::mutation::{self, Mutation};
 use super::super::pending::{Command, CommandKind, UpstreamCall, mergeable};
@@ -23,6 +24,8 @@ use crate::time::Mono;
 pub(super) struct Calls {
     in_flight: Option<u64>,
     attempts: u32,
+    /// Looks at the conversation that failed since the last attempt.
+    looks: u32,
     next_at: Option<Mono>,
     doubt: Doubt,
     new_session: bool,
@@ -63,6 +66,7 @@ impl Calls {
     fn next_command(&mut self) {
         self.in_flight = None;
         self.attempts = 0;
+        self.looks = 0;
         self.next_at = None;
         self.doubt = if self.unlooked { Doubt::Look } else { Doubt::None };
         self.new_session = false;
@@ -173,6 +177,7 @@ impl Session {
             self.calls.sent.push_back(now);
         }
         self.calls.attempts += 1;
+        self.calls.looks = 0;
         self.calls.next_at = None;
         self.calls.doubt = Doubt::None;
         self.calls.in_flight = Some(number);
@@ -227,9 +232,7 @@ impl Session {
             CommandKind::Create => self.create_ended(number, &outcome),
             CommandKind::Say(_) => self.say_ended(number, &outcome),
             CommandKind::Close => match outcome {
-                Outcome::Refused { status, wait } if status == 429 || status >= 500 => {
-                    self.try_later(wait);
-                }
+                Outcome::Refused { status, wait } if retryable(status) => self.try_later(wait),
                 Outcome::NotSent | Outcome::Unknown => self.try_later(None),
                 _ => self.resolve(number),
             },
@@ -274,23 +277,29 @@ impl Session {
                 self.calls.new_session = true;
             }
             Outcome::Refused { status: 401 | 403 | 404, .. } => self.part(),
-            Outcome::Refused { status: 429, wait } => {
-                self.try_later(wait);
+            Outcome::Refused { status: 429, wait: Some(wait) } => {
+                self.try_later(Some(wait));
                 self.postpone_give_up();
             }
-            Outcome::Refused { status: 412, wait } => self.try_later(wait),
+            Outcome::Refused { status: 408 | 412 | 425 | 429, wait } => self.try_later(wait),
             Outcome::Refused { status, .. } if status < 500 => {
                 self.undeliverable();
                 self.resolve(number);
             }
             Outcome::NotSent => self.try_later(None),
-            _ => {
-                self.calls.doubt = match mutation::on(Mutation::LookFirst) {
-                    true => Doubt::None,
-                    false => Doubt::Echo(self.now.mono.plus(ECHO_WAIT)),
-                };
-            }
+            Outcome::Refused { wait, .. } => self.in_doubt(wait),
+            _ => self.in_doubt(None),
         }
+    }
+
+    /// It may have been sent: the echo is waited for, and longer after each attempt, for what
+    /// follows is a look at the conversation and the next attempt.
+    fn in_doubt(&mut self, asked: Option<Duration>) {
+        let wait = self.wait(asked).max(ECHO_WAIT);
+        self.calls.doubt = match mutation::on(Mutation::LookFirst) {
+            true => Doubt::None,
+            false => Doubt::Echo(self.now.mono.plus(wait)),
+        };
     }
 
     /// The conversation takes no more: most likely it was ended, and what was said last is still on
@@ -327,9 +336,13 @@ impl Session {
                 // The list cannot be had: the same id again is the best that is left.
                 self.calls.doubt = Doubt::None;
             }
-            _ if self.is_first(number) => {
+            outcome if self.is_first(number) => {
                 self.calls.doubt = Doubt::Look;
-                self.try_later(None);
+                self.calls.looks += 1;
+                match outcome {
+                    Outcome::Refused { wait, .. } => self.try_later(wait),
+                    _ => self.try_later(None),
+                }
             }
             _ => {}
         }
@@ -360,13 +373,23 @@ impl Session {
         }
     }
 
-    fn try_later(&mut self, wait: Option<Duration>) {
-        let wait = wait.unwrap_or_default().max(self.backoff(self.calls.attempts));
-        self.calls.next_at = Some(self.now.mono.plus(wait));
+    fn try_later(&mut self, asked: Option<Duration>) {
+        self.calls.next_at = Some(self.now.mono.plus(self.wait(asked)));
     }
 
-    /// Waiting because we were asked to does not count against the message.
+    /// The wait before the next attempt: what the service asks for, our own at least.
+    fn wait(&self, asked: Option<Duration>) -> Duration {
+        asked
+            .unwrap_or_default()
+            .min(ASKED_WAIT_MAX)
+            .max(self.backoff(self.calls.attempts + self.calls.looks))
+    }
+
+    /// Waiting because we were asked to does not count against the message, up to a point.
     fn postpone_give_up(&mut self) {
+        if self.calls.attempts > ASKED_WAITS_MAX {
+            return;
+        }
         if let (Some((number, at)), Some(next)) = (self.state.give_up, self.calls.next_at) {
             let give_up_at = at.plus(next.since(self.now.mono));
             self.record(Fact::Attempted { number, give_up_at });

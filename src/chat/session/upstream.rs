@@ -23,7 +23,9 @@ const TYPING_LAPSES: Duration = Duration::from_secs(7);
 /// What this process knows about the stream.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
+    /// Streams in a row that brought nothing and did not last.
     failures: u32,
+    opened_at: Option<Mono>,
     refusals: u32,
     reattach_at: Option<Mono>,
     /// Whether entries may have been missed.
@@ -63,7 +65,7 @@ impl Session {
     }
 
     pub(super) fn stream_open(&mut self) {
-        self.stream.failures = 0;
+        self.stream.opened_at = Some(self.now.mono);
         if self.stream.gap {
             self.stream.filling = Some(Filling::default());
             self.ask_for_gap();
@@ -82,6 +84,10 @@ impl Session {
         }
         self.stream.gap = true;
         self.stream.filling = None;
+        let opened_at = self.stream.opened_at.take();
+        if opened_at.is_some_and(|at| at.plus(REATTACH.1) <= self.now.mono) {
+            self.stream.failures = 0;
+        }
         self.stream.failures += 1;
         if matches!(lost, Lost::Status(400 | 401 | 403 | 404)) {
             self.stream.refusals += 1;
@@ -166,6 +172,9 @@ impl Session {
     /// One event of the stream.
     pub(super) fn happened(&mut self, happening: Happening) {
         self.stream.refusals = 0;
+        if happening.entry.is_some() {
+            self.stream.failures = 0;
+        }
         match &mut self.stream.filling {
             Some(filling) if filling.held.len() < HELD_BACK_MAX => filling.held.push(happening),
             // More than can be held back: the stream is attached anew from where we are.

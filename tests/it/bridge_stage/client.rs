@@ -1,0 +1,211 @@
+//! A program of the kind the bridge is for: it speaks the legacy Live Agent REST API.
+
+use axum::Router;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::{BridgeStage, Command, DEADLINE};
+use crate::stage::{Got, read, request};
+
+/// What a program says in `ack`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acks {
+    /// The parameter is missing.
+    Never,
+    /// The `sequence` of the last answer, −1 at first.
+    Real,
+    /// How many polls it made.
+    Counter,
+}
+
+/// One legacy chat as its program sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) key: String,
+    pub(crate) acks: Acks,
+    /// `X-LIVEAGENT-SEQUENCE` of the next POST.
+    pub(crate) number: u64,
+    /// The last `sequence` read.
+    pub(crate) ack: i64,
+    pub(crate) polls: i64,
+    /// Every message read, in order.
+    pub(crate) seen: Vec<Value>,
+    service: Router,
+}
+
+impl Client {
+    /// A session without a chat.
+    pub(crate) async fn session(stage: &BridgeStage, acks: Acks) -> Self {
+        let service = stage.service();
+        let asked = request("GET", "/chat/rest/System/SessionId", None, "");
+        let got = read(service.clone().oneshot(asked).await.expect("an answer")).await;
+        assert_eq!(got.status, 200, "{}", got.text);
+        let key = got.json()["key"].as_str().expect("a key").to_owned();
+        Self { key, acks, number: 1, ack: -1, polls: 0, seen: Vec::new(), service }
+    }
+
+    /// A chat that was asked for.
+    pub(crate) async fn begin(stage: &BridgeStage) -> Self {
+        Self::begin_as(stage, Acks::Real).await
+    }
+
+    pub(crate) async fn begin_as(stage: &BridgeStage, acks: Acks) -> Self {
+        let mut client = Self::session(stage, acks).await;
+        assert_eq!(client.init().await, (200, "OK".to_owned()));
+        client
+    }
+
+    /// A chat that an agent of the test has accepted, read up to there.
+    pub(crate) async fn talking(stage: &BridgeStage) -> Self {
+        Self::talking_as(stage, Acks::Real).await
+    }
+
+    pub(crate) async fn talking_as(stage: &BridgeStage, acks: Acks) -> Self {
+        let mut client = Self::begin_as(stage, acks).await;
+        let before = stage.desk().chats().len();
+        stage.desk_chat(|_| stage.desk().chats().len() >= before.max(1)).await;
+        stage.act(Command::Accept);
+        client.until("ChatEstablished").await;
+        client
+    }
+
+    /// The same program after the bridge was started again.
+    pub(crate) fn moves_to(&mut self, stage: &BridgeStage) {
+        self.service = stage.service();
+    }
+
+    pub(crate) async fn init(&mut self) -> (u16, String) {
+        self.init_with(json!({})).await
+    }
+
+    pub(crate) async fn init_with(&mut self, more: Value) -> (u16, String) {
+        let mut body = json!({
+            "organizationId": "00D000000000001", "deploymentId": "572000000000001",
+            "buttonId": "573000000000001", "visitorName": "Vera Visitor", "language": "en-US",
+            "screenResolution": "1x1", "userAgent": "test", "prechatDetails": [],
+            "prechatEntities": [], "receiveQueueUpdates": true, "isPost": true,
+        });
+        let members = body.as_object_mut().expect("an object");
+        members.extend(more.as_object().expect("an object").clone());
+        self.post("ChasitorInit", &body).await
+    }
+
+    pub(crate) async fn say(&mut self, text: &str) -> (u16, String) {
+        self.post("ChatMessage", &json!({ "text": text })).await
+    }
+
+    /// Says something that must be accepted.
+    pub(crate) async fn says(&mut self, text: &str) {
+        assert_eq!(self.say(text).await, (200, "OK".to_owned()), "{text}");
+    }
+
+    pub(crate) async fn post(&mut self, noun: &str, body: &Value) -> (u16, String) {
+        self.number += 1;
+        self.post_as(Some(self.number - 1), noun, body).await
+    }
+
+    /// A POST with a number of the test's choice.
+    pub(crate) async fn post_as(
+        &self,
+        number: Option<u64>,
+        noun: &str,
+        body: &Value,
+    ) -> (u16, String) {
+        let path = format!("/chat/rest/Chasitor/{noun}");
+        let mut request = request("POST", &path, Some(&self.key), &body.to_string());
+        if let Some(number) = number {
+            let number = number.to_string().parse().expect("a header");
+            request.headers_mut().insert("X-LIVEAGENT-SEQUENCE", number);
+        }
+        let got = read(self.service.clone().oneshot(request).await.expect("an answer")).await;
+        (got.status.as_u16(), got.text)
+    }
+
+    /// One poll, and nothing done with its answer.
+    pub(crate) async fn peek(&self) -> Got {
+        let ack = match self.acks {
+            Acks::Never => String::new(),
+            Acks::Real => format!("?ack={}", self.ack),
+            Acks::Counter => format!("?ack={}", self.polls),
+        };
+        self.get(&format!("Messages{ack}")).await
+    }
+
+    pub(crate) async fn get(&self, noun: &str) -> Got {
+        let path = format!("/chat/rest/System/{noun}");
+        let request = request("GET", &path, Some(&self.key), "");
+        let asked = self.service.clone().oneshot(request);
+        let answer = tokio::time::timeout(DEADLINE, asked).await.expect("in time");
+        read(answer.expect("an answer")).await
+    }
+
+    /// One poll; gives the status and the messages that came.
+    pub(crate) async fn poll(&mut self) -> (u16, Vec<Value>) {
+        let got = self.peek().await;
+        self.polls += 1;
+        if got.status != StatusCode::OK {
+            return (got.status.as_u16(), Vec::new());
+        }
+        let answer = got.json();
+        self.ack = answer["sequence"].as_i64().expect("a sequence");
+        let messages = answer["messages"].as_array().expect("messages").clone();
+        self.seen.extend(messages.iter().cloned());
+        (200, messages)
+    }
+
+    /// Polls until a message of this type came, and gives it.
+    pub(crate) async fn until(&mut self, kind: &str) -> Value {
+        let before = self.seen.len();
+        let found = async {
+            loop {
+                let (status, messages) = self.poll().await;
+                assert!(matches!(status, 200 | 204), "{status} before {kind}: {:?}", self.kinds());
+                if let Some(found) = messages.into_iter().find(|message| message["type"] == kind) {
+                    return found["message"].clone();
+                }
+            }
+        };
+        let waited = tokio::time::timeout(DEADLINE, found).await;
+        waited.unwrap_or_else(|_| panic!("no {kind} in {:?}", &self.seen[before..]))
+    }
+
+    /// Polls until this was read from the agent or the system.
+    pub(crate) async fn until_told(&mut self, text: &str) {
+        while self.until("ChatMessage").await["text"] != text {}
+    }
+
+    /// Polls until there is nothing more to read.
+    pub(crate) async fn drain(&mut self) {
+        while self.poll().await.0 == 200 {}
+    }
+
+    /// The end: `ChatEnded` once with this reason, then 403.
+    pub(crate) async fn ends(&mut self, reason: &str) {
+        assert_eq!(self.until("ChatEnded").await["reason"], reason);
+        self.is_gone().await;
+        assert_eq!(self.count("ChatEnded"), 1, "{:?}", self.kinds());
+    }
+
+    pub(crate) async fn is_gone(&mut self) {
+        let (status, messages) = self.poll().await;
+        assert_eq!(status, 403, "{messages:?}");
+        let post = self.say("too late").await;
+        assert_eq!(post.0, 403, "{post:?}");
+    }
+
+    /// The types of all messages read.
+    pub(crate) fn kinds(&self) -> Vec<&str> {
+        self.seen.iter().map(|message| message["type"].as_str().expect("a type")).collect()
+    }
+
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        self.kinds().into_iter().filter(|seen| *seen == kind).count()
+    }
+
+    /// The texts of all chat messages read.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        let said = self.seen.iter().filter(|message| message["type"] == "ChatMessage");
+        said.map(|message| message["message"]["text"].as_str().expect("a text")).collect()
+    }
+}
