@@ -9,8 +9,7 @@
 //! | --- | --- |
 //! | `GET /` | the page |
 //! | `GET /demo/state` | all that a page needs to begin: clock, zones, ids, decisions, wire rows |
-//! | `GET /demo/clock` | `{"now","at","zone"}`: milliseconds, RFC 3339, `legacy`, `margin` or
-//! `after` |
+//! | `GET /demo/clock` | `{"now","at","zone","removed"}`, explained below |
 //! | `POST /demo/clock` | sets it: `{"to": milliseconds or RFC 3339}`; durations are not touched |
 //! | `GET /demo/events` | a stream: `decision`, `wire`, `clock`, `desk`, `agents` as they happen |
 //! | `GET /demo/decisions` | a stream of `decision` alone, from the first one on |
@@ -18,7 +17,8 @@
 //! | `POST /demo/restart` | throws everything away and begins anew |
 //!
 //! `now` is in milliseconds, `at` the same as RFC 3339, `zone` is `legacy`, `margin` or `after`;
-//! `removed` says whether the clock was ever past the removal: the bridge does not go back behind it.
+//! `removed` says whether the clock was ever past the removal: the bridge does not go back behind
+//! it.
 //!
 //! Anything else, but for the desk below `/desk`, is the facade. It answers `SessionId` with one
 //! header more, `x-demo-chat`: the letter under which the chat is shown. A wire row says who sent
