@@ -1,21 +1,23 @@
 // The demo in a real Chromium: a person chats on both sides of the date, the clock is dragged.
 //
 //   node tests/browser/run.mjs                 the tests; the last line is `N passed, N failed`
-//   node tests/browser/run.mjs --screenshots   writes docs/images/demo.png and demo-dark.png
+//   node tests/browser/run.mjs --screenshots   writes the pictures of docs/images/
 //
 // Needs `chromium` (or CHROMIUM) and a built program (or LIVEAGENT_BRIDGE).
 
-import { spawn } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { Chromium } from "./chromium.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const PROGRAM = process.env.LIVEAGENT_BRIDGE || join(ROOT, "target/debug/liveagent-bridge");
 const DESKTOP = { width: 1440, height: 900 };
+const REPORT = { width: 1100, height: 1100 };
 const PHONE = { width: 390, height: 844, mobile: true };
 const DAY_MS = 24 * 3600 * 1000;
 // Where zones lie on the slider, as shares of its width.
@@ -285,7 +287,26 @@ async function pictures(page) {
     await writeFile(join(folder, name), await page.picture());
     console.log(`docs/images/${name}`);
   }
+  await reportPicture(page, folder);
   return page.errors.length === 0;
+}
+
+/** The dry run of the provider page's sample, as its HTML page. */
+async function reportPicture(page, folder) {
+  const made = await mkdtemp(join(tmpdir(), "report-"));
+  const html = join(made, "report.html");
+  const given = ["--config", "bridge.example.toml", "--tenant", "acme"];
+  const sample = "mappings/samples/cognigy-page.json";
+  const asOf = ["--as-of", "2026-11-23T09:00:00Z"];
+  const words = ["dry-run", ...given, "--prechat", sample, ...asOf, "--html", "--out", html];
+  const { status, stderr } = spawnSync(PROGRAM, words, { cwd: ROOT, encoding: "utf8" });
+  assert(status === 0, `the dry run ended with ${status}: ${stderr}`);
+  await page.scheme("light");
+  await page.resize(REPORT);
+  await page.go(pathToFileURL(html).href);
+  await writeFile(join(folder, "report.png"), await page.picture());
+  await rm(made, { recursive: true });
+  console.log("docs/images/report.png");
 }
 
 const demo = await startDemo();
