@@ -30,6 +30,12 @@ pub const ECHO_WAIT: Duration = Duration::from_secs(2);
 /// How long a chat whose messages are refused waits for what was said last: the entries list may
 /// be behind by 5 s.
 pub const PARTING_WAIT: Duration = Duration::from_secs(6);
+/// After a gap of the stream a chat that nobody attends stays open at least this long: news of who
+/// came may be as late as the entries list is behind.
+pub const HOLD_AFTER_GAP: Duration = Duration::from_secs(10);
+/// A stream that takes longer than this to open may start with less than everything since it was
+/// asked for (docs/decisions/0008).
+pub const STREAM_PROMPT: Duration = Duration::from_secs(2);
 /// First and longest wait between attempts of a call.
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 /// The longest wait that a service may ask for (`Retry-After`): a visitor waits behind it.

@@ -174,7 +174,7 @@ impl Session {
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        let mut deadlines = vec![self.state.success_by, self.state.hold_until];
+        let mut deadlines = vec![self.state.success_by, self.hold_deadline()];
         deadlines.push(self.polls.next_deadline());
         deadlines.push(self.calls_deadline());
         deadlines.push(self.stream.next_deadline());

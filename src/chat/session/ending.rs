@@ -3,12 +3,16 @@
 //! The end of a MIAW chat is not one event (domain.md 0.3): the session's end, the conversation's
 //! close, the agent's leaving and the token's end all count, and leaving may be a transfer.
 
+use std::time::Duration;
+
 use super::super::agent::{AgentEvent, EndReason, FailReason};
 use super::super::fact::Fact;
 use super::super::happening::RoutingStatus;
+use super::super::limits::HOLD_AFTER_GAP;
 use super::super::pending::{CommandKind, UpstreamCall};
 use super::super::{CallId, Effect, Outcome};
 use super::Session;
+use crate::time::Mono;
 
 impl Session {
     /// The business's side ended it.
@@ -133,10 +137,161 @@ impl Session {
         }
     }
 
+    /// When the hold may end the chat. Not while entries may be missing: whoever came meanwhile was
+    /// not heard. That wait is bounded by the token's life and by abandonment.
+    pub(super) fn hold_deadline(&self) -> Option<Mono> {
+        self.state.hold_until.filter(|_| !self.stream.gap)
+    }
+
     pub(super) fn hold_due(&mut self) {
-        if self.state.hold_until.is_some_and(|until| until <= self.now.mono) && !self.ended() {
+        if self.hold_deadline().is_some_and(|until| until <= self.now.mono) && !self.ended() {
             self.record(Fact::HoldUntil(None));
             self.end(EndReason::Agent);
+        }
+    }
+
+    /// The gap is filled, yet the newest entries may still be on their way.
+    pub(super) fn hold_after_gap(&mut self) {
+        self.hold_at_least(HOLD_AFTER_GAP);
+    }
+
+    /// Whoever speaks is there, even when news of the coming was lost.
+    pub(super) fn hold_for_speaker(&mut self) {
+        self.hold_at_least(self.settings.transfer_hold);
+    }
+
+    fn hold_at_least(&mut self, wait: Duration) {
+        let least = self.now.mono.plus(wait);
+        if self.state.hold_until.is_some_and(|until| until < least) && !self.ended() {
+            self.record(Fact::HoldUntil(Some(least)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::super::super::agent::{AgentEvent, Person};
+    use super::super::super::fact::{Delta, Fact};
+    use super::super::super::happening::{Happening, What};
+    use super::super::super::ids::ChatId;
+    use super::super::super::limits::{HOLD_AFTER_GAP, STREAM_PROMPT, Settings};
+    use super::super::super::text::Secret;
+    use super::super::super::visitor::{Begin, Post, VisitorCommand};
+    use super::super::super::{CallId, Effect, Input, Outcome, ReplyTo, Step};
+    use super::Session;
+    use crate::time::{Mono, Now, Wall};
+
+    fn at(millis: u64) -> Now {
+        Now { wall: Wall::from_millis(millis as i64), mono: Mono::from_millis(millis) }
+    }
+
+    fn person(subject: &str) -> Person {
+        Person { subject: subject.into(), name: subject.into() }
+    }
+
+    fn entry(number: u64, what: What) -> Happening {
+        let event_id = Some(number.to_string());
+        let entry = Some(format!("e{number}"));
+        Happening { event_id, entry, at_millis: number as i64, what }
+    }
+
+    fn begin() -> Input {
+        let command = VisitorCommand::Begin(Box::<Begin>::default());
+        Input::Post { post: Post { sequence: Some(1), fingerprint: 1, command }, reply: ReplyTo(1) }
+    }
+
+    fn minted() -> Input {
+        let outcome = Outcome::Token {
+            bearer: Secret("token".into()),
+            last_event_id: Some("0".into()),
+            lifetime: None,
+        };
+        Input::Called { call: CallId::Command(1), outcome }
+    }
+
+    fn joined(number: u64, who: &str) -> Happening {
+        entry(number, What::Joined { who: person(who), bot: false })
+    }
+
+    /// A chat that anna left for a transfer, as it is written down.
+    fn left() -> Vec<Delta> {
+        let chat = ChatId(Uuid::from_u128(1));
+        let mut session = Session::new(chat, Settings::default(), at(0));
+        let mut inputs = vec![begin(), minted(), Input::StreamOpen];
+        inputs.push(Input::Called { call: CallId::Command(2), outcome: Outcome::Done });
+        inputs.push(Input::Upstream(joined(1, "anna")));
+        inputs.push(Input::Upstream(entry(2, What::TransferStarted)));
+        inputs.push(Input::Upstream(entry(3, What::Left { subject: "anna".into() })));
+        let facts: Vec<Fact> =
+            inputs.into_iter().flat_map(|input| session.step(at(1_000), input).facts).collect();
+        assert!(facts.iter().any(|fact| matches!(fact, Fact::HoldUntil(Some(_)))));
+        vec![Delta { at: at(1_000), facts }]
+    }
+
+    fn over(steps: &[Step]) -> bool {
+        steps.iter().flat_map(|step| &step.facts).any(|fact| *fact == Fact::Ended)
+    }
+
+    #[test]
+    fn a_hold_that_lapsed_during_downtime_waits_for_the_news_of_it() {
+        let chat = ChatId(Uuid::from_u128(1));
+        let later = 4_000_000;
+        let load = || Session::load(None, chat, &left(), Settings::default(), at(later));
+        let listed =
+            |entries| Input::Called { call: CallId::Backfill, outcome: Outcome::Entries(entries) };
+        // Bert came while the process was down.
+        let mut session = load();
+        let inputs =
+            [Input::Recovered, Input::Deadline, Input::StreamOpen, listed(vec![joined(4, "bert")])];
+        let steps = inputs.map(|input| session.step(at(later + 90_000), input));
+        assert!(!over(&steps));
+        let told = Fact::Told(AgentEvent::Transferred(person("bert")));
+        assert!(steps[3].facts.contains(&told));
+        assert_eq!(session.state().hold_until, None);
+        // Nobody came: the chat ends, with some time for late news.
+        let mut session = load();
+        let inputs = [Input::Recovered, Input::StreamOpen, listed(vec![])];
+        assert!(!over(&inputs.map(|input| session.step(at(later), input))));
+        let wait = HOLD_AFTER_GAP.as_millis() as u64;
+        assert!(!over(&[session.step(at(later + wait - 1), Input::Deadline)]));
+        assert!(over(&[session.step(at(later + wait), Input::Deadline)]));
+    }
+
+    #[test]
+    fn whoever_speaks_is_there() {
+        let chat = ChatId(Uuid::from_u128(1));
+        let settings =
+            Settings { abandoned_after: Duration::from_secs(3_600), ..Settings::default() };
+        let mut session = Session::load(None, chat, &left(), settings, at(1_000));
+        let said = What::Said { from: Some(person("bert")), text: "hello".into() };
+        let steps = [
+            session.step(at(299_000), Input::Upstream(entry(5, said))),
+            session.step(at(310_000), Input::Deadline),
+        ];
+        assert!(!over(&steps));
+    }
+
+    #[test]
+    fn a_stream_that_opens_late_is_not_trusted_to_begin_at_the_beginning() {
+        let late = STREAM_PROMPT + Duration::from_millis(1);
+        for (wait, asks) in [(STREAM_PROMPT, false), (late, true)] {
+            let chat = ChatId(Uuid::from_u128(1));
+            let mut session = Session::new(chat, Settings::default(), at(0));
+            for input in [begin(), minted()] {
+                session.step(at(0), input);
+            }
+            session
+                .step(at(10), Input::Called { call: CallId::Command(2), outcome: Outcome::Done });
+            let step = session.step(at(wait.as_millis() as u64), Input::StreamOpen);
+            let asked = step
+                .effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Call(CallId::Backfill, _)));
+            assert_eq!(asked, asks, "{wait:?}");
         }
     }
 }

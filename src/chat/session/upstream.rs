@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::super::agent::{AgentEvent, FailReason, Person};
 use super::super::fact::Fact;
 use super::super::happening::{Happening, What};
-use super::super::limits::{BACKFILL_ATTEMPTS_MAX, HELD_BACK_MAX, REATTACH, STREAM_REFUSALS_MAX};
+use super::super::limits::{
+    BACKFILL_ATTEMPTS_MAX, HELD_BACK_MAX, REATTACH, STREAM_PROMPT, STREAM_REFUSALS_MAX,
+};
 use super::super::mutation::{self, Mutation};
 use super::super::state::Phase;
 use super::super::text::Text;
@@ -28,6 +30,8 @@ pub(super) struct Stream {
     opened_at: Option<Mono>,
     refusals: u32,
     reattach_at: Option<Mono>,
+    /// When the stream opens later than this, its buffer may not reach back far enough.
+    prompt_until: Option<Mono>,
     /// Whether entries may have been missed.
     pub(super) gap: bool,
     filling: Option<Filling>,
@@ -61,11 +65,14 @@ impl Session {
         let after = self.state.last_event_id.clone();
         // Without an event id the stream starts wherever the conversation is by then.
         self.stream.gap |= self.state.newest_entry_millis > 0 || after.is_none();
+        self.stream.prompt_until = Some(self.now.mono.plus(STREAM_PROMPT));
         self.effect(Effect::Attach { after });
     }
 
     pub(super) fn stream_open(&mut self) {
         self.stream.opened_at = Some(self.now.mono);
+        let prompt = self.stream.prompt_until.take();
+        self.stream.gap |= prompt.is_none_or(|until| until < self.now.mono);
         if self.stream.gap {
             self.stream.filling = Some(Filling::default());
             self.ask_for_gap();
@@ -164,6 +171,7 @@ impl Session {
             _ => {}
         }
         self.stream.gap = false;
+        self.hold_after_gap();
         for happening in self.stream.filling.take().unwrap_or_default().held {
             self.notice(happening);
         }
@@ -233,6 +241,9 @@ impl Session {
             None if !self.settings.system_messages => return,
             Some(person) if !self.state.established => self.establish(person.clone()),
             _ => {}
+        }
+        if from.is_some() {
+            self.hold_for_speaker();
         }
         self.tell(AgentEvent::Message { from, text });
         // The real service says so after each message (la-messages.json).
