@@ -3,7 +3,6 @@
 //! Only the desk, the client and the wire are looked at, never the bridge's own state.
 
 mod clients;
-mod ends;
 mod faults;
 mod pacing;
 mod restarts;

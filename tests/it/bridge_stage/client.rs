@@ -1,7 +1,8 @@
 //! A program of the kind the bridge is for: it speaks the legacy Live Agent REST API.
 
 use axum::Router;
-use http::StatusCode;
+use axum::body::Body;
+use http::{Response, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -112,24 +113,45 @@ impl Client {
         noun: &str,
         body: &Value,
     ) -> (u16, String) {
+        let answer = self.send(number, noun, body).await;
+        let got = read(answer).await;
+        (got.status.as_u16(), got.text)
+    }
+
+    /// A POST without a number whose answer is lost with its connection.
+    pub(crate) async fn lose_post(&self, noun: &str, body: &Value) {
+        drop(self.send(None, noun, body).await);
+    }
+
+    async fn send(&self, number: Option<u64>, noun: &str, body: &Value) -> Response<Body> {
         let path = format!("/chat/rest/Chasitor/{noun}");
         let mut request = request("POST", &path, Some(&self.key), &body.to_string());
         if let Some(number) = number {
             let number = number.to_string().parse().expect("a header");
             request.headers_mut().insert("X-LIVEAGENT-SEQUENCE", number);
         }
-        let got = read(self.service.clone().oneshot(request).await.expect("an answer")).await;
-        (got.status.as_u16(), got.text)
+        self.service.clone().oneshot(request).await.expect("an answer")
     }
 
     /// One poll, and nothing done with its answer.
     pub(crate) async fn peek(&self) -> Got {
-        let ack = match self.acks {
-            Acks::Never => String::new(),
-            Acks::Real => format!("?ack={}", self.ack),
-            Acks::Counter => format!("?ack={}", self.polls),
-        };
-        self.get(&format!("Messages{ack}")).await
+        self.get(&self.next_poll()).await
+    }
+
+    fn next_poll(&self) -> String {
+        match self.acks {
+            Acks::Never => "Messages".to_owned(),
+            Acks::Real => format!("Messages?ack={}", self.ack),
+            Acks::Counter => format!("Messages?ack={}", self.polls),
+        }
+    }
+
+    /// A poll whose answer is lost with its connection.
+    pub(crate) async fn lose_poll(&mut self) {
+        let path = format!("/chat/rest/System/{}", self.next_poll());
+        let request = request("GET", &path, Some(&self.key), "");
+        drop(self.service.clone().oneshot(request).await);
+        self.polls += 1;
     }
 
     pub(crate) async fn get(&self, noun: &str) -> Got {
@@ -160,7 +182,7 @@ impl Client {
         let found = async {
             loop {
                 let (status, messages) = self.poll().await;
-                assert!(matches!(status, 200 | 204), "{status} before {kind}: {:?}", self.kinds());
+                assert!(matches!(status, 200 | 204), "{status} before {kind}: {:?}", self.seen);
                 if let Some(found) = messages.into_iter().find(|message| message["type"] == kind) {
                     return found["message"].clone();
                 }

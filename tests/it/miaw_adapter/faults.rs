@@ -100,7 +100,10 @@ async fn what_cannot_be_sent_for_a_minute_is_told_and_no_storm_is_made() {
         ("503", |fault| fault.status = Some(503)),
         ("412", |fault| fault.status = Some(412)),
         ("429", |fault| fault.status = Some(429)),
-        ("an answer too late", |fault| fault.delay_millis = 16_000),
+        ("an answer too late", |fault| {
+            fault.delay_millis = 16_000;
+            fault.status = Some(500);
+        }),
         ("a reset", |fault| fault.reset = true),
     ];
     for everything in [false, true] {

@@ -1,1 +1,183 @@
-//! To come.
+//! The store under the chats: what a restart, a full disk and a busy day ask of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use liveagent_bridge::emulator::Agents;
+use liveagent_bridge::store::memory::MemoryStore;
+use liveagent_bridge::store::sqlite::{Ring, SqliteStore};
+
+use crate::bridge_stage::{Acks, BridgeStage, Client};
+
+/// Commits that a chat costs besides its messages.
+const BESIDES: u64 = 12;
+
+#[tokio::test(start_paused = true)]
+async fn a_chat_goes_on_after_a_restart() {
+    for acks in [Acks::Never, Acks::Real, Acks::Counter] {
+        let mut stage = BridgeStage::new().await;
+        let mut client = Client::talking_as(&stage, acks).await;
+        client.says("before").await;
+        stage.agent_says("unread");
+        stage.hears(&["before"]).await;
+        stage.stop().await;
+        stage.agent_says("while down");
+        stage.start_again().await;
+        client.moves_to(&stage);
+        assert_eq!(stage.recovered, 1);
+        client.until_told("while down").await;
+        client.says("after").await;
+        stage.hears(&["before", "after"]).await;
+        stage.agent_says("and on");
+        client.until_told("and on").await;
+        let texts = client.texts();
+        assert_eq!(texts, ["unread", "while down", "and on"], "{acks:?}");
+        assert_eq!(stage.count("token"), 1, "never a second token");
+        assert_eq!(stage.count("create"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_at_any_moment_of_the_start_loses_nothing() {
+    for millis in [0, 100, 1_000, 3_000, 9_000] {
+        let mut stage = BridgeStage::new().await;
+        for operation in ["token", "create", "message"] {
+            stage.fault(operation, 1, |fault| fault.delay_millis = 2_000);
+        }
+        let mut client = Client::begin(&stage).await;
+        client.says("one").await;
+        client.says("two").await;
+        stage.pass(Duration::from_millis(millis)).await;
+        stage.start_again().await;
+        client.moves_to(&stage);
+        client.says("three").await;
+        client.until("ChatRequestSuccess").await;
+        stage.hears(&["one", "two", "three"]).await;
+        assert_eq!(stage.count("ChatRequestSuccess"), 0);
+        assert_eq!(client.count("ChatRequestSuccess"), 1, "{millis}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_poll_is_let_go_at_shutdown() {
+    let stage = BridgeStage::new().await;
+    let mut client = Client::talking(&stage).await;
+    client.drain().await;
+    let begun = stage.clock.now().mono;
+    let early = Client::session(&stage, Acks::Real).await;
+    let polls =
+        [client.clone(), early].map(|client| tokio::spawn(async move { client.peek().await }));
+    stage.seconds(3).await;
+    stage.stop().await;
+    for poll in polls {
+        assert_eq!(poll.await.unwrap().status, 204);
+    }
+    assert_eq!(stage.clock.now().mono.since(begun), Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_acknowledged_that_is_not_stored() {
+    let stage = BridgeStage::new().await;
+    let mut client = Client::talking(&stage).await;
+    client.drain().await;
+    stage.memory.stop_writes();
+    let begun = stage.clock.now().mono;
+    let post = tokio::spawn({
+        let mut client = client.clone();
+        async move { client.say("patience").await }
+    });
+    stage.seconds(6).await;
+    assert!(!post.is_finished());
+    assert_eq!(stage.heard(), Vec::<String>::new(), "commit, then act");
+    stage.memory.resume_writes();
+    assert_eq!(post.await.unwrap(), (200, "OK".to_owned()));
+    assert!(stage.clock.now().mono.since(begun) < Duration::from_secs(10));
+    client.number += 1;
+    stage.hears(&["patience"]).await;
+    stage.memory.stop_writes();
+    let begun = stage.clock.now().mono;
+    assert_eq!(client.say("in vain").await.0, 500);
+    assert_eq!(stage.clock.now().mono.since(begun), Duration::from_secs(10));
+    stage.agent_says("unseen so far");
+    stage.seconds(30).await;
+    stage.memory.resume_writes();
+    client.until_told("unseen so far").await;
+    // The client tries again under the same number: it was taken meanwhile, and is not doubled.
+    client.number -= 1;
+    client.says("in vain").await;
+    client.says("last").await;
+    stage.hears(&["patience", "in vain", "last"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chat_cannot_begin_without_the_store_and_begins_when_it_is_back() {
+    let stage = BridgeStage::new().await;
+    stage.memory.stop_writes();
+    let mut client = Client::session(&stage, Acks::Real).await;
+    assert_eq!(client.init().await.0, 500);
+    assert_eq!(stage.all(), 0, "nothing was asked of Salesforce");
+    stage.memory.resume_writes();
+    client.number = 1;
+    assert_eq!(client.init().await.1, "OK");
+    client.until("ChatRequestSuccess").await;
+    assert_eq!(stage.count("create"), 1);
+}
+
+/// Both sides speak in turn, at the pace of people.
+#[tokio::test(start_paused = true)]
+async fn a_round_trip_costs_two_commits_at_any_pace() {
+    const TRIPS: u64 = 40;
+    for acks in [Acks::Never, Acks::Real, Acks::Counter] {
+        for millis in [0, 300, 2_000, 8_000, 20_000] {
+            let stage = BridgeStage::new().await;
+            let mut client = Client::talking_as(&stage, acks).await;
+            let before = stage.memory.writes();
+            for n in 0..TRIPS {
+                let answer = tokio::spawn({
+                    let mut client = client.clone();
+                    async move {
+                        client.until("ChatMessage").await;
+                        client
+                    }
+                });
+                client.says(&format!("visitor {n}")).await;
+                let number = client.number;
+                stage.desk_chat(|_| !stage.heard().is_empty()).await;
+                stage.pass(Duration::from_millis(millis)).await;
+                stage.agent_says(&format!("agent {n}"));
+                client = answer.await.unwrap();
+                client.number = number;
+                stage.pass(Duration::from_millis(millis)).await;
+            }
+            let cost = stage.memory.writes() - before;
+            let case = format!("{acks:?}, {millis} ms between messages");
+            assert!(cost <= 2 * TRIPS + BESIDES, "{case}: {cost} commits for {TRIPS} round trips");
+        }
+    }
+}
+
+/// The same on the real store, in real time.
+#[tokio::test]
+async fn a_round_trip_costs_two_commits_on_disk() {
+    const TRIPS: u64 = 20;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chats.db");
+    let store = Arc::new(SqliteStore::open(&path, Ring::Beside).expect("a store"));
+    let unused = MemoryStore::new();
+    let stage = BridgeStage::on(store.clone(), unused, Agents::Echo, |behaviour| {
+        behaviour.message_budget_per_minute = 1_000;
+    })
+    .await;
+    stage.knobs(|knobs| knobs.rate_limits = false);
+    let mut client = Client::begin(&stage).await;
+    client.until("ChatMessage").await;
+    let before = store.stats().requests;
+    for n in 0..TRIPS {
+        client.says(&format!("visitor {n}")).await;
+        client.until_told(&format!("echo: visitor {n}")).await;
+    }
+    let cost = store.stats().requests - before;
+    // The echoing agent types before each answer: a third event, and its end.
+    assert!(cost <= 4 * TRIPS + BESIDES, "{cost} commits for {TRIPS} round trips");
+    stage.stop().await;
+}
