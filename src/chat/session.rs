@@ -174,13 +174,14 @@ impl Session {
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        let mut deadlines = vec![self.state.success_by, self.hold_deadline()];
-        deadlines.push(self.polls.next_deadline());
+        let mut deadlines = vec![self.polls.next_deadline()];
         deadlines.push(self.calls_deadline());
         deadlines.push(self.stream.next_deadline());
         if self.ended() {
-            deadlines.push(self.linger_until);
+            // Once past it is no deadline any more, whatever is still waited for.
+            deadlines.push(self.linger_until.filter(|until| *until > self.now.mono));
         } else {
+            deadlines.extend([self.state.success_by, self.hold_deadline()]);
             deadlines.push(self.state.token_ends);
             deadlines.push(Some(self.abandon_at));
         }

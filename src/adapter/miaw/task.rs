@@ -28,7 +28,7 @@ use crate::time::Mono;
 /// Deltas after which a snapshot replaces them.
 const SNAPSHOT_EVERY: u64 = 64;
 /// What may be late is stored after this long at the latest.
-const LATE_MAX: Duration = Duration::from_secs(5);
+const LATE_MAX: Duration = Duration::from_secs(30);
 /// Waits between attempts to reach a store that is down.
 const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Events of the stream that wait for the task.

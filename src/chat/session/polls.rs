@@ -18,6 +18,8 @@ pub(super) struct Polls {
     parked: Option<(ReplyTo, Mono)>,
     superseded: VecDeque<(ReplyTo, Mono)>,
     last_answer: Option<(ReplyTo, i64)>,
+    /// Whether the last answer was handed to the client in full.
+    written: bool,
 }
 
 impl Polls {
@@ -75,7 +77,20 @@ impl Session {
 
     /// A client that does not acknowledge has got the last message it will ever get.
     fn answer_was_last(&self) -> bool {
-        self.ended() && self.state.outbox.waiting() == 1 && self.state.outbox.all_sent()
+        let outbox = &self.state.outbox;
+        self.ended() && self.polls.written && outbox.waiting() == 1 && outbox.all_sent()
+    }
+
+    /// An answer was handed over; what a client that does not acknowledge was told last is then
+    /// consumed, also for a process that takes the chat up later.
+    pub(super) fn poll_written(&mut self, reply: ReplyTo) {
+        if self.polls.last_answer.is_none_or(|(to, _)| to != reply) {
+            return;
+        }
+        self.polls.written = true;
+        if self.state.outbox.style() != AckStyle::Acks && self.answer_was_last() {
+            self.record(Fact::Consumed { through: self.state.outbox.sent() });
+        }
     }
 
     pub(super) fn answer_polls(&mut self) {
@@ -111,6 +126,7 @@ impl Session {
         }
         self.polls.parked = None;
         self.polls.last_answer = Some((reply, sequence));
+        self.polls.written = false;
         let payload = Payload { messages, sequence, offset: sequence + 1, transcript };
         self.reply(reply, Reply::Messages(payload));
         true

@@ -126,6 +126,7 @@ impl Session {
     }
 
     pub(super) fn answer_written(&mut self, reply: ReplyTo) {
+        self.poll_written(reply);
         if let Some(at) = self.answering.iter().position(|(to, _)| *to == reply)
             && let Some((_, fingerprint)) = self.answering.remove(at)
         {

@@ -194,7 +194,14 @@ impl Client {
 
     /// Polls until this was read from the agent or the system.
     pub(crate) async fn until_told(&mut self, text: &str) {
-        while self.until("ChatMessage").await["text"] != text {}
+        let mut read = self.seen.len();
+        loop {
+            self.until("ChatMessage").await;
+            if self.seen[read..].iter().any(|seen| seen["message"]["text"] == text) {
+                return;
+            }
+            read = self.seen.len();
+        }
     }
 
     /// Polls until there is nothing more to read.
