@@ -114,6 +114,7 @@ impl Session {
 
     fn look(&mut self, number: u64) {
         self.calls.doubt = Doubt::Looking;
+        self.calls.next_at = None;
         let call = self.list_entries();
         self.effect(Effect::Call(CallId::Check(number), call));
     }
