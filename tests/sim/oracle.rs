@@ -266,6 +266,7 @@ impl World {
         let mut rest = desk.clone();
         let mut reached = 0;
         let mut newest = None;
+        let mut may_be_late = 0;
         let mut missing = Vec::new();
         let items: Vec<u64> = self.ledger.posted.range(..FIRST_SPECIAL).map(|(k, _)| *k).collect();
         for item in &items {
@@ -278,10 +279,13 @@ impl World {
             }
             match places.first() {
                 Some(_) if self.ledger.overloaded.contains(&item) => {}
-                Some(at) if *at < reached && !self.may_be_late(item) => {
+                Some(_) if self.may_be_late(item) => {
+                    may_be_late += 1;
+                    newest = Some(item);
+                }
+                Some(at) if *at < reached => {
                     self.violation(format!("visitor's message {item} overtook or was overtaken"));
                 }
-                Some(at) if *at < reached => self.ledger.misordered += 1,
                 Some(at) => {
                     reached = *at;
                     newest = Some(item);
@@ -297,7 +301,10 @@ impl World {
         let over = self.ledger.visitor_ended_at.is_some() || self.client.busy();
         let over = over || self.plan.paced();
         let untold = self.untold(&missing, newest);
-        self.ledger.lost += if finally { missing.len() as u64 } else { 0 };
+        if finally {
+            self.ledger.lost += missing.len() as u64;
+            self.ledger.misordered += may_be_late;
+        }
         if finally || !over {
             for item in untold {
                 self.violation(format!("visitor's message {item} is lost and nobody was told"));

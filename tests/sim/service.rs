@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::bridge::EPOCH;
 use crate::chat::agent::Person;
 use crate::chat::happening::{Happening, RoutingStatus, What};
+use crate::chat::limits::BACKFILL_ATTEMPTS_MAX;
 use crate::chat::pending::UpstreamCall;
 use crate::chat::text::{Secret, Text};
 use crate::chat::{CallId, Input, Lost, Outcome};
@@ -32,6 +33,7 @@ pub struct Service {
     /// Answers of the entries list: when they reached the bridge, and what they held.
     looks: Vec<Look>,
     list_failures: u32,
+    gap_failures: u32,
     generation: u64,
     streaming: bool,
     attached: bool,
@@ -76,6 +78,17 @@ impl Service {
 
     pub fn closed(&self) -> bool {
         self.closed
+    }
+
+    /// An answer for a gap reaches the bridge. When too many in a row bring nothing, what no stream
+    /// supplies may come late or never.
+    fn gap_unfilled(&mut self, filled: bool) {
+        self.gap_failures = if filled { 0 } else { self.gap_failures + 1 };
+        if self.gap_failures >= BACKFILL_ATTEMPTS_MAX {
+            for entry in &mut self.entries {
+                entry.withheld |= entry.beyond_buffer;
+            }
+        }
     }
 
     /// Whether a message with this id was taken.
@@ -333,6 +346,9 @@ impl World {
             self.service.token_due = self.at + life * 3 / 4;
             self.service.token_ends = Some(self.at + life);
         }
+        if id == CallId::Backfill {
+            self.service.gap_unfilled(matches!(outcome, Outcome::Entries(_)));
+        }
         self.feed(Input::Called { call: id, outcome });
     }
 
@@ -397,6 +413,7 @@ impl World {
             return;
         }
         self.service.streaming = true;
+        self.service.gap_failures = 0;
         let count = self.service.entries.len();
         let asked = match &after {
             Some(id) => id.parse::<usize>().unwrap_or(0),
