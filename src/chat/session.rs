@@ -174,14 +174,14 @@ impl Session {
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        let mut deadlines = vec![self.polls.next_deadline()];
-        deadlines.push(self.calls_deadline());
-        deadlines.push(self.stream.next_deadline());
+        let mut deadlines = vec![self.polls.next_deadline(), self.calls_deadline()];
         if self.ended() {
-            // Once past it is no deadline any more, whatever is still waited for.
+            // Once it has passed, what the chat still waits for has deadlines of its own.
             deadlines.push(self.linger_until.filter(|until| *until > self.now.mono));
         } else {
-            deadlines.extend([self.state.success_by, self.hold_deadline()]);
+            deadlines.push(self.state.success_by);
+            deadlines.push(self.hold_deadline());
+            deadlines.push(self.stream.next_deadline());
             deadlines.push(self.state.token_ends);
             deadlines.push(Some(self.abandon_at));
         }

@@ -103,6 +103,9 @@ impl World {
             let facts = format!("{:?} {:?}", step.save, step.facts);
             self.note(|| format!("bridge <- {heard}\n{:>12}{facts}", ""));
         }
+        if step.wake_at.is_some_and(|at| at <= now.mono) {
+            self.violation("the bridge asks to be woken for what is past".to_owned());
+        }
         if let Some(wake_at) = step.wake_at {
             let wait = wake_at.since(now.mono).as_millis() as u64;
             self.bridge.alarm += 1;

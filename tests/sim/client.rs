@@ -84,7 +84,7 @@ impl World {
         if self.client.wants_reconnect {
             self.client.wants_reconnect = false;
             self.client.reconnecting = true;
-            let offset = Some(self.client.last + 1);
+            let offset = self.offset();
             self.send(Request::Reconnect { offset });
             return;
         }
@@ -124,6 +124,24 @@ impl World {
             }
         }
         self.transmit(post, item);
+    }
+
+    /// Where to go on; some clients name a place that never was.
+    fn offset(&mut self) -> Option<i64> {
+        let right = self.client.last + 1;
+        let garbles = self.plan.traits.garbles && self.faulty() && self.rng.chance(400);
+        if !garbles {
+            return Some(right);
+        }
+        self.ledger.garbled = true;
+        self.rng.pick(&[
+            None,
+            Some(-1),
+            Some(0),
+            Some(right + 1_000),
+            Some(i64::MAX),
+            Some(i64::MIN),
+        ])
     }
 
     fn transmit(&mut self, post: Post, item: u64) {

@@ -5,16 +5,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use uuid::Uuid;
+
 use crate::chat::Payload;
 use crate::chat::agent::AgentEvent;
 use crate::chat::text::Text;
-use crate::plan::{Acks, Posts, Traits};
+use crate::plan::{Acks, Faults, Posts, Traits};
 use crate::world::World;
 
 /// Items from here on are not messages of the visitor.
 const FIRST_SPECIAL: u64 = 1_000_000;
 /// How often the answer to an explicit `ack=-1` may die before it counts as delivered.
 const FIRST_ANSWER_DEATHS: u32 = 4;
+/// A message is given up no earlier than this after its first attempt.
+const GIVES_UP: u64 = 60_000;
+/// The same, where a step of the wall clock may count as downtime.
+const GIVES_UP_AFTER_STEP: u64 = 15_000;
+/// What was said this long before a chat's end arrives before it, unless something goes wrong.
+const IN_TIME: u64 = 5_000;
 
 /// What was seen.
 #[derive(Default)]
@@ -54,8 +62,22 @@ pub struct Ledger {
     last_payload: (i64, i64),
     /// In the life of which process an answer ending here was handed over, each time.
     handed: BTreeMap<i64, Vec<u64>>,
-    last_word_on_wire: bool,
-    undeliverable_at: Option<u64>,
+    /// The last word: its number, and when it was first handed over.
+    last_word: Option<(i64, u64)>,
+    /// Notices that a message could not be delivered: when each was first handed over.
+    notices: BTreeMap<i64, u64>,
+    /// Messages that left the bridge for the service.
+    attempts: BTreeMap<Uuid, Attempt>,
+    /// The conversation was asked for.
+    pub creating: bool,
+    /// The client named an offset that never was.
+    pub garbled: bool,
+}
+
+/// A message on its way to the service.
+struct Attempt {
+    first_at: u64,
+    texts: Vec<Text>,
 }
 
 impl Ledger {
@@ -75,9 +97,41 @@ impl Ledger {
         self.accepted.range(..FIRST_SPECIAL).count() as u64 + self.delivered
     }
 
+    /// A message leaves the bridge.
+    pub fn attempted(&mut self, id: Uuid, text: &Text, at: u64) {
+        let attempt = Attempt { first_at: at, texts: Vec::new() };
+        let attempt = self.attempts.entry(id).or_insert(attempt);
+        if !attempt.texts.contains(text) {
+            attempt.texts.push(text.clone());
+        }
+    }
+
+    /// The ids under which a text, or a part of it, was attempted.
+    fn ids_of(&self, text: &str) -> BTreeSet<Uuid> {
+        let about = |known: &Text| known.as_str().contains(text) || text.contains(known.as_str());
+        let ours = self.attempts.iter().filter(|(_, attempt)| attempt.texts.iter().any(about));
+        ours.map(|(id, _)| *id).collect()
+    }
+
+    /// Whether the end of the chat was told together with the loss of what still waited.
+    fn ended_with_notice(&self) -> bool {
+        self.last_word.is_some_and(|(number, _)| self.notices.contains_key(&(number - 1)))
+    }
+
+    /// When one of both sides ended the chat.
+    fn ended_at(&self) -> Option<u64> {
+        self.agent_ended_at.into_iter().chain(self.visitor_ended_at).min()
+    }
+
+    /// When the last word was told, if nobody had ended the chat by then.
+    fn ended_by_itself(&self) -> Option<u64> {
+        let (_, at) = self.last_word?;
+        self.ended_at().is_none_or(|ended| at < ended).then_some(at)
+    }
+
     /// Whether a poll may be answered 403 now.
     pub fn over_for_client(&self, acks: Acks) -> bool {
-        self.ended || (acks != Acks::Proper && self.last_word_on_wire)
+        self.ended || (acks != Acks::Proper && self.last_word.is_some())
     }
 
     fn last_seen(&self) -> i64 {
@@ -111,12 +165,12 @@ impl World {
                 self.violation(format!("number {number} changed its message"));
             }
             if is_last_word(event) {
-                self.ledger.last_word_on_wire = true;
+                self.ledger.last_word.get_or_insert((number, self.at));
             }
             if let AgentEvent::Message { from: None, text } = event
                 && *text == self.plan.settings.undeliverable_text
             {
-                self.ledger.undeliverable_at = Some(self.at);
+                self.ledger.notices.entry(number).or_insert(self.at);
             }
         }
     }
@@ -139,7 +193,8 @@ impl World {
             let handed = &self.ledger.handed[&span.1];
             let crashed = handed.first() != handed.last();
             let again = span == self.ledger.last_payload && crashed;
-            if acks && !overlaps {
+            let asked_again = overlaps || self.ledger.garbled;
+            if acks && !asked_again {
                 self.violation(format!("message {} came twice to a client that acks", span.0));
             } else if !acks && !again {
                 self.violation(format!("message {} came twice without a crash", span.0));
@@ -210,9 +265,12 @@ impl World {
         let desk: String = self.ledger.at_desk.iter().map(Text::as_str).collect();
         let mut rest = desk.clone();
         let mut reached = 0;
+        let mut newest = None;
+        let mut may_be_late = 0;
         let mut missing = Vec::new();
         let items: Vec<u64> = self.ledger.posted.range(..FIRST_SPECIAL).map(|(k, _)| *k).collect();
-        for item in items {
+        for item in &items {
+            let item = *item;
             let text = self.text_of(item);
             let places: Vec<usize> = desk.match_indices(&text).map(|(at, _)| at).collect();
             rest = rest.replace(&text, "");
@@ -221,40 +279,98 @@ impl World {
             }
             match places.first() {
                 Some(_) if self.ledger.overloaded.contains(&item) => {}
-                Some(at) if *at < reached && !self.told_after(item) => {
+                Some(_) if self.may_be_late(item) => {
+                    may_be_late += 1;
+                    newest = Some(item);
+                }
+                Some(at) if *at < reached => {
                     self.violation(format!("visitor's message {item} overtook or was overtaken"));
                 }
-                Some(at) if *at < reached => self.ledger.misordered += 1,
-                Some(at) => reached = *at,
+                Some(at) => {
+                    reached = *at;
+                    newest = Some(item);
+                }
                 None if self.ledger.accepted.contains(&item) => missing.push(item),
                 None => {}
             }
         }
-        let whole = missing.is_empty()
-            && self
-                .ledger
-                .posted
-                .keys()
-                .all(|k| *k >= FIRST_SPECIAL || self.ledger.accepted.contains(k));
-        if whole && rest.chars().any(|c| c != '\n') && self.ledger.undeliverable_at.is_none() {
+        let whole = missing.is_empty() && items.iter().all(|k| self.ledger.accepted.contains(k));
+        if whole && rest.chars().any(|c| c != '\n') {
             self.violation(format!("the desk saw what nobody wrote: {rest:?}"));
         }
         let over = self.ledger.visitor_ended_at.is_some() || self.client.busy();
         let over = over || self.plan.paced();
-        for item in missing {
-            let excused = self.told_after(item) || self.failed();
-            let silent = self.ledger.visitor_ended_at.is_some() && self.plan.hurts_calls();
-            if !excused && !silent && (finally || !over) {
+        let untold = self.untold(&missing, newest);
+        if finally {
+            self.ledger.lost += missing.len() as u64;
+            self.ledger.misordered += may_be_late;
+        }
+        if finally || !over {
+            for item in untold {
                 self.violation(format!("visitor's message {item} is lost and nobody was told"));
             }
-            self.ledger.lost += u64::from(finally);
         }
     }
 
-    /// Whether the visitor was told, after this message, that one could not be delivered.
-    fn told_after(&self, item: u64) -> bool {
-        let posted = self.ledger.posted.get(&item).copied().unwrap_or(0);
-        self.ledger.undeliverable_at.is_some_and(|told| told >= posted)
+    /// The lost messages that no notice accounts for.
+    ///
+    /// A notice accounts for one message upstream that was attempted long enough before (the attempt
+    /// may have died in a crash before it was seen: then since it was posted), or, with
+    /// the last word behind it, for what still waited then; so does the news that the request
+    /// failed. What still waited cannot be older than what arrived.
+    fn untold(&self, missing: &[u64], newest: Option<u64>) -> Vec<u64> {
+        let ledger = &self.ledger;
+        let hopeless = ledger.ended_with_notice() || self.failed();
+        let silent = ledger.visitor_ended_at.is_some() && self.plan.hurts_calls();
+        let mut lost: BTreeMap<u64, BTreeSet<Uuid>> = BTreeMap::new();
+        for item in missing {
+            if hopeless && newest.is_none_or(|newest| *item > newest) {
+                continue;
+            }
+            let mut ids = ledger.ids_of(&self.text_of(*item));
+            ids.retain(|id| !self.service.took(id));
+            if !silent || ids.is_empty() {
+                lost.insert(*item, ids);
+            }
+        }
+        let mut due: Vec<(u64, Option<Uuid>, u64)> = Vec::new();
+        for (item, ids) in &lost {
+            due.extend(ids.iter().map(|id| (ledger.attempts[id].first_at, Some(*id), 0)));
+            if ids.is_empty() && ledger.crashes > 0 {
+                due.push((ledger.posted[item], None, *item));
+            }
+        }
+        due.sort_unstable();
+        due.dedup();
+        let mut notices: Vec<u64> = ledger.notices.values().copied().collect();
+        notices.sort_unstable();
+        let mut told = BTreeSet::new();
+        for (from, id, item) in due {
+            let from = from + self.gives_up_after();
+            if let Some(at) = notices.iter().position(|at| *at >= from) {
+                notices.remove(at);
+                told.insert((id, item));
+            }
+        }
+        let known = |(item, ids): &(u64, BTreeSet<Uuid>)| match ids.is_empty() {
+            true => told.contains(&(None, *item)),
+            false => ids.iter().all(|id| told.contains(&(Some(*id), 0))),
+        };
+        let untold = lost.into_iter().filter(|lost| !known(lost));
+        untold.map(|(item, _)| item).collect()
+    }
+
+    const fn gives_up_after(&self) -> u64 {
+        if self.ledger.wall_steps > 0 { GIVES_UP_AFTER_STEP } else { GIVES_UP }
+    }
+
+    /// Whether it may have been given up, and arrived all the same.
+    fn may_be_late(&self, item: u64) -> bool {
+        let ledger = &self.ledger;
+        let first = ledger.ids_of(&self.text_of(item)).into_iter().map(|id| &ledger.attempts[&id]);
+        let first = first.map(|attempt| attempt.first_at).min();
+        let after = self.gives_up_after();
+        first.is_some_and(|first| ledger.notices.values().any(|told| *told >= first + after))
     }
 
     fn came_twice(&mut self, item: u64) {
@@ -278,9 +394,14 @@ impl World {
         };
         let got: Vec<String> = ledger.seen.iter().filter_map(texts).collect();
         let dead: BTreeSet<String> = ledger.dead.keys().filter_map(texts).collect();
-        let early = ledger.visitor_ended_at.is_some()
-            || (ledger.last_word_on_wire && ledger.agent_ended_at.is_none());
-        let settled = finally || (!ledger.last_word_on_wire && !early);
+        // The chat was over before what the desk said could pass.
+        let stepped = ledger.wall_steps > 0;
+        let out_of_time = |at: &u64| self.service.token_was_due(*at, stepped);
+        let out_of_time = ledger.last_word.map(|(_, at)| at).filter(out_of_time);
+        let over_at = ledger.ended_by_itself().or(ledger.visitor_ended_at).or(out_of_time);
+        let harmless = self.plan.harmless();
+        let early = |at: u64| over_at.is_some_and(|over| !harmless || over < at + IN_TIME);
+        let settled = finally || ledger.last_word.is_none();
         let mut wrong = Vec::new();
         let (mut lost, mut late) = (0, 0);
         let mut reached = 0;
@@ -289,7 +410,7 @@ impl World {
             let places: Vec<_> = (0..got.len()).filter(|at| got[*at] == *text).collect();
             match places.as_slice() {
                 [] if entry.withheld || dead.contains(text) => lost += 1,
-                [] if early || !settled => {}
+                [] if early(entry.at) || !settled => {}
                 [] => wrong.push(format!("agent's message {text:?} never came")),
                 // What nobody supplied in time may come late.
                 [at] if entry.withheld => late += u64::from(*at < reached),
@@ -314,34 +435,69 @@ impl World {
 
     fn judge_end(&mut self, finally: bool) {
         let ledger = &self.ledger;
-        let ends = ledger.agent_ended_at.is_some() || ledger.visitor_ended_at.is_some();
+        let ends = ledger.ended_at().is_some();
         let proper = self.plan.traits.acks == Acks::Proper;
         let mut wrong = Vec::new();
-        if ledger.last_word_on_wire && !ends && !ledger.nobody_there {
-            let excused = self.failed() && self.plan.hurts_calls();
-            if !excused {
+        if let Some(at) = ledger.ended_by_itself() {
+            let failed = self.failed() && self.plan.hurts_calls();
+            // The timer of a transfer whose end no one could supply.
+            let held = ledger.nobody_there && self.service.coming_withheld();
+            let due = self.service.token_was_due(at, ledger.wall_steps > 0);
+            if !failed && !held && !due {
                 wrong.push("the chat ended although nobody ended it".to_owned());
             }
         }
-        if !ledger.last_word_on_wire && ledger.post_gone {
+        if ledger.last_word.is_none() && ledger.post_gone {
             wrong.push("403 to a POST, and the end was never told".to_owned());
         }
-        if ledger.undeliverable_at.is_some() && self.plan.harmless() && !ends {
+        if !ledger.notices.is_empty() && self.plan.harmless() && !ends && !self.token_over() {
             wrong.push("undeliverable, although nothing was wrong".to_owned());
         }
-        if finally && ends {
+        if finally && self.token_over() {
+            wrong.extend(self.judge_token());
+        }
+        if finally && (ends || self.ledger.last_word.is_some()) {
+            let ledger = &self.ledger;
             if proper && !ledger.ended {
                 wrong.push("the client never saw the last word".to_owned());
             }
             if !ledger.gone {
                 wrong.push("no 403 after the end".to_owned());
             }
-            if !self.service.closed() && !self.failed() {
+            let too_late = self.token_over() && !self.plan.harmless();
+            if !self.service.closed() && !self.failed() && !too_late {
                 wrong.push("the conversation was never closed".to_owned());
             }
         }
         for what in wrong {
             self.violation(what);
         }
+    }
+
+    /// A chat that the token did not outlive ends in time and says why.
+    fn judge_token(&self) -> Vec<String> {
+        let ledger = &self.ledger;
+        let ends = self.service.token_ends.unwrap_or(u64::MAX);
+        let mut wrong = Vec::new();
+        if ledger.ended_at().is_some_and(|at| at < ends) {
+            return wrong;
+        }
+        let Some((number, at)) = ledger.last_word else {
+            wrong.push("the token ended and the chat did not".to_owned());
+            return wrong;
+        };
+        let Faults { net, crash, .. } = self.plan.faults;
+        let punctual = net + crash == 0 && self.plan.crash_at.is_none();
+        if punctual && at > ends {
+            wrong.push(format!("the last word, {number}, came after the token's end"));
+        }
+        let why = |event: &AgentEvent| match event {
+            AgentEvent::Message { from: None, text } => *text == self.plan.settings.time_up_text,
+            _ => false,
+        };
+        if punctual && !self.failed() && !ledger.wire.values().any(why) {
+            wrong.push("the token ended the chat, and nobody was told why".to_owned());
+        }
+        wrong
     }
 }

@@ -34,6 +34,8 @@ pub struct Traits {
     pub posts: Posts,
     pub overlaps: bool,
     pub reconnects: bool,
+    /// Some of its reconnects name an offset that never was.
+    pub garbles: bool,
 }
 
 /// What the agent's side does.
@@ -84,6 +86,8 @@ pub struct Service {
     pub token_tells_start: bool,
     /// Longest delay of an event on the stream.
     pub event_delay: u64,
+    /// How long an access token lives.
+    pub token_life: u64,
 }
 
 /// One run.
@@ -98,6 +102,7 @@ pub struct Plan {
     /// When the service is unreachable.
     pub outages: Vec<(u64, u64)>,
     pub says: Vec<(u64, String)>,
+    pub says_max: usize,
     pub desk: Vec<(u64, DeskAct)>,
     /// When the visitor ends the chat, if it does.
     pub visitor_ends_at: Option<u64>,
@@ -116,6 +121,7 @@ impl Plan {
     pub fn of_seed(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let r = &mut rng;
+        let mut more = Rng::new(seed ^ 0x6d6f_7265);
         let faults_until = r.range(30_000, 120_000);
         let settings = Settings {
             delivery: r.pick(&[Delivery::Single, Delivery::Batch]),
@@ -136,6 +142,7 @@ impl Plan {
             posts,
             overlaps: proper && r.chance(300),
             reconnects: proper && posts != Posts::Blind && r.chance(300),
+            garbles: more.chance(500),
         };
         let ends = match r.range(0, 9) {
             0..=3 => Ends::Agent,
@@ -156,6 +163,7 @@ impl Plan {
             faults_until,
             outages: Self::draw_outages(r, faults_until),
             says: Vec::new(),
+            says_max: 60,
             desk: Vec::new(),
             visitor_ends_at: (ends == Ends::Visitor).then_some(ends_at),
             crash_at: None,
@@ -163,6 +171,11 @@ impl Plan {
         };
         if r.chance(120) {
             plan.tighten();
+        } else if more.chance(100) {
+            plan.tighten_with_crashes(&mut more);
+        }
+        if more.chance(100) {
+            plan.service.token_life = more.range(60_000, 240_000);
         }
         let last = ends_at.min(faults_until);
         plan.draw_says(r, last);
@@ -202,6 +215,16 @@ impl Plan {
         self.faults.crash = 0;
     }
 
+    /// So small a budget that messages merge, and crashes between; few enough messages that what
+    /// waited at a crash, and may not merge any more, passes before the run ends.
+    fn tighten_with_crashes(&mut self, r: &mut Rng) {
+        self.settings.messages_per_minute = 6;
+        self.settings.text_limit = 4_000;
+        self.faults.calls = r.pick(&[0, 100, 300]);
+        self.faults.crash = r.pick(&[15, 40]);
+        self.says_max = 16;
+    }
+
     fn draw_service(r: &mut Rng) -> Service {
         Service {
             accepts_twice: r.chance(400),
@@ -211,6 +234,7 @@ impl Plan {
             wants_new_session: r.chance(150),
             token_tells_start: r.chance(800),
             event_delay: r.pick(&[20, 300, 3_000]),
+            token_life: 6 * 3_600_000,
         }
     }
 
@@ -242,9 +266,12 @@ impl Plan {
         let bursts = r.chance(500) && self.settings.text_limit >= 4_000;
         let mut at = r.range(300, 6_000);
         let mut number = 0;
-        while at < last && self.says.len() < 60 {
+        while at < last && self.says.len() < self.says_max {
             let burst = if bursts && r.chance(300) { r.range(5, 30) } else { 1 };
             for _ in 0..burst {
+                if self.says.len() == self.says_max {
+                    break;
+                }
                 number += 1;
                 self.says.push((at, words(r, number, self.settings.text_limit)));
                 at += r.range(0, 120);

@@ -161,49 +161,58 @@ fn a_crash_at_every_point_of_every_script_does_no_harm() {
     assert!(runs > 1_000, "only {runs} crash points");
 }
 
-/// Breaks one rule and waits for the oracle to notice.
-fn caught(mutation: Mutation) {
+/// Breaks one rule and waits for the oracle to notice the harm that the rule prevents.
+fn caught(mutation: Mutation, harms: &[&str]) {
+    let harmed = |seed: &u64| {
+        let mut world = World::new(Plan::of_seed(*seed), false);
+        world.goes_on = true;
+        world.run();
+        let harm = |what: &String| harms.iter().any(|harm| what.contains(harm));
+        world.ledger.violations.into_iter().find(harm)
+    };
     mutation::set(Some(mutation));
-    let seed = (1..=MUTATION_SEEDS)
-        .find(|seed| !run(Plan::of_seed(*seed), false).ledger.violations.is_empty());
+    let found = (1..=MUTATION_SEEDS).find_map(|seed| harmed(&seed).map(|what| (seed, what)));
     mutation::set(None);
-    match seed {
-        Some(seed) => println!("{mutation:?} was noticed at seed {seed}"),
-        None => panic!("{mutation:?} went unnoticed for {MUTATION_SEEDS} seeds"),
+    match found {
+        Some((seed, what)) => println!("{mutation:?} was noticed at seed {seed}: {what}"),
+        None => panic!("{mutation:?} led to none of {harms:?} in {MUTATION_SEEDS} seeds"),
     }
 }
 
+const LOST: &str = "is lost and nobody was told";
+const REPEATED: &str = "reached the desk twice";
+
 #[test]
 fn acting_before_the_commit_is_noticed() {
-    caught(Mutation::CommitFirst);
+    caught(Mutation::CommitFirst, &[LOST, REPEATED]);
 }
 
 #[test]
 fn an_id_of_its_own_for_every_attempt_is_noticed() {
-    caught(Mutation::DerivedIds);
+    caught(Mutation::DerivedIds, &[REPEATED]);
 }
 
 #[test]
 fn other_contents_for_a_repeated_id_are_noticed() {
-    caught(Mutation::FixedContents);
+    caught(Mutation::FixedContents, &[LOST]);
 }
 
 #[test]
 fn acting_on_a_retry_is_noticed() {
-    caught(Mutation::Duplicates);
+    caught(Mutation::Duplicates, &[REPEATED]);
 }
 
 #[test]
 fn telling_a_known_entry_is_noticed() {
-    caught(Mutation::Dedupe);
+    caught(Mutation::Dedupe, &["ß\" came twice"]);
 }
 
 #[test]
 fn counting_sent_as_consumed_is_noticed() {
-    caught(Mutation::Cursor);
+    caught(Mutation::Cursor, &["ß\" never came"]);
 }
 
 #[test]
 fn sending_again_without_a_look_is_noticed() {
-    caught(Mutation::LookFirst);
+    caught(Mutation::LookFirst, &["repeated, without a look"]);
 }

@@ -11,6 +11,7 @@ const KIND: Service = Service {
     wants_new_session: false,
     token_tells_start: true,
     event_delay: 20,
+    token_life: 6 * 3_600_000,
 };
 
 fn plan(seed: u64, says: &[(u64, &str)], desk: &[(u64, DeskAct)]) -> Plan {
@@ -22,11 +23,13 @@ fn plan(seed: u64, says: &[(u64, &str)], desk: &[(u64, DeskAct)]) -> Plan {
             posts: Posts::Numbered,
             overlaps: false,
             reconnects: false,
+            garbles: false,
         },
         service: KIND,
         faults: Faults::default(),
         faults_until: 30_000,
         outages: Vec::new(),
+        says_max: says.len(),
         says: says.iter().map(|(at, text)| (*at, (*text).to_owned())).collect(),
         desk: desk.to_vec(),
         visitor_ends_at: None,
@@ -76,6 +79,10 @@ pub fn all() -> Vec<(&'static str, Plan)> {
     add("the visitor ends it", &|plan| {
         plan.desk.pop();
         plan.visitor_ends_at = Some(14_000);
+    });
+    add("the token ends it", &|plan| {
+        plan.desk.pop();
+        plan.service.token_life = 60_000;
     });
     add("transfer", &|plan| {
         plan.desk.insert(7, (8_000, DeskAct::TransferStarts));

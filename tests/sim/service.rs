@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::bridge::EPOCH;
 use crate::chat::agent::Person;
 use crate::chat::happening::{Happening, RoutingStatus, What};
+use crate::chat::limits::BACKFILL_ATTEMPTS_MAX;
 use crate::chat::pending::UpstreamCall;
 use crate::chat::text::{Secret, Text};
 use crate::chat::{CallId, Input, Lost, Outcome};
@@ -16,6 +17,10 @@ use crate::world::{Event, Fate, World};
 
 /// Calls of one kind that may fail in a row: beyond it nobody could promise anything.
 const LIST_FAILURES_MAX: u32 = 2;
+/// How far the wall clock steps.
+const STEP: u64 = 3_600_000;
+/// What is younger than this is in a fresh stream, however short its memory (decision 0008).
+const STARTS_WITH: u64 = 2_000;
 
 /// The service.
 #[derive(Default)]
@@ -28,6 +33,7 @@ pub struct Service {
     /// Answers of the entries list: when they reached the bridge, and what they held.
     looks: Vec<Look>,
     list_failures: u32,
+    gap_failures: u32,
     generation: u64,
     streaming: bool,
     attached: bool,
@@ -36,11 +42,14 @@ pub struct Service {
     people: Vec<&'static str>,
     transferring: bool,
     said: u64,
+    /// When the bridge's token is due to be given up politely, and when it ends.
+    token_due: u64,
+    pub token_ends: Option<u64>,
 }
 
 /// One entry of the conversation.
 pub struct Entry {
-    at: u64,
+    pub at: u64,
     listed_at: u64,
     what: What,
     id: String,
@@ -70,6 +79,33 @@ impl Service {
     pub fn closed(&self) -> bool {
         self.closed
     }
+
+    /// An answer for a gap reaches the bridge. When too many in a row bring nothing, what no stream
+    /// supplies may come late or never.
+    fn gap_unfilled(&mut self, filled: bool) {
+        self.gap_failures = if filled { 0 } else { self.gap_failures + 1 };
+        if self.gap_failures >= BACKFILL_ATTEMPTS_MAX {
+            for entry in &mut self.entries {
+                entry.withheld |= entry.beyond_buffer;
+            }
+        }
+    }
+
+    /// Whether a message with this id was taken.
+    pub fn took(&self, id: &Uuid) -> bool {
+        self.accepted.contains_key(id)
+    }
+
+    /// Whether news of someone's coming could not be had any more.
+    pub fn coming_withheld(&self) -> bool {
+        self.entries.iter().any(|entry| entry.withheld && matches!(entry.what, What::Joined { .. }))
+    }
+
+    /// Whether the chat was to end for the token's sake by then; a step of the wall clock during
+    /// downtime counts as downtime.
+    pub fn token_was_due(&self, at: u64, stepped: bool) -> bool {
+        self.token_ends.is_some_and(|ends| at >= self.token_due || (stepped && ends < STEP))
+    }
 }
 
 impl World {
@@ -78,6 +114,16 @@ impl World {
         let boot = self.bridge.boot;
         let sent_at = self.at;
         let mut trip = self.trip();
+        match &call {
+            UpstreamCall::MintToken if self.ledger.creating => {
+                self.violation("a second token for a running chat".to_owned());
+            }
+            UpstreamCall::CreateConversation { .. } => self.ledger.creating = true,
+            UpstreamCall::SendMessage { id, text, .. } => {
+                self.ledger.attempted(*id, text, sent_at);
+            }
+            _ => {}
+        }
         if self.outage() {
             let outcome = self.rng.pick(&[0, 1]);
             let outcome = if outcome == 0 { Outcome::NotSent } else { Outcome::Unknown };
@@ -161,13 +207,16 @@ impl World {
         if !right {
             self.violation(format!("a call for another conversation: {call:?}"));
         }
+        if self.token_over() && call != UpstreamCall::MintToken {
+            return (Outcome::Refused { status: 401, wait: None }, None);
+        }
         let outcome = match call {
             UpstreamCall::MintToken => {
                 let tells = self.plan.service.token_tells_start;
                 Outcome::Token {
                     bearer: Secret("token".into()),
                     last_event_id: tells.then(|| "0".to_owned()),
-                    lifetime: Some(Duration::from_secs(6 * 3_600)),
+                    lifetime: Some(Duration::from_millis(self.plan.service.token_life)),
                 }
             }
             UpstreamCall::CreateConversation { id, .. } => {
@@ -195,6 +244,11 @@ impl World {
             }
         };
         (outcome, None)
+    }
+
+    /// Whether the token has ended.
+    pub fn token_over(&self) -> bool {
+        self.service.token_ends.is_some_and(|ends| ends <= self.at)
     }
 
     fn conversation(&self) -> Uuid {
@@ -231,7 +285,7 @@ impl World {
                 between && !look.held.contains(&id)
             });
             if !looked {
-                self.violation(format!("id {id} was sent again without a look"));
+                self.violation(format!("id {id} was sent again, and repeated, without a look"));
             }
             self.ledger.repeated += 1;
             self.note(|| format!("desk sees {} again", text.as_str()));
@@ -287,6 +341,14 @@ impl World {
         if let Some(look) = look {
             self.service.looks[look].at = Some(self.at);
         }
+        if let Outcome::Token { lifetime: Some(life), .. } = &outcome {
+            let life = life.as_millis() as u64;
+            self.service.token_due = self.at + life * 3 / 4;
+            self.service.token_ends = Some(self.at + life);
+        }
+        if id == CallId::Backfill {
+            self.service.gap_unfilled(matches!(outcome, Outcome::Entries(_)));
+        }
         self.feed(Input::Called { call: id, outcome });
     }
 
@@ -306,6 +368,9 @@ impl World {
     }
 
     fn stream_sends(&mut self, entry: usize) {
+        if self.token_over() {
+            return;
+        }
         let delay = self.rng.range(1, self.plan.service.event_delay);
         let at = self.service.last_event_at.max(self.at + delay);
         self.service.last_event_at = at + 1;
@@ -325,7 +390,14 @@ impl World {
         self.service.detach();
         self.service.attached = true;
         let generation = self.service.generation;
-        let trip = self.trip();
+        let mut trip = self.trip();
+        if self.token_over() {
+            let lost = Lost::Status(401);
+            return self.after(trip, Event::StreamGone { generation, lost });
+        }
+        if self.goes_wrong(self.plan.faults.stream) {
+            trip += self.rng.range(500, 8_000);
+        }
         if self.outage() || self.goes_wrong(self.plan.faults.stream) {
             let lost = match self.rng.chance(500) {
                 true => Lost::Broken,
@@ -341,16 +413,19 @@ impl World {
             return;
         }
         self.service.streaming = true;
+        self.service.gap_failures = 0;
         let count = self.service.entries.len();
         let asked = match &after {
             Some(id) => id.parse::<usize>().unwrap_or(0),
             None => count,
         };
-        let kept = match asked {
-            // Where a token's stream starts, it starts with everything.
-            0 => 0,
-            _ => count.saturating_sub(self.plan.service.buffer),
-        };
+        let mut kept = count.saturating_sub(self.plan.service.buffer);
+        if asked == 0 {
+            // Where a token's stream starts, it starts at least with what is this young.
+            let young = |entry: &Entry| entry.at + STARTS_WITH >= self.at;
+            let first = self.service.entries.iter().position(young);
+            kept = kept.min(first.unwrap_or(count));
+        }
         for index in asked.max(kept)..count {
             self.stream_sends(index);
         }

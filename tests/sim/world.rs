@@ -85,7 +85,8 @@ pub struct World {
     pub client: Client,
     pub ledger: Ledger,
     pub trace: Option<Vec<String>>,
-    pub over: bool,
+    /// Whether the run goes on after a violation.
+    pub goes_on: bool,
 }
 
 impl World {
@@ -102,7 +103,7 @@ impl World {
             client: Client::new(&plan),
             ledger: Ledger::default(),
             trace: tracing.then(Vec::new),
-            over: false,
+            goes_on: false,
             plan,
         };
         for number in 0..world.plan.says.len() {
@@ -122,12 +123,12 @@ impl World {
     pub fn run(&mut self) {
         let end = self.plan.faults_until + SETTLE + AFTER;
         while let Some(((at, _), event)) = self.queue.pop_first() {
-            if at > end || self.over {
+            if at > end {
                 break;
             }
             self.at = self.at.max(at);
             self.happen(event);
-            if !self.ledger.violations.is_empty() {
+            if !self.ledger.violations.is_empty() && !self.goes_on {
                 return;
             }
         }
