@@ -79,7 +79,8 @@ impl World {
     fn untold(&self, missing: &[u64], newest: Option<u64>) -> Vec<u64> {
         let ledger = &self.ledger;
         let hopeless = ledger.ended_with_notice() || self.failed();
-        let silent = ledger.visitor_ended_at.is_some() && self.plan.hurts_calls();
+        let hurt = self.plan.hurts_calls() || self.token_over();
+        let silent = ledger.visitor_ended_at.is_some() && hurt;
         let mut lost: BTreeMap<u64, BTreeSet<Uuid>> = BTreeMap::new();
         for item in missing {
             if hopeless && newest.is_none_or(|newest| *item > newest) {
@@ -87,7 +88,9 @@ impl World {
             }
             let mut ids = ledger.ids_of(&self.text_of(*item));
             ids.retain(|id| !self.service.took(id));
-            let attempted = !ids.is_empty() || self.token_over();
+            // Or it never could be.
+            let begun = self.service.conversation.is_some();
+            let attempted = !ids.is_empty() || self.token_over() || !begun;
             if !silent || !attempted {
                 lost.insert(*item, ids);
             }
