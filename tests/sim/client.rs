@@ -84,6 +84,9 @@ impl World {
         if self.client.wants_reconnect {
             self.client.wants_reconnect = false;
             self.client.reconnecting = true;
+            if let Some(current) = &self.client.current {
+                self.ledger.renumbered.extend((!current.conns.is_empty()).then_some(current.item));
+            }
             let offset = self.offset();
             self.send(Request::Reconnect { offset });
             return;

@@ -26,6 +26,8 @@ mod bridge;
 #[allow(unreachable_pub)]
 mod client;
 #[allow(unreachable_pub)]
+mod desk;
+#[allow(unreachable_pub)]
 mod net;
 #[allow(unreachable_pub)]
 mod oracle;
@@ -39,5 +41,7 @@ mod runs;
 mod script;
 #[allow(unreachable_pub)]
 mod service;
+#[allow(unreachable_pub)]
+mod told;
 #[allow(unreachable_pub)]
 mod world;

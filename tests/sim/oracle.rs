@@ -10,17 +10,13 @@ use uuid::Uuid;
 use crate::chat::Payload;
 use crate::chat::agent::AgentEvent;
 use crate::chat::text::Text;
-use crate::plan::{Acks, Faults, Posts, Traits};
+use crate::plan::{Acks, Faults};
 use crate::world::World;
 
 /// Items from here on are not messages of the visitor.
-const FIRST_SPECIAL: u64 = 1_000_000;
+pub const FIRST_SPECIAL: u64 = 1_000_000;
 /// How often the answer to an explicit `ack=-1` may die before it counts as delivered.
 const FIRST_ANSWER_DEATHS: u32 = 4;
-/// A message is given up no earlier than this after its first attempt.
-const GIVES_UP: u64 = 60_000;
-/// The same, where a step of the wall clock may count as downtime.
-const GIVES_UP_AFTER_STEP: u64 = 15_000;
 /// What was said this long before a chat's end arrives before it, unless something goes wrong.
 const IN_TIME: u64 = 5_000;
 
@@ -39,10 +35,12 @@ pub struct Ledger {
     pub answer_vanished: BTreeSet<u64>,
     /// Items retried after the window for unnumbered retries.
     pub late_retry: BTreeSet<u64>,
-    posted: BTreeMap<u64, u64>,
-    accepted: BTreeSet<u64>,
+    /// Items on their way while the client reconnected, and so changed their number.
+    pub renumbered: BTreeSet<u64>,
+    pub posted: BTreeMap<u64, u64>,
+    pub accepted: BTreeSet<u64>,
     /// Items refused once because the queue was full: a copy that came later may have been taken.
-    overloaded: BTreeSet<u64>,
+    pub overloaded: BTreeSet<u64>,
     pub visitor_ended_at: Option<u64>,
     pub agent_ended_at: Option<u64>,
     /// At some moment everybody of the business's side had left.
@@ -63,11 +61,11 @@ pub struct Ledger {
     /// In the life of which process an answer ending here was handed over, each time.
     handed: BTreeMap<i64, Vec<u64>>,
     /// The last word: its number, and when it was first handed over.
-    last_word: Option<(i64, u64)>,
+    pub last_word: Option<(i64, u64)>,
     /// Notices that a message could not be delivered: when each was first handed over.
-    notices: BTreeMap<i64, u64>,
+    pub notices: BTreeMap<i64, u64>,
     /// Messages that left the bridge for the service.
-    attempts: BTreeMap<Uuid, Attempt>,
+    pub attempts: BTreeMap<Uuid, Attempt>,
     /// The conversation was asked for.
     pub creating: bool,
     /// The client named an offset that never was.
@@ -75,9 +73,9 @@ pub struct Ledger {
 }
 
 /// A message on its way to the service.
-struct Attempt {
-    first_at: u64,
-    texts: Vec<Text>,
+pub struct Attempt {
+    pub first_at: u64,
+    pub texts: Vec<Text>,
 }
 
 impl Ledger {
@@ -107,14 +105,14 @@ impl Ledger {
     }
 
     /// The ids under which a text, or a part of it, was attempted.
-    fn ids_of(&self, text: &str) -> BTreeSet<Uuid> {
+    pub fn ids_of(&self, text: &str) -> BTreeSet<Uuid> {
         let about = |known: &Text| known.as_str().contains(text) || text.contains(known.as_str());
         let ours = self.attempts.iter().filter(|(_, attempt)| attempt.texts.iter().any(about));
         ours.map(|(id, _)| *id).collect()
     }
 
     /// Whether the end of the chat was told together with the loss of what still waited.
-    fn ended_with_notice(&self) -> bool {
+    pub fn ended_with_notice(&self) -> bool {
         self.last_word.is_some_and(|(number, _)| self.notices.contains_key(&(number - 1)))
     }
 
@@ -257,133 +255,8 @@ impl World {
     }
 
     /// Whether it was told that the request failed.
-    fn failed(&self) -> bool {
+    pub fn failed(&self) -> bool {
         self.ledger.wire.values().any(|event| matches!(event, AgentEvent::RequestFail { .. }))
-    }
-
-    fn judge_visitor(&mut self, finally: bool) {
-        let desk: String = self.ledger.at_desk.iter().map(Text::as_str).collect();
-        let mut rest = desk.clone();
-        let mut reached = 0;
-        let mut newest = None;
-        let mut may_be_late = 0;
-        let mut missing = Vec::new();
-        let items: Vec<u64> = self.ledger.posted.range(..FIRST_SPECIAL).map(|(k, _)| *k).collect();
-        for item in &items {
-            let item = *item;
-            let text = self.text_of(item);
-            let places: Vec<usize> = desk.match_indices(&text).map(|(at, _)| at).collect();
-            rest = rest.replace(&text, "");
-            if places.len() > 1 {
-                self.came_twice(item);
-            }
-            match places.first() {
-                Some(_) if self.ledger.overloaded.contains(&item) => {}
-                Some(_) if self.may_be_late(item) => {
-                    may_be_late += 1;
-                    newest = Some(item);
-                }
-                Some(at) if *at < reached => {
-                    self.violation(format!("visitor's message {item} overtook or was overtaken"));
-                }
-                Some(at) => {
-                    reached = *at;
-                    newest = Some(item);
-                }
-                None if self.ledger.accepted.contains(&item) => missing.push(item),
-                None => {}
-            }
-        }
-        let whole = missing.is_empty() && items.iter().all(|k| self.ledger.accepted.contains(k));
-        if whole && rest.chars().any(|c| c != '\n') {
-            self.violation(format!("the desk saw what nobody wrote: {rest:?}"));
-        }
-        let over = self.ledger.visitor_ended_at.is_some() || self.client.busy();
-        let over = over || self.plan.paced();
-        let untold = self.untold(&missing, newest);
-        if finally {
-            self.ledger.lost += missing.len() as u64;
-            self.ledger.misordered += may_be_late;
-        }
-        if finally || !over {
-            for item in untold {
-                self.violation(format!("visitor's message {item} is lost and nobody was told"));
-            }
-        }
-    }
-
-    /// The lost messages that no notice accounts for.
-    ///
-    /// A notice accounts for one message upstream that was attempted long enough before (the attempt
-    /// may have died in a crash before it was seen: then since it was posted), or, with
-    /// the last word behind it, for what still waited then; so does the news that the request
-    /// failed. What still waited cannot be older than what arrived.
-    fn untold(&self, missing: &[u64], newest: Option<u64>) -> Vec<u64> {
-        let ledger = &self.ledger;
-        let hopeless = ledger.ended_with_notice() || self.failed();
-        let silent = ledger.visitor_ended_at.is_some() && self.plan.hurts_calls();
-        let mut lost: BTreeMap<u64, BTreeSet<Uuid>> = BTreeMap::new();
-        for item in missing {
-            if hopeless && newest.is_none_or(|newest| *item > newest) {
-                continue;
-            }
-            let mut ids = ledger.ids_of(&self.text_of(*item));
-            ids.retain(|id| !self.service.took(id));
-            if !silent || ids.is_empty() {
-                lost.insert(*item, ids);
-            }
-        }
-        let mut due: Vec<(u64, Option<Uuid>, u64)> = Vec::new();
-        for (item, ids) in &lost {
-            due.extend(ids.iter().map(|id| (ledger.attempts[id].first_at, Some(*id), 0)));
-            if ids.is_empty() && ledger.crashes > 0 {
-                due.push((ledger.posted[item], None, *item));
-            }
-        }
-        due.sort_unstable();
-        due.dedup();
-        let mut notices: Vec<u64> = ledger.notices.values().copied().collect();
-        notices.sort_unstable();
-        let mut told = BTreeSet::new();
-        for (from, id, item) in due {
-            let from = from + self.gives_up_after();
-            if let Some(at) = notices.iter().position(|at| *at >= from) {
-                notices.remove(at);
-                told.insert((id, item));
-            }
-        }
-        let known = |(item, ids): &(u64, BTreeSet<Uuid>)| match ids.is_empty() {
-            true => told.contains(&(None, *item)),
-            false => ids.iter().all(|id| told.contains(&(Some(*id), 0))),
-        };
-        let untold = lost.into_iter().filter(|lost| !known(lost));
-        untold.map(|(item, _)| item).collect()
-    }
-
-    const fn gives_up_after(&self) -> u64 {
-        if self.ledger.wall_steps > 0 { GIVES_UP_AFTER_STEP } else { GIVES_UP }
-    }
-
-    /// Whether it may have been given up, and arrived all the same.
-    fn may_be_late(&self, item: u64) -> bool {
-        let ledger = &self.ledger;
-        let first = ledger.ids_of(&self.text_of(item)).into_iter().map(|id| &ledger.attempts[&id]);
-        let first = first.map(|attempt| attempt.first_at).min();
-        let after = self.gives_up_after();
-        first.is_some_and(|first| ledger.notices.values().any(|told| *told >= first + after))
-    }
-
-    fn came_twice(&mut self, item: u64) {
-        let ledger = &self.ledger;
-        let Traits { posts, reconnects, .. } = self.plan.traits;
-        let unnumbered = posts == Posts::Unnumbered || reconnects;
-        let vanished = ledger.answer_vanished.contains(&item) || ledger.late_retry.contains(&item);
-        let stepped = ledger.wall_steps > 0;
-        if unnumbered && (vanished || stepped) {
-            self.ledger.repeated += 1;
-        } else {
-            self.violation(format!("visitor's message {item} reached the desk twice"));
-        }
     }
 
     fn judge_agent(&mut self, finally: bool) {
@@ -456,7 +329,8 @@ impl World {
         if finally && self.token_over() {
             wrong.extend(self.judge_token());
         }
-        if finally && (ends || self.ledger.last_word.is_some()) {
+        let unheard = self.ledger.last_word.is_none() && self.service.end_withheld();
+        if finally && (ends || self.ledger.last_word.is_some()) && !unheard {
             let ledger = &self.ledger;
             if proper && !ledger.ended {
                 wrong.push("the client never saw the last word".to_owned());

@@ -6,7 +6,6 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::bridge::EPOCH;
-use crate::chat::agent::Person;
 use crate::chat::happening::{Happening, RoutingStatus, What};
 use crate::chat::limits::BACKFILL_ATTEMPTS_MAX;
 use crate::chat::pending::UpstreamCall;
@@ -25,25 +24,25 @@ const STARTS_WITH: u64 = 2_000;
 /// The service.
 #[derive(Default)]
 pub struct Service {
-    conversation: Option<Uuid>,
-    closed: bool,
-    session_renewed: bool,
+    pub conversation: Option<Uuid>,
+    pub closed: bool,
+    pub session_renewed: bool,
     pub entries: Vec<Entry>,
-    accepted: BTreeMap<Uuid, (Text, u64)>,
+    pub accepted: BTreeMap<Uuid, (Text, u64)>,
     /// Answers of the entries list: when they reached the bridge, and what they held.
-    looks: Vec<Look>,
-    list_failures: u32,
-    gap_failures: u32,
-    generation: u64,
-    streaming: bool,
-    attached: bool,
-    last_event_at: u64,
-    desk: Option<VecDeque<(u64, DeskAct)>>,
-    people: Vec<&'static str>,
-    transferring: bool,
-    said: u64,
+    pub looks: Vec<Look>,
+    pub list_failures: u32,
+    pub gap_failures: u32,
+    pub generation: u64,
+    pub streaming: bool,
+    pub attached: bool,
+    pub last_event_at: u64,
+    pub desk: Option<VecDeque<(u64, DeskAct)>>,
+    pub people: Vec<&'static str>,
+    pub transferring: bool,
+    pub said: u64,
     /// When the bridge's token is due to be given up politely, and when it ends.
-    token_due: u64,
+    pub token_due: u64,
     pub token_ends: Option<u64>,
 }
 
@@ -59,13 +58,9 @@ pub struct Entry {
     pub withheld: bool,
 }
 
-struct Look {
+pub struct Look {
     at: Option<u64>,
     held: BTreeSet<Uuid>,
-}
-
-fn person(subject: &str) -> Person {
-    Person { subject: subject.to_owned(), name: subject.into() }
 }
 
 impl Service {
@@ -99,6 +94,11 @@ impl Service {
     /// Whether news of someone's coming could not be had any more.
     pub fn coming_withheld(&self) -> bool {
         self.entries.iter().any(|entry| entry.withheld && matches!(entry.what, What::Joined { .. }))
+    }
+
+    /// Whether news of the agent's end could not be had any more.
+    pub fn end_withheld(&self) -> bool {
+        self.entries.iter().any(|entry| entry.withheld && entry.what == What::SessionEnded)
     }
 
     /// Whether the chat was to end for the token's sake by then; a step of the wall clock during
@@ -353,7 +353,7 @@ impl World {
     }
 
     /// Something happened in the conversation.
-    fn append(&mut self, what: What, id: String) {
+    pub fn append(&mut self, what: What, id: String) {
         let lag = self.plan.service.list_lag;
         let lag = if lag > 0 { self.rng.range(0, lag) } else { 0 };
         let before = self.service.entries.last().map_or(0, |entry| entry.listed_at);
@@ -464,71 +464,5 @@ impl World {
             self.service.detach();
             self.feed(Input::StreamLost(lost));
         }
-    }
-
-    /// The agent's side does what is next, once there is a conversation.
-    pub fn desk_acts(&mut self) {
-        let mut desk = match self.service.desk.take() {
-            Some(desk) => desk,
-            None => self.plan.desk.clone().into(),
-        };
-        let mut wait = 500;
-        if self.service.conversation.is_some() && !self.service.closed {
-            if desk.front().is_some_and(|(at, _)| *at <= self.at)
-                && let Some((_, act)) = desk.pop_front()
-            {
-                self.desk_act(act);
-            }
-            wait = match desk.front() {
-                Some((at, _)) => at.saturating_sub(self.at).max(40),
-                None => u64::MAX,
-            };
-        }
-        self.service.desk = Some(desk);
-        if wait < u64::MAX {
-            self.after(wait, Event::Desk);
-        }
-    }
-
-    fn desk_act(&mut self, act: DeskAct) {
-        self.note(|| format!("desk: {act:?}"));
-        let here = self.service.people.last().copied().unwrap_or("anna");
-        let what = match act {
-            DeskAct::Routed => What::Routed { wait_seconds: None },
-            DeskAct::Join(who) => {
-                self.service.people.push(who);
-                self.service.transferring = false;
-                What::Joined { who: person(who), bot: false }
-            }
-            DeskAct::Type => What::Typing(person(here)),
-            DeskAct::Say => {
-                self.service.said += 1;
-                let text = format!("a{} zwei\nZeilen ß", self.service.said);
-                let index = self.service.entries.len();
-                self.ledger.said.push((text.clone(), index));
-                let said = self.service.said;
-                self.note(|| format!("desk: a{said} is entry {index}"));
-                What::Said { from: Some(person(here)), text: text.into() }
-            }
-            DeskAct::TransferStarts => {
-                self.service.transferring = true;
-                What::TransferStarted
-            }
-            DeskAct::Leave(who) => {
-                self.service.people.retain(|known| *known != who);
-                if self.service.people.is_empty() {
-                    self.ledger.nobody_there = true;
-                }
-                What::Left { subject: who.to_owned() }
-            }
-            DeskAct::End => {
-                self.service.closed = true;
-                self.ledger.agent_ended_at = Some(self.at);
-                What::SessionEnded
-            }
-            DeskAct::Unknown => What::Nothing,
-        };
-        let id = format!("Entry:{}", self.service.entries.len());
-        self.append(what, id);
     }
 }

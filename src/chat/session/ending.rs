@@ -51,10 +51,13 @@ impl Session {
 
     /// The chat was not started, or nobody came.
     pub(super) fn fail(&mut self, reason: FailReason) {
+        let close = self.may_exist();
+        self.drop_pending();
         if !self.ended() {
-            let close = self.may_exist();
-            self.drop_pending();
             self.over_unless(AgentEvent::RequestFail { reason }, !close);
+        } else if close {
+            // The visitor ended it while it was being started.
+            self.queue(CommandKind::Close);
         }
     }
 
@@ -179,6 +182,7 @@ mod tests {
     use super::super::super::happening::{Happening, What};
     use super::super::super::ids::ChatId;
     use super::super::super::limits::{HOLD_AFTER_GAP, STREAM_PROMPT, Settings};
+    use super::super::super::pending::CommandKind;
     use super::super::super::text::Secret;
     use super::super::super::visitor::{Begin, Post, VisitorCommand};
     use super::super::super::{CallId, Effect, Input, Outcome, ReplyTo, Step};
@@ -259,6 +263,27 @@ mod tests {
         let wait = HOLD_AFTER_GAP.as_millis() as u64;
         assert!(!over(&[session.step(at(later + wait - 1), Input::Deadline)]));
         assert!(over(&[session.step(at(later + wait), Input::Deadline)]));
+    }
+
+    #[test]
+    fn a_chat_that_ended_before_it_could_be_started_is_not_started_any_more() {
+        for outcome in [Some(Outcome::Refused { status: 400, wait: None }), None] {
+            let chat = ChatId(Uuid::from_u128(1));
+            let mut session = Session::new(chat, Settings::default(), at(0));
+            let end = Post { sequence: Some(2), fingerprint: 2, command: VisitorCommand::End };
+            for input in [begin(), minted(), Input::Post { post: end, reply: ReplyTo(2) }] {
+                session.step(at(0), input);
+            }
+            let later = at(60_000);
+            let ended = Input::Called {
+                call: CallId::Command(2),
+                outcome: outcome.unwrap_or(Outcome::Unknown),
+            };
+            let step = session.step(later, ended);
+            assert!(step.wake_at.is_none_or(|at| at > later.mono));
+            let left: Vec<_> = session.state().pending.iter().map(|left| &left.kind).collect();
+            assert_eq!(left, [&CommandKind::Close]);
+        }
     }
 
     #[test]
