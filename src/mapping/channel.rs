@@ -1,7 +1,7 @@
 //! Compares what a chat sends with what the channel declares.
 //!
 //! Promised: keys are compared exactly, as MIAW does, and a key that differs in upper and lower
-//! case only is named. Not promised: reading the channel's metadata; whoever has it fills `Channel`.
+//! case only is named. Not promised: reading the channel's metadata; who has it fills `Channel`.
 
 use super::file::{ChannelNames, Mapping};
 use super::keys::{LANGUAGE, STANDARD_KEYS};

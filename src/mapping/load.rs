@@ -188,9 +188,11 @@ impl Loader<'_> {
 
     fn refuse(&mut self, member: &Member, path: &str, message: &str) {
         let key = format!("{path}.{}", member.key);
-        if let Some((_, expected)) = message.split_once("expected one of ") {
-            let options: Vec<&str> = expected.split(", ").map(|o| o.trim_matches('`')).collect();
-            let unknown_value = message.starts_with("unknown variant");
+        let unknown_value = message.starts_with("unknown variant");
+        if unknown_value || message.starts_with("unknown field") {
+            // Serde says "expected one of `a`, `b`, `c`", "expected `a` or `b`", "expected `a`".
+            let expected = message.split_once(", expected ").map_or("", |(_, list)| list);
+            let options: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
             let given = if unknown_value {
                 member.node.text().unwrap_or_default()
             } else {
