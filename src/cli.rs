@@ -11,6 +11,8 @@ mod check;
 mod demo;
 mod dry_run;
 mod emulate;
+mod explain;
+mod mapping;
 mod route;
 mod serve;
 mod signal;
@@ -37,6 +39,10 @@ enum Command {
     Route(route::Args),
     /// Reports what a migration would lose, from pre-chat samples
     DryRun(dry_run::Args),
+    /// Proposes, explains and tests mapping files
+    Mapping(mapping::Args),
+    /// Says what a finding code means and what to do about it
+    Explain(explain::Args),
 }
 
 /// Parses the arguments, runs the subcommand and maps its outcome to an exit code.
@@ -49,6 +55,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Route(args) => route::run(args),
         Command::DryRun(args) => dry_run::run(&args),
+        Command::Mapping(args) => mapping::run(&args),
+        Command::Explain(args) => explain::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("liveagent-bridge: {error:#}");

@@ -4,26 +4,39 @@
 //! constant or a rule is never displaced by what a visitor sends; a detail with
 //! `displayToAgent: false` never reaches the opening message.
 
-use super::file::{Mapping, Opening, Rule, Unmapped};
+use std::sync::Arc;
+
+use super::file::{Mapping, Rule, Unmapped};
 use super::keys;
-use super::limits::MAX_OPENING_MESSAGE_BYTES;
 use super::losses;
 use super::notes::{Notes, quoted};
+use super::opening;
 use super::place::{Candidate, Placer};
 use super::prechat::{Detail, Prechat};
 use super::script::{self, KNOWN_ROOTS, Script};
+use super::template::{self, Details};
 use super::translation::{Context, Fate, Field, Ground, Translation};
 use super::values::{self, Text};
 use crate::report::codes::prechat::{PC030, PC034, PC038, PC039};
 use crate::report::codes::values::{
-    PC111, PC113, PC114, PC116, PC140, PC141, PC142, PC150, PC151, PC152, PC153, PC154, PC155,
+    PC111, PC113, PC114, PC140, PC141, PC142, PC150, PC151, PC152, PC153, PC154, PC155, PC157,
+    PC158,
 };
 
 /// Translates one pre-chat document.
 #[must_use]
 pub fn apply(mapping: &Mapping, prechat: &Prechat, context: &Context) -> Translation {
-    let notes = Notes::from(prechat.findings.clone());
-    let mut run = Run { mapping, context, placer: Placer::new(mapping, notes) };
+    let mut notes = Notes::from(prechat.findings.clone());
+    let built_in = Mapping::default();
+    let ours = mapping.is_for(&context.button_id);
+    if !ours {
+        let message = "the built-in rules hold; [match] does not name this button";
+        notes.add(PC158.at("mapping.match.buttons", message));
+    }
+    let mapping = if ours { mapping } else { &built_in };
+    let templates = mapping.rules.iter().any(|rule| rule.template.is_some());
+    let details = templates.then(|| Details::of(prechat));
+    let mut run = Run { mapping, context, details, placer: Placer::new(mapping, notes) };
     let mut candidates = run.constants();
     for (i, detail) in prechat.details.iter().enumerate() {
         candidates.extend(run.detail(i, detail));
@@ -41,6 +54,8 @@ pub fn apply(mapping: &Mapping, prechat: &Prechat, context: &Context) -> Transla
 struct Run<'a> {
     mapping: &'a Mapping,
     context: &'a Context,
+    /// What templates may read; `None` when no rule has one.
+    details: Option<Arc<Details>>,
     placer: Placer<'a>,
 }
 
@@ -51,7 +66,11 @@ impl Run<'_> {
         let language = context.language.as_deref().unwrap_or_default();
         let fill =
             |value: &str| fill(value, &context.button_id, &context.deployment_id, name, language);
-        let constants = self.mapping.constants.iter().enumerate().filter_map(|(i, constant)| {
+        let here = |button: &Option<String>| {
+            button.as_deref().is_none_or(|button| keys::same_id(button, &context.button_id))
+        };
+        let constants = self.mapping.constants.iter().enumerate();
+        let constants = constants.filter(|(_, c)| here(&c.button)).filter_map(|(i, constant)| {
             let text = values::clean(&fill(&constant.value));
             let path = format!("mapping.constant[{i}]");
             let field = field(format!("constant {}", constant.to), path, Ground::Constant);
@@ -71,7 +90,7 @@ impl Run<'_> {
 
     /// Decides a detail's key and value; `None` when it is left out.
     fn detail(&mut self, order: usize, detail: &Detail) -> Option<Candidate> {
-        let matched = matching(self.mapping, detail);
+        let matched = matching(self.mapping, detail, &self.context.button_id);
         let rule = matched.map(|i| &self.mapping.rules[i]);
         let mut field = field(source(detail), detail.path.clone(), Ground::None);
         field.targets = detail.targets.iter().map(ToString::to_string).collect();
@@ -153,6 +172,9 @@ impl Run<'_> {
                 }
             }
         }
+        if let (Some(given), Some(source)) = (&text, rule.and_then(|r| r.template.as_deref())) {
+            text = self.made(&path, source, detail, &given.text, field);
+        }
         if let Some(text) = text {
             self.oddities(&path, &text);
             return Some(text);
@@ -170,6 +192,31 @@ impl Run<'_> {
         let message = format!("{} is {kind}", quoted(&source(detail)));
         self.placer.notes.add(code.at(path, message));
         None
+    }
+
+    /// What a rule's template makes of a value; `None` when it fails or gives nothing.
+    fn made(
+        &mut self,
+        path: &str,
+        source: &str,
+        detail: &Detail,
+        value: &str,
+        field: &mut Field,
+    ) -> Option<Text> {
+        let label = detail.label.as_deref();
+        let details = self.details.as_ref()?;
+        match template::render(source, value, label, details, self.context) {
+            Ok(rendered) => {
+                // What it took from a hidden detail stays hidden.
+                field.display_to_agent &= !rendered.hidden;
+                let text = values::clean(&rendered.text);
+                (!text.text.trim().is_empty()).then_some(text)
+            }
+            Err(reason) => {
+                self.placer.notes.add(PC157.at(path, reason));
+                None
+            }
+        }
     }
 
     fn oddities(&mut self, path: &str, text: &Text) {
@@ -216,7 +263,9 @@ impl Run<'_> {
     fn absent(&mut self, order: usize) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         for (i, rule) in self.mapping.rules.iter().enumerate() {
-            let Some(to) = rule.to.as_ref().filter(|_| !self.placer.rules_used.contains(&i)) else {
+            let unused = !self.placer.rules_used.contains(&i);
+            let wanted = unused && rule.is_for(&self.context.button_id);
+            let Some(to) = rule.to.as_ref().filter(|_| wanted) else {
                 continue;
             };
             let path = format!("mapping.rule[{i}]");
@@ -275,10 +324,10 @@ impl Run<'_> {
     }
 
     fn finish(self, prechat: &Prechat) -> Translation {
-        let Self { mapping, context, mut placer } = self;
+        let Self { mapping, context, mut placer, .. } = self;
         placer.fields.sort_by_key(|f| document_order(prechat, f));
         losses::report(prechat, &placer.fields, &mut placer.notes);
-        let opening_message = opening(mapping, &mut placer);
+        let opening_message = opening::message(mapping, &mut placer);
         let from_context = context.language.as_deref().and_then(super::place::language);
         Translation {
             attributes: placer.attributes,
@@ -299,25 +348,9 @@ fn document_order(prechat: &Prechat, field: &Field) -> (usize, String) {
     (at.unwrap_or(prechat.details.len()), field.path.clone())
 }
 
-fn opening(mapping: &Mapping, placer: &mut Placer<'_>) -> Option<String> {
-    let all = mapping.defaults.opening_message == Opening::Details;
-    placer.visible.sort_by_key(|shown| shown.order);
-    let shown = placer.visible.iter().filter(|shown| all || shown.overflowed);
-    let parts: Vec<String> =
-        shown.map(|shown| format!("{}: {}", shown.source, shown.text)).collect();
-    let mut message = parts.join(if all { "\n" } else { "\n\n" });
-    if message.len() > MAX_OPENING_MESSAGE_BYTES {
-        let fits = |i: &usize| message.is_char_boundary(*i);
-        let end = (0..=MAX_OPENING_MESSAGE_BYTES).rev().find(fits).unwrap_or(0);
-        message.truncate(end);
-        let limit = format!("cut at {MAX_OPENING_MESSAGE_BYTES} bytes");
-        placer.notes.add(PC116.at("openingMessage", limit));
-    }
-    (!message.is_empty()).then_some(message)
-}
-
 /// The rule for a detail: entity and field go before label, label before transcript field (K1).
-fn matching(mapping: &Mapping, detail: &Detail) -> Option<usize> {
+/// Of equally precise rules, the one that names the chat's button goes first.
+fn matching(mapping: &Mapping, detail: &Detail, button_id: &str) -> Option<usize> {
     let matches = |rule: &Rule| match (&rule.entity, &rule.field, &rule.label) {
         (Some(entity), Some(field), _) => detail.targets.iter().any(|t| t.is(entity, field)),
         (_, _, Some(label)) => detail.label.as_ref() == Some(label),
@@ -325,8 +358,10 @@ fn matching(mapping: &Mapping, detail: &Detail) -> Option<usize> {
             detail.transcript_fields.iter().any(|f| f.eq_ignore_ascii_case(name))
         }),
     };
-    let matching = mapping.rules.iter().enumerate().filter(|(_, rule)| matches(rule));
-    matching.min_by_key(|(i, rule)| (rule.precision(), *i)).map(|(i, _)| i)
+    let rules = mapping.rules.iter().enumerate();
+    let matching = rules.filter(|(_, rule)| rule.is_for(button_id) && matches(rule));
+    let order = |i: usize, rule: &Rule| (rule.precision(), rule.button.is_none(), i);
+    matching.min_by_key(|(i, rule)| order(*i, rule)).map(|(i, _)| i)
 }
 
 /// The key, by what it was chosen, its rank, and the key of second choice (K1 to K5).

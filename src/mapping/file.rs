@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::keys;
 use super::limits::{DEFAULT_KEY_LEN, DEFAULT_VALUE_LEN};
 
 /// A tenant's mapping. `Mapping::default()` is the built-in rules alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
+    /// Which chats the file is for.
+    pub matching: Match,
     /// What holds where no rule says otherwise.
     pub defaults: Defaults,
     /// `[[rule]]`, in file order.
@@ -20,6 +23,25 @@ pub struct Mapping {
     pub constants: Vec<Constant>,
     /// `[[accept]]`, in file order.
     pub accept: Vec<Accept>,
+    /// `[[test]]`, in file order.
+    pub tests: Vec<Example>,
+}
+
+impl Mapping {
+    /// Is the file for chats of this button? One without `[match]` is for all.
+    #[must_use]
+    pub fn is_for(&self, button_id: &str) -> bool {
+        let buttons = &self.matching.buttons;
+        buttons.is_empty() || buttons.iter().any(|b| keys::same_id(b, button_id))
+    }
+}
+
+/// `[match]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Match {
+    /// The file is for chats of these legacy buttons; of all when there are none here.
+    pub buttons: Vec<String>,
 }
 
 /// `[defaults]`
@@ -105,6 +127,8 @@ pub enum Opening {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rule {
+    /// Only for chats of this legacy button.
+    pub button: Option<String>,
     /// With `field`: matches details that feed this entity field.
     pub entity: Option<String>,
     /// With `entity`.
@@ -131,6 +155,8 @@ pub struct Rule {
     pub table: BTreeMap<String, String>,
     /// Joins a list by this separator instead of writing JSON text.
     pub join: Option<String>,
+    /// Makes the value: minijinja over `value`, `details`, `button_id` and so on.
+    pub template: Option<String>,
     /// For people.
     pub note: Option<String>,
 }
@@ -161,12 +187,22 @@ impl Rule {
     /// What the rule matches, for people and for finding two rules that match the same.
     #[must_use]
     pub fn selector(&self) -> String {
-        match (&self.entity, &self.field, &self.label, &self.transcript_field) {
+        let what = match (&self.entity, &self.field, &self.label, &self.transcript_field) {
             (Some(entity), Some(field), _, _) => format!("{entity}.{field}"),
             (_, _, Some(label), _) => format!("label `{label}`"),
             (_, _, _, Some(field)) => format!("transcript field {field}"),
             _ => "nothing".to_owned(),
+        };
+        match &self.button {
+            Some(button) => format!("{what} of button {}", keys::id_15(button)),
+            None => what,
         }
+    }
+
+    /// Does the rule look at chats of this button?
+    #[must_use]
+    pub fn is_for(&self, button_id: &str) -> bool {
+        self.button.as_deref().is_none_or(|button| keys::same_id(button, button_id))
     }
 }
 
@@ -179,6 +215,9 @@ pub struct Constant {
     /// The value; `{button_id}`, `{deployment_id}`, `{visitor_name}` and `{language}` are filled
     /// in.
     pub value: String,
+    /// Only for chats of this legacy button.
+    #[serde(default)]
+    pub button: Option<String>,
     /// For people.
     #[serde(default)]
     pub note: Option<String>,
@@ -210,4 +249,30 @@ impl Accept {
         let Some(own) = self.path.as_deref() else { return true };
         path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     }
+}
+
+/// `[[test]]`: a pre-chat document and what must become of it. `mapping test` runs them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// What it shows.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The document, seen from the mapping file's folder.
+    pub prechat: String,
+    /// The attributes that must come out.
+    #[serde(default)]
+    pub expected: Option<BTreeMap<String, String>>,
+    /// Or the file that holds them.
+    #[serde(default)]
+    pub expected_file: Option<String>,
+    /// The button, where the document names none.
+    #[serde(default)]
+    pub button: Option<String>,
+    /// The conversation's language that must come out.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// The opening message that must come out.
+    #[serde(default)]
+    pub opening_message: Option<String>,
 }

@@ -131,6 +131,18 @@ pub fn objection(key: &str, max_chars: usize) -> Option<(String, String)> {
         .then(|| (format!("at most {max_chars} characters"), identifier(key, max_chars).key))
 }
 
+/// The 15 characters of an id that count; the last three of 18 are a checksum of their case.
+#[must_use]
+pub fn id_15(id: &str) -> &str {
+    if id.len() == 18 && id.is_ascii() { &id[..15] } else { id }
+}
+
+/// Are these the same Salesforce id, in 15 or 18 characters?
+#[must_use]
+pub fn same_id(a: &str, b: &str) -> bool {
+    !a.is_empty() && id_15(a) == id_15(b)
+}
+
 /// The first eight hex digits of a text's SHA-256.
 #[must_use]
 pub fn short_hash(text: &str) -> String {

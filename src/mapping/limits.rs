@@ -20,6 +20,14 @@ pub const MAX_ATTRIBUTES: usize = 500;
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 /// The longest opening message.
 pub const MAX_OPENING_MESSAGE_BYTES: usize = 128 * 1024;
+/// The longest part of an opening message, in UTF-16 units; Cognigy splits transcripts there too.
+pub const MAX_OPENING_PART_LEN: usize = 3_000;
+/// MIAW takes this many messages a minute in one conversation.
+pub const MESSAGES_PER_MINUTE: usize = 22;
+/// The longest template of a rule.
+pub const MAX_TEMPLATE_BYTES: usize = 4 * 1024;
+/// Instructions one template may execute.
+pub const TEMPLATE_FUEL: u64 = 20_000;
 /// The most findings kept of one document; a last one says that there were more.
 pub const MAX_FINDINGS: usize = 5_000;
 /// The longest label, entity or field name that is quoted in a finding, in characters.

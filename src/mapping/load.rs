@@ -3,23 +3,23 @@
 //! Promised: the format is told by the file's name (`.json`, else TOML); a mapping is returned only
 //! when there is no problem at all. No file is opened here.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::{Defaults, Mapping, PLACEHOLDERS, Rule};
-use super::keys;
+use super::file::Mapping;
 use super::limits::{MAX_MAPPING_BYTES, MAX_PROBLEMS};
 use super::node::{self, Member, Node, Value};
 use super::notes::did_you_mean;
 use super::problem::Problem;
-use crate::report::codes;
 
-const TOP: &[&str] = &["version", "defaults", "rule", "constant", "accept"];
+mod check;
+
+/// The members of a mapping file.
+pub const TOP: &[&str] = &["version", "match", "defaults", "rule", "constant", "accept", "test"];
 /// `$schema` lets editors find the schema of a JSON file; `comment` is JSON's place for a comment.
-const IGNORED: &[&str] = &["$schema", "comment"];
+pub const IGNORED: &[&str] = &["$schema", "comment"];
 
 /// Reads a mapping file's text.
 ///
@@ -99,6 +99,10 @@ impl Loader<'_> {
                     mapping.defaults =
                         self.decode(&member.node, "defaults", &[]).unwrap_or_default();
                 }
+                "match" => {
+                    mapping.matching = self.decode(&member.node, "match", &[]).unwrap_or_default();
+                }
+                "test" => mapping.tests = self.list(member, &["prechat"]),
                 "rule" => mapping.rules = self.list(member, &[]),
                 "constant" => mapping.constants = self.list(member, &["to", "value"]),
                 "accept" => mapping.accept = self.list(member, &["code", "reason", "until"]),
@@ -184,9 +188,11 @@ impl Loader<'_> {
 
     fn refuse(&mut self, member: &Member, path: &str, message: &str) {
         let key = format!("{path}.{}", member.key);
-        if let Some((_, expected)) = message.split_once("expected one of ") {
-            let options: Vec<&str> = expected.split(", ").map(|o| o.trim_matches('`')).collect();
-            let unknown_value = message.starts_with("unknown variant");
+        let unknown_value = message.starts_with("unknown variant");
+        if unknown_value || message.starts_with("unknown field") {
+            // Serde says "expected one of `a`, `b`, `c`", "expected `a` or `b`", "expected `a`".
+            let expected = message.split_once(", expected ").map_or("", |(_, list)| list);
+            let options: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
             let given = if unknown_value {
                 member.node.text().unwrap_or_default()
             } else {
@@ -202,105 +208,6 @@ impl Loader<'_> {
         let (message, expected) = message.split_once(", expected ").unwrap_or((message, ""));
         self.problem(member.node.span.clone(), &key, message, expected, "");
     }
-
-    /// What serde cannot see: rules that say too little, too much, or the same.
-    fn check(&mut self, root: &Node, mapping: &Mapping) {
-        let span = |list: &str, i: usize, key: &str| -> Range<usize> {
-            let item = root.get(list).and_then(|m| match &m.node.value {
-                Value::List(items) => items.get(i),
-                _ => None,
-            });
-            let inner = item.and_then(|n| n.get(key)).map(|m| m.node.span.clone());
-            inner.or_else(|| item.map(|n| n.span.clone())).unwrap_or(0..0)
-        };
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        for (i, rule) in mapping.rules.iter().enumerate() {
-            let path = format!("rule[{i}]");
-            if let Some((message, expected)) = rule_objection(rule) {
-                self.problem(span("rule", i, ""), &path, message, expected, "");
-            }
-            if let Some(first) = seen.insert(rule.selector().to_lowercase(), i) {
-                let message = format!("matches {}, as rule[{first}] does", rule.selector());
-                self.problem(span("rule", i, ""), &path, message, "", "remove one of the two");
-            }
-            if let Some(to) = &rule.to {
-                self.key(span("rule", i, "to"), &format!("{path}.to"), to, mapping);
-            }
-            if rule.max_len == Some(0) {
-                let key = format!("{path}.max_len");
-                self.problem(span("rule", i, "max_len"), &key, "0", "at least 1", "");
-            }
-        }
-        for (i, constant) in mapping.constants.iter().enumerate() {
-            let key = format!("constant[{i}].to");
-            self.key(span("constant", i, "to"), &key, &constant.to, mapping);
-            if let Some(name) = unknown_placeholder(&constant.value) {
-                let expected = list(&PLACEHOLDERS);
-                let hint = hint(&name, &PLACEHOLDERS);
-                let key = format!("constant[{i}].value");
-                let message = format!("unknown placeholder `{name}`");
-                self.problem(span("constant", i, "value"), &key, message, &expected, &hint);
-            }
-        }
-        for (i, accept) in mapping.accept.iter().enumerate() {
-            if codes::find(&accept.code).is_none() {
-                let all = codes::all();
-                let ids: Vec<&str> =
-                    all.iter().flat_map(|c| [c.entry().id, c.entry().slug]).collect();
-                let hint = hint(&accept.code, &ids);
-                let message = format!("unknown code `{}`", accept.code);
-                let key = format!("accept[{i}].code");
-                let expected = "a code such as PC101 or its slug";
-                self.problem(span("accept", i, "code"), &key, message, expected, &hint);
-            }
-        }
-        self.defaults(root, &mapping.defaults);
-    }
-
-    fn defaults(&mut self, root: &Node, defaults: &Defaults) {
-        let at = root.get("defaults").map_or(0..0, |m| m.key_span.clone());
-        if defaults.max_value_len == 0 {
-            self.problem(at.clone(), "defaults.max_value_len", "0", "at least 1", "");
-        }
-        if !(16..=200).contains(&defaults.max_key_len) {
-            self.problem(at, "defaults.max_key_len", "out of range", "16 to 200", "");
-        }
-    }
-
-    fn key(&mut self, span: Range<usize>, path: &str, key: &str, mapping: &Mapping) {
-        if let Some((expected, near)) = keys::objection(key, mapping.defaults.max_key_len) {
-            let message = format!("`{key}` is not a legal attribute key");
-            self.problem(span, path, message, &expected, &format!("did you mean `{near}`?"));
-        }
-    }
-}
-
-fn rule_objection(rule: &Rule) -> Option<(&'static str, &'static str)> {
-    let selectors = [rule.entity.is_some(), rule.label.is_some(), rule.transcript_field.is_some()];
-    if rule.entity.is_some() != rule.field.is_some() {
-        return Some(("entity and field go together", "both of them"));
-    }
-    match selectors.iter().filter(|given| **given).count() {
-        0 => return Some(("matches nothing", "entity and field, label, or transcript_field")),
-        1 => {}
-        _ => return Some(("matches in several ways", "one of the three; make two rules")),
-    }
-    match (&rule.to, rule.drop, &rule.reason) {
-        (None, false, _) => Some(("does nothing", "to or drop = true")),
-        (Some(_), true, _) => Some(("both to and drop", "one of the two")),
-        (None, true, None) => Some(("drops without a reason", "reason = \"…\"")),
-        _ => None,
-    }
-}
-
-/// The first `{name}` that is not a placeholder.
-fn unknown_placeholder(value: &str) -> Option<String> {
-    value.match_indices('{').find_map(|(at, _)| {
-        let end = value[at..].find('}')? + at + 1;
-        let name = &value[at..end];
-        let word = name[1..name.len() - 1].chars().all(|c| c.is_alphanumeric() || c == '_');
-        (word && !PLACEHOLDERS.contains(&name)).then(|| name.to_owned())
-    })
 }
 
 /// Which of the members serde complained about.

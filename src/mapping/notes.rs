@@ -40,7 +40,7 @@ pub(super) fn quoted(name: &str) -> String {
 }
 
 /// The candidate nearest to `word`, if it is near enough to be what was meant.
-pub(super) fn did_you_mean<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
+pub(crate) fn did_you_mean<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let folded = word.to_lowercase();
     // Of equally near ones, the one that begins alike is meant.
     let begins = |c: &str| folded.chars().next() != c.chars().next();

@@ -38,6 +38,8 @@ pub(super) struct Visible {
     pub(super) order: usize,
     pub(super) source: String,
     pub(super) text: String,
+    /// The text is a transcript's turns.
+    pub(super) turns: bool,
     pub(super) overflowed: bool,
 }
 
@@ -208,7 +210,9 @@ impl<'m> Placer<'m> {
         if field.display_to_agent {
             let overflowed = over && keeps_full;
             let source = field.source.clone();
-            self.visible.push(Visible { order, source, text: text.text, overflowed });
+            let turns = text.turns.is_some();
+            let text = text.turns.unwrap_or(text.text);
+            self.visible.push(Visible { order, source, text, turns, overflowed });
         }
         self.fields.push(field);
     }

@@ -32,6 +32,19 @@ impl Context {
             language: init.language.clone(),
         }
     }
+
+    /// The same, with these ids where it has none.
+    #[must_use]
+    pub fn or_ids(mut self, button_id: &str, deployment_id: &str) -> Self {
+        for (own, other) in
+            [(&mut self.button_id, button_id), (&mut self.deployment_id, deployment_id)]
+        {
+            if own.is_empty() {
+                other.clone_into(own);
+            }
+        }
+        self
+    }
 }
 
 impl fmt::Debug for Context {
@@ -57,6 +70,15 @@ pub struct Translation {
     pub fields: Vec<Field>,
     /// Indexes of the mapping rules that matched a detail.
     pub rules_used: BTreeSet<usize>,
+}
+
+impl Translation {
+    /// The opening message in parts of at most `limits::MAX_OPENING_PART_LEN`, cut between turns
+    /// and lines.
+    #[must_use]
+    pub fn opening_parts(&self) -> Vec<String> {
+        self.opening_message.as_deref().map(super::opening::parts).unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for Translation {

@@ -5,6 +5,7 @@ use unicode_normalization::char::is_combining_mark;
 use super::limits::MAX_VALUE_BYTES;
 use super::node::{Node, Value};
 use super::prechat::Target;
+use super::transcript;
 
 /// A value as text and what was done to it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Text {
     pub text: String,
     /// It is JSON text of a list or an object.
     pub json: bool,
+    /// The value is a transcript; its turns, for people to read.
+    pub turns: Option<String>,
     /// How many control characters were removed.
     pub removed: usize,
     /// It was longer than any value may be and was cut.
@@ -39,7 +42,8 @@ pub fn text(node: &Node, join: Option<&str>) -> Option<Text> {
         _ => (node.to_json(), false),
     };
     let cleaned = clean(&raw);
-    (!cleaned.text.trim().is_empty()).then_some(Text { json, ..cleaned })
+    let turns = transcript::turns(node).map(|turns| clean(&turns).text);
+    (!cleaned.text.trim().is_empty()).then_some(Text { json, turns, ..cleaned })
 }
 
 /// Line ends become LF, other control characters except tab are removed, the size is capped.
@@ -54,7 +58,7 @@ pub fn clean(raw: &str) -> Text {
         let end = (0..=MAX_VALUE_BYTES).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
         text.truncate(end);
     }
-    Text { text, json: false, removed, capped }
+    Text { text, json: false, turns: None, removed, capped }
 }
 
 /// Length as Salesforce may count it at worst: UTF-16 units (V3).

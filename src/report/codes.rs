@@ -4,6 +4,7 @@
 //! Promised: ids and slugs are unique and stable; a code that is retired is never given away again.
 
 use super::finding::Code;
+use crate::mapping::did_you_mean;
 
 pub mod platform;
 pub mod prechat;
@@ -45,4 +46,12 @@ pub fn all() -> Vec<Code> {
 #[must_use]
 pub fn find(name: &str) -> Option<Code> {
     all().into_iter().find(|code| code.is_named(name))
+}
+
+/// The id or slug that was probably meant.
+#[must_use]
+pub fn near(name: &str) -> Option<&'static str> {
+    let all = all();
+    let ids: Vec<&str> = all.iter().flat_map(|c| [c.entry().id, c.entry().slug]).collect();
+    did_you_mean(&name.trim().to_lowercase(), &ids)
 }

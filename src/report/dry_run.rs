@@ -14,7 +14,7 @@ use super::codes::values::{PC160, PC161, PC162, PC163};
 use super::finding::{Finding, Severity};
 use crate::mapping::file::Accept;
 use crate::mapping::keys::hex;
-use crate::mapping::translation::{Context, Field, Translation};
+use crate::mapping::translation::{Field, Translation};
 use crate::mapping::{self, Mapping, values};
 use crate::time::Wall;
 
@@ -301,7 +301,8 @@ fn tenant(
     let mut rules_used = BTreeSet::new();
     for document in &inputs.documents {
         let name = || Some(document.name.clone());
-        match mapping::read(&document.text) {
+        let (button, deployment) = (&tenant.button_id, &tenant.deployment_id);
+        match mapping::translate(&tenant.mapping, &document.text, button, deployment) {
             Err(error) => {
                 let message = if redactor.show_values && !error.caret.is_empty() {
                     format!("{error}\n{}", error.caret)
@@ -310,9 +311,7 @@ fn tenant(
                 };
                 found.push((name(), PC001.at("$", message)));
             }
-            Ok(prechat) => {
-                let context = context(tenant, &prechat);
-                let translation = mapping::apply(&tenant.mapping, &prechat, &context);
+            Ok(translation) => {
                 rules_used.extend(&translation.rules_used);
                 found.extend(translation.findings.iter().map(|f| (name(), f.clone())));
                 samples.push(sample(document, translation, redactor));
@@ -327,17 +326,6 @@ fn tenant(
         routing: tenant.routing.clone(),
         samples,
     }
-}
-
-fn context(tenant: &Tenant, prechat: &mapping::Prechat) -> Context {
-    let mut context = Context::of(&prechat.init);
-    if context.button_id.is_empty() {
-        context.button_id.clone_from(&tenant.button_id);
-    }
-    if context.deployment_id.is_empty() {
-        context.deployment_id.clone_from(&tenant.deployment_id);
-    }
-    context
 }
 
 fn sample(document: &Document, translation: Translation, redactor: &Redactor) -> Sample {

@@ -6,9 +6,16 @@ use liveagent_bridge::mapping::{self, Context, Mapping, Translation, limits};
 use liveagent_bridge::report::finding::Severity;
 use serde_json::json;
 
+mod cases;
+mod channel;
 mod files;
+mod live;
+mod opening;
 mod properties;
 mod rules;
+mod schema;
+mod templates;
+mod verbs;
 
 fn translate_with(mapping: &Mapping, text: &str) -> Translation {
     let prechat = mapping::read(text).expect("readable");

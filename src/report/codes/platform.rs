@@ -23,6 +23,9 @@ CH205 "standard-parameter" Note "A standard parameter is needed on the channel"
 CH206 "mapped-parameter" Note "A mapped key needs a channel parameter"
     "The mapping file names the key; the channel must declare it in the same spelling."
     "Add the custom parameter and map it to the flow variable, if not done already.";
+CH207 "parameter-not-text" Warning "A channel parameter has another type than text"
+    "Attributes are always sent as text; whether it is taken as a number or a date is up to the flow."
+    "Make the parameter a String and convert in the flow.";
 CH210 "fallback-queue" Error "The fallback queue is missing or empty"
     "A chat the flow cannot place is never answered."
     "Set a fallback queue with members.";

@@ -55,6 +55,12 @@ PC155 "default-used" Note "A rule's default was used"
 PC156 "language-set" Note "A rule sets the conversation's language"
     "The value is consumed by MIAW and reaches no flow."
     "Nothing.";
+PC157 "template-failed" Error "A rule's template gave no value"
+    "It read something that is not there, or passed a limit; the rule's default is sent, or nothing."
+    "Guard the template with {% if details['…'] is defined %}, use the filter default, or give the rule a default.";
+PC158 "mapping-for-other-buttons" Warning "The mapping file is not for this chat's button"
+    "[match] buttons does not name the button, so the built-in rules alone hold, drops and constants included."
+    "Add the button to [match] buttons, or remove [match].";
 PC160 "rule-never-used" Warning "A mapping rule matched no detail"
     "No sample of this run has the field the rule names."
     "Check the rule's spelling, or add a sample that has the field.";

@@ -65,7 +65,7 @@ fn the_example_sets_the_language_and_leaves_the_secret_out() {
         lines(&translation, &["PC150", "PC153", "PC155", "PC156"]),
         [
             "N PC150 prechatDetails[5]",
-            "W PC153 prechatDetails[6]",
+            "W PC153 prechatDetails[7]",
             "N PC155 mapping.rule[1]",
             "N PC156 prechatDetails[4]",
         ]
@@ -180,6 +180,23 @@ fn what_serde_cannot_see_is_checked_too() {
             "unknown code",
         ),
         ("[[accept]]\ncode='PC101'\nreason='x'\nuntil='soon'", "accept[0].until", ""),
+        ("[match]\nbuttons=['572000000000001']", "match.buttons[0]", "no button"),
+        ("[[rule]]\nbutton='x'\nlabel='a'\nto='c'", "rule[0].button", "no button"),
+        ("[[constant]]\nto='a'\nvalue='b'\nbutton='x'", "constant[0].button", "no button"),
+        ("[[rule]]\nlabel='a'\ndrop=true\nreason='r'\nrequired=true", "rule[0]", "drops what"),
+        ("[[test]]\nprechat='a.json'", "test[0]", "neither of expected and expected_file"),
+        ("[[rule]]\nlabel='a'\nto='b'\ntemplate='{{ value'", "rule[0].template", "template: "),
+        ("[[rule]]\nlabel='a'\nto='b'\ntemplate='{{ vlaue }}'", "rule[0].template", "`vlaue`"),
+        (
+            "[[rule]]\nlabel='a'\nto='b'\ntemplate='{{ value | uper }}'",
+            "rule[0].template",
+            "unknown filter `uper`",
+        ),
+        (
+            "[[rule]]\nlabel='a'\nto='b'\ntemplate='{% for x in value %}{% endfor %}'",
+            "rule[0].template",
+            "`{% for %}` is not allowed",
+        ),
         ("[[rule]\n", "", ""),
     ];
     for (rules, key, message) in rows {
@@ -192,4 +209,61 @@ fn what_serde_cannot_see_is_checked_too() {
         load("m.json", "{\n \"version\": 1,\n \"rule\": [{\"label\": 3, \"to\": \"a\"}]\n}");
     let broken = broken.expect_err("a number for a label");
     assert_eq!((broken[0].line, broken[0].key.as_str()), (3, "rule[0].label"));
+}
+
+#[test]
+fn what_was_probably_meant_is_said_beside_the_caret() {
+    let text = "version = 1\n[[rule]]\nlabel='a'\nto='b'\ntemplate='{{ details.x | uper }}'\n\
+        [[accept]]\ncode='record-lookup-lots'\nreason='r'\nuntil='2026-01-01'\n";
+    let shown: Vec<String> = problems(text).iter().map(ToString::to_string).collect();
+    assert!(shown[0].starts_with("m.toml:5:"), "{}", shown[0]);
+    assert!(shown[0].contains("did you mean `upper`?"), "{}", shown[0]);
+    assert!(shown[0].contains("template='{{ details.x | uper }}'\n"), "{}", shown[0]);
+    assert!(shown[0].trim_end().ends_with('^'), "{}", shown[0]);
+    assert!(shown[1].contains("did you mean `record-lookup-lost`?"), "{}", shown[1]);
+    let two =
+        problems("version = 1\n[defaults]\nchannel_names = 'strickt'\n[match]\nbutton = []\n");
+    let hints: Vec<&str> = two.iter().map(|p| p.hint.as_str()).collect();
+    assert_eq!(hints, ["did you mean `strict`?", "did you mean `buttons`?"]);
+}
+
+#[test]
+fn rules_and_constants_can_be_for_one_button_and_so_can_a_file() {
+    let file = "[match]\nbuttons=['573000000000001','573000000000002AAA']\n\
+        [[rule]]\nlabel='a'\nto='general'\n\
+        [[rule]]\nlabel='a'\nto='special'\nbutton='573000000000002'\n\
+        [[constant]]\nto='team'\nvalue='night'\nbutton='573000000000002'";
+    let with = |button: &str| {
+        let text = json!({"buttonId":button,"prechatDetails":[{"label":"a","value":"1"}]});
+        translate_with(&mapping(file), &text.to_string())
+    };
+    assert_eq!(attributes(&with("573000000000001AAB")), r#"{"general":"1"}"#);
+    for id in ["573000000000002", "573000000000002AAA"] {
+        assert_eq!(attributes(&with(id)), r#"{"special":"1","team":"night"}"#);
+    }
+    let other = with("573000000000003");
+    assert_eq!(attributes(&other), r#"{"a":"1"}"#, "the built-in rules");
+    assert_eq!(lines(&other, &["PC158"]), ["W PC158 mapping.match.buttons"]);
+}
+
+#[test]
+fn a_copilot_url_is_held_against_its_parameter() {
+    let cognigy = load("c.toml", include_str!("../../../mappings/cognigy.toml")).expect("sound");
+    let url = |ids: &str| {
+        let value = format!(
+            "https://copilot.example.com/?userId={{{{{ids}}}}}&sessionId={{{{input.sessionId}}}}\
+             &URLToken={{{{input.URLToken}}}}"
+        );
+        let field = json!(["Copilot__c"]);
+        let details = json!({"prechatDetails":[
+            {"label":"Copilot","value":value,"transcriptFields":field}]});
+        translate_with(&cognigy, &details.to_string())
+    };
+    let usual = url("input.userId");
+    assert_eq!(lines(&usual, &["CP101", "CP102"]).len(), 2);
+    assert_eq!(lines(&usual, &["CP102"]), ["N CP102 prechatDetails[0].transcriptFields[0]"]);
+    let long = url("input.userId}}{{input.tenant}}{{input.more");
+    assert_eq!(lines(&long, &["CP102"]), ["W CP102 prechatDetails[0].transcriptFields[0]"]);
+    let flow = usual.fields[0].flow_variable.as_deref();
+    assert_eq!((usual.fields[0].key.as_deref(), flow), (Some("Copilot_URL"), Some("copilotUrl")));
 }

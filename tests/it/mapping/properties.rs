@@ -1,5 +1,6 @@
 //! Whatever comes in, what goes out is bounded, legal and repeatable.
 
+use liveagent_bridge::mapping::suggest::{Sample, suggest};
 use liveagent_bridge::mapping::{self, Context, Mapping, keys, limits, values};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 40, 6, |inner| {
         let member = prop_oneof![
             Just("label".to_owned()),
+            Just("text".to_owned()),
+            Just("role".to_owned()),
             Just("value".to_owned()),
             Just("entityMaps".to_owned()),
             Just("entityName".to_owned()),
@@ -30,11 +33,34 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A file with every kind of rule, for labels that the strategies make.
+const RULES: &str = "version = 1\n[defaults]\nopening_message = 'details'\n\
+    [[rule]]\nlabel = 'a'\nto = 'joined'\njoin = ';'\nrequired = true\nmax_len = 20\n\
+    [[rule]]\nlabel = 'value'\nto = 'made'\ntemplate = \
+    \"{{ value | upper | replace('A', 'BB') }}{% if details['a'] is defined %}{{ details['a'] }}\
+    {% endif %}\"\ndefault = 'd'\n\
+    [[rule]]\nentity = 'a'\nfield = 'label'\nto = 'tabled'\ntable = { 'true' = 'yes' }\n";
+
 fn holds(text: &str) -> Result<(), TestCaseError> {
+    let rules = mapping::load::load("m.toml", RULES).expect("sound");
+    for mapping in [Mapping::default(), rules] {
+        holds_with(&mapping, text)?;
+    }
+    Ok(())
+}
+
+fn holds_with(mapping: &Mapping, text: &str) -> Result<(), TestCaseError> {
     let Ok(prechat) = mapping::read(text) else { return Ok(()) };
     let context = Context::of(&prechat.init);
-    let once = mapping::apply(&Mapping::default(), &prechat, &context);
-    let twice = mapping::apply(&Mapping::default(), &prechat, &context);
+    let once = mapping::apply(mapping, &prechat, &context);
+    let twice = mapping::apply(mapping, &prechat, &context);
+    for part in once.opening_parts() {
+        prop_assert!(values::length(&part) <= limits::MAX_OPENING_PART_LEN && !part.is_empty());
+    }
+    let sample = Sample { name: "x.json", prechat: &prechat, translation: &once };
+    let proposal = suggest(&[sample]);
+    let loaded = mapping::load::load("s.toml", &proposal);
+    prop_assert!(loaded.is_ok(), "{:?}\n{}", loaded, proposal);
     prop_assert!(once == twice);
     prop_assert!(once.attributes.len() <= limits::MAX_ATTRIBUTES);
     prop_assert!(once.findings.len() <= limits::MAX_FINDINGS + 1);
@@ -69,6 +95,26 @@ proptest! {
             "label": label, "value": value, "entityMaps": maps, "transcriptFields": fields,
         })).collect();
         holds(&Value::from(details).to_string())?;
+    }
+
+    #[test]
+    fn any_labels_are_translated(details in prop::collection::vec(
+        ("a|value|\\PC{0,50}", any_json(), any::<bool>(), "[a-z_]{0,9}"), 0..8,
+    )) {
+        let details: Vec<Value> = details.into_iter().map(|(label, value, shown, field)| json!({
+            "label": label, "value": value, "displayToAgent": shown,
+            "entityMaps": [{"entityName": field, "fieldName": label}],
+        })).collect();
+        holds(&Value::from(details).to_string())?;
+    }
+
+    #[test]
+    fn any_template_is_refused_or_bounded(template in "(\\{\\{|\\}\\}|\\{%|%\\}|value|details|\
+        \\['a'\\]|\\||upper|if|endif| |~|\\*|9|'|\\(|\\)|\\PC){0,20}") {
+        let file = json!({"version": 1, "rule": [{"label": "a", "to": "a", "template": template}]});
+        if let Ok(mapping) = mapping::load::load("m.json", &file.to_string()) {
+            holds_with(&mapping, r#"[{"label":"a","value":"some text"}]"#)?;
+        }
     }
 
     #[test]
