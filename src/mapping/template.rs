@@ -206,19 +206,19 @@ pub fn objection(source: &str) -> Option<(String, String, String)> {
             let line = error.line().filter(|_| source.contains('\n'));
             let at =
                 line.map_or_else(String::new, |line| format!(" (line {line} of the template)"));
-            return Some((format!("template: {detail}{at}"), String::new(), String::new()));
+            return Some((format!("{detail}{at}"), String::new(), String::new()));
         }
     };
     let mut used: Vec<String> = template.undeclared_variables(false).into_iter().collect();
     used.sort();
     if let Some(unknown) = used.iter().find(|name| !VARIABLES.contains(&name.as_str())) {
         let hint = did_you_mean(unknown, VARIABLES).map(|n| format!("did you mean `{n}`?"));
-        let message = format!("template: unknown variable `{unknown}`");
+        let message = format!("unknown variable `{unknown}`");
         return Some((message, one_of(VARIABLES), hint.unwrap_or_default()));
     }
     let unknown = filters(source).find(|name| !FILTERS.contains(name))?;
     let hint = did_you_mean(unknown, FILTERS).map(|n| format!("did you mean `{n}`?"));
-    let message = format!("template: unknown filter `{unknown}`");
+    let message = format!("unknown filter `{unknown}`");
     Some((message, one_of(FILTERS), hint.unwrap_or_default()))
 }
 

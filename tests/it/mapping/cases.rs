@@ -19,7 +19,7 @@ macro_rules! contact {
 
 const ODD: &[Case] = &[
     ("an empty file", "", "{}", "PC002"),
-    ("details {} for []", r#"{"prechatDetails":{}}"#, "{}", "PC016"),
+    ("details {} for []", r#"{"prechatDetails":{}}"#, "{}", "PC002"),
     (
         "an entity without entityFieldsMaps",
         r#"[[{"entityName":"Contact"}],[{"label":"e","value":"x"}]]"#,

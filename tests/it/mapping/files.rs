@@ -185,7 +185,7 @@ fn what_serde_cannot_see_is_checked_too() {
         ("[[constant]]\nto='a'\nvalue='b'\nbutton='x'", "constant[0].button", "no button"),
         ("[[rule]]\nlabel='a'\ndrop=true\nreason='r'\nrequired=true", "rule[0]", "drops what"),
         ("[[test]]\nprechat='a.json'", "test[0]", "neither of expected and expected_file"),
-        ("[[rule]]\nlabel='a'\nto='b'\ntemplate='{{ value'", "rule[0].template", "template: "),
+        ("[[rule]]\nlabel='a'\nto='b'\ntemplate='{{ value'", "rule[0].template", "unexpected end"),
         ("[[rule]]\nlabel='a'\nto='b'\ntemplate='{{ vlaue }}'", "rule[0].template", "`vlaue`"),
         (
             "[[rule]]\nlabel='a'\nto='b'\ntemplate='{{ value | uper }}'",
