@@ -72,10 +72,10 @@ impl World {
 
     /// The lost messages that no notice accounts for.
     ///
-    /// A notice accounts for one message upstream that was attempted long enough before (the attempt
-    /// may have died in a crash before it was seen: then since it was posted), or, with
-    /// the last word behind it, for what still waited then; so does the news that the request
-    /// failed. What still waited cannot be older than what arrived.
+    /// A notice accounts for one message upstream that was attempted long enough before (the
+    /// attempt may have died in a crash before it was seen: then since it was posted), or, with the
+    /// last word behind it, for what still waited then; so does the news that the request failed.
+    /// What still waited cannot be older than what arrived.
     fn untold(&self, missing: &[u64], newest: Option<u64>) -> Vec<u64> {
         let ledger = &self.ledger;
         let hopeless = ledger.ended_with_notice() || self.failed();
