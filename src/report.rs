@@ -3,6 +3,7 @@
 //! Promised: pure and deterministic; every code has a slug, a meaning and advice; nothing here
 //! quotes a visitor's value unless the caller asks for values.
 
+pub mod captured;
 pub mod codes;
 pub mod finding;
 

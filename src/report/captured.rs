@@ -1,0 +1,149 @@
+//! Captured traffic: one redacted `ChasitorInit` per line of a file (NDJSON).
+//!
+//! Promised: what `capture` writes is what `dry-run --captured` reads; no line holds a value, only
+//! lengths, types and the names that legacy's pre-chat gives to fields. Unknown members are ignored,
+//! so that an older bridge reads a newer file. Not promised: that labels hold no personal data when
+//! the sender builds labels from values (`PC038` reports that).
+//!
+//! One line, broken here for reading:
+//!
+//! ```json
+//! {"at":"2026-01-20T09:30:00Z","tenant":"acme","buttonId":"573000000000001",
+//!  "durationSeconds":412,"messages":9,
+//!  "details":[{"label":"Last Name","lengthUtf16":9,"type":"text","entity":"Contact",
+//!              "field":"LastName","transcriptFields":["LastName__c"]}]}
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Wall;
+
+/// The longest line that is read, in bytes.
+pub const LONGEST_LINE: usize = 1024 * 1024;
+
+/// One redacted `ChasitorInit`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapturedInit {
+    /// When the chat began, RFC 3339.
+    pub at: String,
+    /// The tenant's id.
+    pub tenant: String,
+    /// The button the client named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub button_id: Option<String>,
+    /// From the init to the end of the chat; absent when the end was not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<u64>,
+    /// The pre-chat details, in the order of the document.
+    #[serde(default)]
+    pub details: Vec<CapturedDetail>,
+    /// How many messages the visitor sent, where it was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
+}
+
+/// One pre-chat detail without its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapturedDetail {
+    /// The label, which is a name and not a value.
+    #[serde(default)]
+    pub label: String,
+    /// The value's length in UTF-16 units, as it would be sent: numbers by their digits, lists and
+    /// objects by their compact JSON; 0 for null, missing and empty ones.
+    #[serde(default)]
+    pub length_utf16: usize,
+    /// The entity of the first entity map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
+    /// The field of the first entity map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The transcript fields.
+    #[serde(default)]
+    pub transcript_fields: Vec<String>,
+    /// The JSON type of the value.
+    #[serde(default, rename = "type")]
+    pub kind: ValueKind,
+}
+
+/// The JSON type of a detail's value.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueKind {
+    /// A string.
+    #[default]
+    Text,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// `null`, or no value at all.
+    Null,
+    /// An array.
+    List,
+    /// An object.
+    Object,
+}
+
+impl CapturedInit {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// Says what was wrong and in which column; quotes nothing of the line.
+    pub fn read(line: &str) -> Result<Self, String> {
+        if line.len() > LONGEST_LINE {
+            return Err(format!("the line is longer than {LONGEST_LINE} bytes"));
+        }
+        let init: Self = serde_json::from_str(line).map_err(|error| {
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "not a captured chat",
+                _ => "not JSON",
+            };
+            format!("{what}, column {}; expected what `capture` writes", error.column())
+        })?;
+        match Wall::parse(&init.at) {
+            Ok(_) => Ok(init),
+            Err(_) => Err("`at` is not an instant such as 2026-02-14T00:00:00Z".to_owned()),
+        }
+    }
+
+    /// The line, without a line feed.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        // Only maps with non-text keys could fail, and there are none.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// When the chat began; the epoch for an instant that `read` would have refused.
+    #[must_use]
+    pub fn instant(&self) -> Wall {
+        Wall::parse(&self.at).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_survives_and_broken_ones_quote_nothing() {
+        let line = concat!(
+            r#"{"at":"2026-01-20T09:30:00Z","tenant":"acme","buttonId":"573000000000001","#,
+            r#""durationSeconds":412,"details":[{"label":"Last Name","lengthUtf16":9,"#,
+            r#""entity":"Contact","field":"LastName","transcriptFields":["LastName__c"],"#,
+            r#""type":"text"}],"messages":9}"#,
+        );
+        let init = CapturedInit::read(line).expect("a sound line");
+        assert_eq!(init.to_line(), line);
+        let bare = CapturedInit::read(r#"{"at":"2026-01-20T09:30:00Z","tenant":"a","x":1}"#);
+        assert_eq!(bare.map(|i| (i.details.len(), i.duration_seconds)), Ok((0, None)));
+        for broken in ["{\"at\":\"Mia\"", "{\"at\":\"Mia\",\"tenant\":\"a\"}", "[\"Mia\"]"] {
+            let error = CapturedInit::read(broken).expect_err("refused");
+            assert!(!error.contains("Mia"), "{error}");
+        }
+    }
+}
