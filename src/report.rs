@@ -6,8 +6,20 @@
 pub mod captured;
 pub mod codes;
 pub mod finding;
+pub mod metadata;
+pub mod sources;
+pub mod traffic;
 
+pub mod agent_view;
+pub mod channel;
+pub mod forecast;
+pub mod platform;
+
+mod accept;
 pub mod dry_run;
 mod groups;
 pub mod html;
 pub mod markdown;
+pub mod outlook;
+mod redact;
+pub mod schema;

@@ -11,11 +11,16 @@ use anyhow::Context as _;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 
-use crate::report::dry_run::{self, Document, Inputs, Report, RoutingRow};
+use crate::report::codes;
+use crate::report::dry_run::{self, Document, Evidence, Inputs, Report, RoutingRow};
+use crate::report::finding::{Finding, Severity};
+use crate::report::sources::{Setup, Sources};
 use crate::report::{html, markdown};
 use crate::router::calendar;
 use crate::router::decide::{Draw, PastRemoval};
 use crate::time::Wall;
+
+mod capture;
 
 const COULD_NOT_RUN: u8 = 3;
 
@@ -27,8 +32,15 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// A pre-chat document: a whole ChasitorInit body, or prechatEntities and prechatDetails
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", required_unless_present = "captured", num_args = 1..)]
     prechat: Vec<PathBuf>,
+    /// Channel metadata: MessagingChannel, LiveChatButton, LiveChatDeployment or
+    /// EmbeddedServiceConfig XML, or a JSON list of channel parameters
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    metadata: Vec<PathBuf>,
+    /// Captured chats, one per line, as `capture` writes them
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    captured: Vec<PathBuf>,
     /// The instant the report speaks for, e.g. 2026-02-01T00:00:00Z; now unless given
     #[arg(long, value_name = "INSTANT", value_parser = Wall::parse)]
     as_of: Option<Wall>,
@@ -71,13 +83,20 @@ fn execute(args: &Args) -> anyhow::Result<Report> {
         eprintln!("{note}");
     }
     let as_of = args.as_of.unwrap_or_else(|| Clock::system().now().wall);
-    let inputs = Inputs {
+    let mut inputs = Inputs {
         as_of,
         show_values: args.show_values,
         tenants: tenants(&loaded.config, args.tenant.as_deref(), as_of)?,
         documents: args.prechat.iter().map(|path| document(path)).collect::<Result<_, _>>()?,
     };
-    let report = dry_run::build(&inputs);
+    for note in &loaded.notes {
+        if let Some((id, finding)) = noted(&loaded.config, note) {
+            let tenant = inputs.tenants.iter_mut().find(|tenant| tenant.id == id);
+            tenant.into_iter().for_each(|tenant| tenant.findings.push(finding.clone()));
+        }
+    }
+    let sources = sources(args, &loaded.config, &inputs)?;
+    let report = dry_run::build_with(&inputs, &sources);
     let text = match (args.json, args.html) {
         (true, _) => report.to_json(),
         (_, true) => html::render(&report),
@@ -85,6 +104,57 @@ fn execute(args: &Args) -> anyhow::Result<Report> {
     };
     write(args.out.as_deref(), &text)?;
     Ok(report)
+}
+
+/// A coded note of the configuration as a finding of its tenant.
+fn noted(config: &Config, note: &config::Note) -> Option<(String, Finding)> {
+    let code = codes::find(note.code?)?;
+    let index = note.key.strip_prefix("tenant[")?.split(']').next()?.parse::<usize>().ok()?;
+    let finding = code.at(note.key.clone(), note.message.clone());
+    // What was refused would be a problem; a note was put right by itself.
+    let finding = finding.with_severity(Severity::Note);
+    let todo = note.help.clone();
+    let finding = todo.into_iter().fold(finding, |finding, todo| finding.with_todo(todo));
+    Some((config.tenants.get(index)?.id.clone(), finding))
+}
+
+/// Reads everything beside mapping and documents.
+fn sources(args: &Args, config: &Config, inputs: &Inputs) -> anyhow::Result<Sources> {
+    let mut sources = Sources::default();
+    let ids: Vec<&str> = inputs.tenants.iter().map(|t| t.id.as_str()).collect();
+    let chosen = || config.tenants.iter().filter(|t| ids.contains(&t.id.as_str()));
+    sources.evidence.push(evidence(&args.config, "configuration")?);
+    for file in chosen().filter_map(|tenant| tenant.mapping.as_ref()) {
+        let item = evidence(&file.path, "mapping")?;
+        if !sources.evidence.contains(&item) {
+            sources.evidence.push(item);
+        }
+    }
+    for path in &args.metadata {
+        let Document { name, text } = document(path)?;
+        sources.metadata.add(&name, &text).map_err(anyhow::Error::msg)?;
+        sources.evidence.push(Evidence::of(&name, "metadata", text.as_bytes()));
+    }
+    sources.setups = chosen().map(|tenant| (tenant.id.clone(), setup(tenant))).collect();
+    for path in &args.captured {
+        let item = capture::read(path, &ids, &mut sources)?;
+        sources.evidence.push(item);
+    }
+    Ok(sources)
+}
+
+fn evidence(path: &Path, kind: &'static str) -> anyhow::Result<Evidence> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Evidence::of(&path.display().to_string(), kind, &bytes))
+}
+
+fn setup(tenant: &config::Tenant) -> Setup {
+    Setup {
+        plan: tenant.plan.clone(),
+        organization_id: tenant.miaw.organization_id.clone(),
+        deployment: tenant.miaw.embedded_service_developer_name.clone(),
+        token_grace_s: tenant.behaviour.token_grace.as_secs(),
+    }
 }
 
 fn document(path: &Path) -> anyhow::Result<Document> {

@@ -1,9 +1,9 @@
 //! Captured traffic: one redacted `ChasitorInit` per line of a file (NDJSON).
 //!
 //! Promised: what `capture` writes is what `dry-run --captured` reads; no line holds a value, only
-//! lengths, types and the names that legacy's pre-chat gives to fields. Unknown members are ignored,
-//! so that an older bridge reads a newer file. Not promised: that labels hold no personal data when
-//! the sender builds labels from values (`PC038` reports that).
+//! lengths, types and the names that legacy's pre-chat gives to fields. Unknown members are
+//! ignored, so that an older bridge reads a newer file. Not promised: that labels hold
+//! no personal data when the sender builds labels from values (`PC038` reports that).
 //!
 //! One line, broken here for reading:
 //!

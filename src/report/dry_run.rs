@@ -9,13 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::digest::{Context as Hasher, SHA256, digest};
 use serde::Serialize;
 
+use super::accept::{accept, next_steps};
 use super::codes::prechat::PC001;
-use super::codes::values::{PC160, PC161, PC162, PC163};
+use super::codes::values::{PC160, PC161};
 use super::finding::{Finding, Severity};
-use crate::mapping::file::Accept;
+use super::forecast::{self, Rate};
+use super::outlook::{self, Outlook};
+use super::platform::{self, SettingLine};
+use super::redact::Redactor;
+use super::sources::Sources;
 use crate::mapping::keys::hex;
 use crate::mapping::translation::{Field, Translation};
-use crate::mapping::{self, Mapping, values};
+use crate::mapping::{self, Mapping};
 use crate::time::Wall;
 
 /// Everything a dry run looks at, as plain data.
@@ -97,8 +102,14 @@ pub struct Report {
     pub findings: Vec<Reported>,
     /// Per tenant: routing and samples.
     pub tenants: Vec<TenantReport>,
+    /// Captured peaks against the limits of each org.
+    pub rates: Vec<Rate>,
+    /// Settings of legacy buttons and deployments.
+    pub legacy_settings: Vec<SettingLine>,
     /// What was looked at, by hash.
     pub evidence: Vec<Evidence>,
+    /// Of all evidence together: another configuration, mapping or document gives another one.
+    pub evidence_hash: String,
     /// What the report covers.
     pub covers: Vec<&'static str>,
     /// What it does not.
@@ -185,6 +196,9 @@ pub struct TenantReport {
     pub routing: Vec<RoutingRow>,
     /// One per readable document.
     pub samples: Vec<Sample>,
+    /// What further sources tell.
+    #[serde(flatten)]
+    pub outlook: Outlook,
 }
 
 /// One translated document.
@@ -216,39 +230,63 @@ pub struct Shown {
     pub value: Option<String>,
 }
 
-/// One document by hash.
+/// One file by hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Evidence {
-    /// The document's name.
+    /// The file's name.
     pub name: String,
+    /// What it is: `prechat`, `configuration`, `mapping`, `metadata` or `captured`.
+    pub kind: &'static str,
     /// Its size.
     pub bytes: usize,
     /// SHA-256 of its bytes.
     pub sha256: String,
 }
 
-const COVERS: [&str; 5] = [
+const COVERS: [&str; 8] = [
     "every pre-chat document given, read and translated exactly as a live chat would be",
     "records, links and transcript fields that legacy handled by itself",
     "lengths, keys and collisions under the mapping file",
-    "the router's answer around the removal date",
+    "the router's answer around the removal date, day by day",
+    "channel parameters and legacy buttons, as far as metadata files were given",
+    "lengths, durations and rates, as far as captured chats were given",
+    "what agents saw and will see",
     "accepted losses and whether their dates still hold",
 ];
 const DOES_NOT_COVER: [&str; 5] = [
-    "the org: channel parameters, flow, queues and publication were not looked at",
-    "traffic: documents that clients send and that are not among the samples",
+    "the org itself: flow, queue members and publication; metadata files may be out of date",
+    "traffic: pre-chats that are neither among the documents nor among captured chats",
     "reports, triggers and automation on LiveChatTranscript or MessagingSession",
     "Salesforce's own Chat Transition Readiness Report, which lists deployments; use both",
     "the network: nothing was called",
 ];
 
-/// Builds the report.
+/// Builds the report from mapping and documents alone.
 #[must_use]
 pub fn build(inputs: &Inputs) -> Report {
+    build_with(inputs, &Sources::default())
+}
+
+/// Builds the report.
+#[must_use]
+pub fn build_with(inputs: &Inputs, sources: &Sources) -> Report {
     let redactor = Redactor::new(inputs);
     let mut findings = Vec::new();
-    let tenants: Vec<TenantReport> =
-        inputs.tenants.iter().map(|t| tenant(t, inputs, &redactor, &mut findings)).collect();
+    let (rates, near) = forecast::rates(sources);
+    let (legacy_settings, lost) = legacy(sources);
+    let mut shared = near;
+    // Buttons belong to the org, not to a tenant: the first one carries them.
+    if let Some(first) = inputs.tenants.first() {
+        shared.extend(lost.into_iter().map(|finding| (first.id.clone(), finding)));
+    }
+    let tenants: Vec<TenantReport> = inputs
+        .tenants
+        .iter()
+        .map(|t| {
+            let of_org = shared.iter().filter(|(id, _)| *id == t.id).map(|(_, f)| f.clone());
+            tenant(t, inputs, sources, &redactor, of_org.collect(), &mut findings)
+        })
+        .collect();
     findings.sort_by(|a, b| {
         let key = |r: &Reported| (r.accepted.is_some(), r.finding.severity, r.finding.code);
         key(a).cmp(&key(b))
@@ -269,6 +307,8 @@ pub fn build(inputs: &Inputs) -> Report {
         (0, _) => Verdict::Warnings,
         _ => Verdict::Errors,
     };
+    let mut all: Vec<Evidence> = inputs.documents.iter().map(evidence).collect();
+    all.extend(sources.evidence.iter().cloned());
     Report {
         report_version: 1,
         as_of: inputs.as_of.to_string(),
@@ -277,26 +317,62 @@ pub fn build(inputs: &Inputs) -> Report {
         next_steps: next_steps(&findings),
         findings,
         tenants,
-        evidence: inputs.documents.iter().map(evidence).collect(),
+        rates,
+        legacy_settings,
+        evidence_hash: evidence_hash(&all),
+        evidence: all,
         covers: COVERS.to_vec(),
         does_not_cover: DOES_NOT_COVER.to_vec(),
     }
 }
 
 fn evidence(document: &Document) -> Evidence {
-    let hash = digest(&SHA256, document.text.as_bytes());
-    let sha256 = hex(hash.as_ref(), usize::MAX);
-    Evidence { name: document.name.clone(), bytes: document.text.len(), sha256 }
+    Evidence::of(&document.name, "prechat", document.text.as_bytes())
+}
+
+impl Evidence {
+    /// Of a file's bytes.
+    #[must_use]
+    pub fn of(name: &str, kind: &'static str, bytes: &[u8]) -> Self {
+        let sha256 = hex(digest(&SHA256, bytes).as_ref(), usize::MAX);
+        Self { name: name.to_owned(), kind, bytes: bytes.len(), sha256 }
+    }
+}
+
+/// Names do not count: a moved file is the same evidence.
+fn evidence_hash(all: &[Evidence]) -> String {
+    let lines: BTreeSet<String> = all.iter().map(|e| format!("{} {}", e.kind, e.sha256)).collect();
+    let mut hasher = Hasher::new(&SHA256);
+    lines.iter().for_each(|line| hasher.update(line.as_bytes()));
+    hex(hasher.finish().as_ref(), usize::MAX)
+}
+
+/// Legacy components, setting by setting, and their findings.
+fn legacy(sources: &Sources) -> (Vec<SettingLine>, Vec<Finding>) {
+    let channel = match sources.metadata.channels.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    };
+    let (mut all, mut findings) = (Vec::new(), Vec::new());
+    for component in &sources.metadata.legacy {
+        let lines = platform::settings(component, channel);
+        findings.extend(platform::settings_lost(component, &lines));
+        all.extend(lines);
+    }
+    (all, findings)
 }
 
 fn tenant(
     tenant: &Tenant,
     inputs: &Inputs,
+    sources: &Sources,
     redactor: &Redactor,
+    shared: Vec<Finding>,
     out: &mut Vec<Reported>,
 ) -> TenantReport {
     let mut found: Vec<(Option<String>, Finding)> =
         tenant.findings.iter().map(|f| (None, f.clone())).collect();
+    found.extend(shared.into_iter().map(|f| (None, f)));
     let mut samples = Vec::new();
     let mut rules_used = BTreeSet::new();
     for document in &inputs.documents {
@@ -318,6 +394,8 @@ fn tenant(
             }
         }
     }
+    let outlook =
+        outlook::build(tenant, sources, inputs.as_of, &samples, &mut found, &mut rules_used);
     found.extend(unused_rules(&tenant.mapping, &rules_used).into_iter().map(|f| (None, f)));
     accept(tenant, inputs.as_of, found, out);
     TenantReport {
@@ -325,6 +403,7 @@ fn tenant(
         mapping: tenant.mapping_name.clone(),
         routing: tenant.routing.clone(),
         samples,
+        outlook,
     }
 }
 
@@ -354,100 +433,6 @@ fn unused_rules(mapping: &Mapping, used: &BTreeSet<usize>) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// Marks what is accepted, and reports acceptances that expired or matched nothing.
-fn accept(
-    tenant: &Tenant,
-    as_of: Wall,
-    found: Vec<(Option<String>, Finding)>,
-    out: &mut Vec<Reported>,
-) {
-    let today = jiff::Timestamp::from_millisecond(as_of.millis())
-        .map(|t| t.to_zoned(jiff::tz::TimeZone::UTC).date())
-        .unwrap_or_default();
-    let list = &tenant.mapping.accept;
-    let mut used = BTreeSet::<usize>::new();
-    let report = |document, finding, accepted| Reported {
-        tenant: tenant.id.clone(),
-        document,
-        finding,
-        accepted,
-    };
-    for (document, finding) in found {
-        let covers = |a: &&Accept| finding.code.is_named(&a.code) && a.covers(&finding.path);
-        let matching: Vec<usize> =
-            list.iter().enumerate().filter(|(_, a)| covers(a)).map(|(i, _)| i).collect();
-        used.extend(&matching);
-        let standing = matching.iter().map(|i| &list[*i]).find(|a| a.until >= today);
-        let accepted =
-            standing.map(|a| Accepted { reason: a.reason.clone(), until: a.until.to_string() });
-        out.push(report(document, finding, accepted));
-    }
-    for (i, acceptance) in list.iter().enumerate() {
-        let path = format!("mapping.accept[{i}]");
-        let (code, until) = (&acceptance.code, acceptance.until);
-        if until < today {
-            let message = format!("the acceptance of {code} ended on {until}");
-            out.push(report(None, PC162.at(path, message), None));
-        } else if !used.contains(&i) {
-            let message = format!("{code} was not found where it is accepted");
-            out.push(report(None, PC163.at(path, message), None));
-        }
-    }
-}
-
-fn next_steps(findings: &[Reported]) -> Vec<NextStep> {
-    let mut steps: Vec<NextStep> = Vec::new();
-    let mut seen: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let open = findings.iter().filter(|r| r.accepted.is_none());
-    for reported in open.filter(|r| r.finding.severity != Severity::Note) {
-        let finding = &reported.finding;
-        let entry = finding.code.entry();
-        match seen.get(&(entry.id, finding.todo.as_str())) {
-            Some(at) => steps[*at].places += 1,
-            None => {
-                seen.insert((entry.id, finding.todo.as_str()), steps.len());
-                steps.push(NextStep {
-                    severity: finding.severity,
-                    code: entry.id,
-                    slug: entry.slug,
-                    todo: finding.todo.clone(),
-                    places: 1,
-                });
-            }
-        }
-    }
-    steps
-}
-
-struct Redactor {
-    salt: Vec<u8>,
-    show_values: bool,
-}
-
-impl Redactor {
-    /// The salt comes from the documents: the same run gives the same bytes, and somebody who has
-    /// the report alone cannot try values out.
-    fn new(inputs: &Inputs) -> Self {
-        let mut hasher = Hasher::new(&SHA256);
-        for document in &inputs.documents {
-            hasher.update(&(document.text.len() as u64).to_be_bytes());
-            hasher.update(document.text.as_bytes());
-        }
-        Self { salt: hasher.finish().as_ref().to_vec(), show_values: inputs.show_values }
-    }
-
-    fn show(&self, value: &str) -> Shown {
-        let mut hasher = Hasher::new(&SHA256);
-        hasher.update(&self.salt);
-        hasher.update(value.as_bytes());
-        Shown {
-            length: values::length(value),
-            hash: hex(hasher.finish().as_ref(), 4),
-            value: self.show_values.then(|| value.to_owned()),
-        }
-    }
 }
 
 impl Report {

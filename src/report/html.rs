@@ -8,6 +8,9 @@ use super::groups::{self, Group};
 use super::markdown::{fate, fed, value};
 use crate::mapping::translation::Fate;
 
+mod charts;
+mod outlook;
+
 const STYLE: &str = include_str!("html/style.css");
 
 /// Renders the report.
@@ -42,8 +45,9 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     out.push_str("</header>\n<main>\n");
     write_steps(report, out)?;
     for tenant in &report.tenants {
-        write_tenant(tenant, out)?;
+        write_tenant(tenant, &report.as_of, out)?;
     }
+    outlook::shared(report, out)?;
     out.push_str("<section>\n<h2>Findings</h2>\n");
     for group in groups::groups(report) {
         write_group(report, &group, out)?;
@@ -120,7 +124,7 @@ fn write_steps(report: &Report, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_tenant(tenant: &TenantReport, out: &mut String) -> std::fmt::Result {
+fn write_tenant(tenant: &TenantReport, as_of: &str, out: &mut String) -> std::fmt::Result {
     let mapping = tenant.mapping.as_deref().unwrap_or("built-in rules alone");
     writeln!(
         out,
@@ -129,8 +133,10 @@ fn write_tenant(tenant: &TenantReport, out: &mut String) -> std::fmt::Result {
         escape(mapping)
     )?;
     if !tenant.routing.is_empty() {
+        out.push_str("<h3>Where a new chat goes</h3>\n");
+        charts::timeline(&tenant.outlook, as_of, out)?;
         out.push_str(
-            "<h3>Where a new chat goes</h3>\n<div class=\"scroll\"><table>\n<thead><tr>\
+            "<div class=\"scroll\"><table>\n<thead><tr>\
              <th>When</th><th>UTC</th><th>Local</th><th>Goes to</th><th>Because</th></tr></thead>\n\
              <tbody>\n",
         );
@@ -149,9 +155,11 @@ fn write_tenant(tenant: &TenantReport, out: &mut String) -> std::fmt::Result {
         }
         out.push_str("</tbody></table></div>\n");
     }
+    outlook::calendar(&tenant.outlook, out)?;
     for sample in &tenant.samples {
         write_sample(sample, out)?;
     }
+    outlook::tenant(tenant, out)?;
     out.push_str("</section>\n");
     Ok(())
 }
@@ -159,6 +167,7 @@ fn write_tenant(tenant: &TenantReport, out: &mut String) -> std::fmt::Result {
 /// The field flow: from the label to the attribute.
 fn write_sample(sample: &Sample, out: &mut String) -> std::fmt::Result {
     writeln!(out, "<h3>{}</h3>", escape(&sample.document))?;
+    charts::flow(&sample.fields, out)?;
     out.push_str(
         "<div class=\"scroll\"><table class=\"flow\">\n<thead><tr><th>Pre-chat field</th>\
          <th>Legacy filled</th><th></th><th>Routing attribute</th><th>Value</th><th>Outcome</th>\
@@ -246,17 +255,20 @@ fn write_scope(report: &Report, out: &mut String) -> std::fmt::Result {
     for item in &report.evidence {
         writeln!(
             out,
-            "<tr><td>{}</td><td class=\"num\">{} bytes</td><td><code>{}</code></td></tr>",
+            "<tr><td>{}</td><td>{}</td><td class=\"num\">{} bytes</td><td><code>{}</code></td>\
+             </tr>",
             escape(&item.name),
+            item.kind,
             item.bytes,
             item.sha256
         )?;
     }
-    out.push_str(
-        "</tbody></table></div>\n<div class=\"sign\"><p>Read and accepted by</p><p>Date</p>\
-                  </div>\n</section>\n",
-    );
-    Ok(())
+    writeln!(
+        out,
+        "</tbody></table></div>\n<p>Evidence hash <code>{}</code></p>\n<div class=\"sign\">\
+         <p>Read and accepted by</p><p>Date</p></div>\n</section>",
+        report.evidence_hash
+    )
 }
 
 /// Escapes for text and for quoted attributes.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+mod outlook;
+
 use super::dry_run::{Report, Sample, Shown, TenantReport};
 use super::finding::Severity;
 use super::groups::{self, Group};
@@ -41,6 +43,7 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     for tenant in &report.tenants {
         write_tenant(tenant, out)?;
     }
+    outlook::shared(report, out)?;
     writeln!(out, "## Findings\n")?;
     for group in groups::groups(report) {
         write_group(report, &group, out)?;
@@ -53,11 +56,15 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     for line in &report.does_not_cover {
         writeln!(out, "- {line}")?;
     }
-    writeln!(out, "\n## Evidence\n\n| Document | Bytes | SHA-256 |\n| --- | ---: | --- |")?;
+    writeln!(
+        out,
+        "\n## Evidence\n\n| File | Kind | Bytes | SHA-256 |\n| --- | --- | ---: | --- |"
+    )?;
     for item in &report.evidence {
-        writeln!(out, "| {} | {} | `{}` |", escape(&item.name), item.bytes, item.sha256)?;
+        let name = escape(&item.name);
+        writeln!(out, "| {name} | {} | {} | `{}` |", item.kind, item.bytes, item.sha256)?;
     }
-    Ok(())
+    writeln!(out, "\nEvidence hash: `{}`", report.evidence_hash)
 }
 
 fn write_group(report: &Report, group: &Group<'_>, out: &mut String) -> std::fmt::Result {
@@ -97,7 +104,7 @@ fn write_tenant(tenant: &TenantReport, out: &mut String) -> std::fmt::Result {
     for sample in &tenant.samples {
         write_sample(sample, out)?;
     }
-    Ok(())
+    outlook::tenant(tenant, out)
 }
 
 fn write_sample(sample: &Sample, out: &mut String) -> std::fmt::Result {

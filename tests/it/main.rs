@@ -6,6 +6,7 @@ mod budget;
 mod config_check;
 mod demo;
 mod dry_run;
+mod dry_run_sources;
 mod emulator_desk;
 mod emulator_liveagent;
 mod emulator_miaw;

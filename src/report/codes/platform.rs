@@ -86,6 +86,24 @@ TR150 "transcript-throttled" Warning "A transcript as first messages exceeds the
 LS101 "no-successor" Note "A legacy feature has no successor"
     "Sneak peek, geolocation, breadcrumbs and custom events are accepted and go nowhere."
     "Remove what depends on them.";
+LS102 "post-chat-page-lost" Note "The post-chat page is not named any more"
+    "Legacy told the client which page to open after the chat; MIAW tells none."
+    "Let the client open its own page at the end of the chat.";
+LS103 "switch-server-emulated" Note "SwitchServer is not needed any more"
+    "Legacy could send clients to another host; behind the bridge the address never changes."
+    "Nothing.";
+LS104 "sensitive-data-rules-moved" Note "Sensitive data rules do not carry over"
+    "Legacy's rules masked texts in chats; messaging has rules of its own."
+    "Create the rules again for messaging before the cutover.";
+RP101 "evidence-old" Warning "The captured traffic is old"
+    "What clients send may have changed since."
+    "Capture again shortly before signing.";
+RP102 "captured-line-unreadable" Warning "A line of the captured traffic cannot be read"
+    "The chat on it is not counted."
+    "Check that the file is what capture wrote and was not cut off.";
+RP103 "captured-tenant-unknown" Note "Captured chats belong to a tenant that is not looked at"
+    "They are not counted."
+    "Name the tenant in the configuration, or leave its capture out.";
 OB160 "transcript-automation" Note "Reports and automation on LiveChatTranscript"
     "They see no new records after the cutover."
     "Rebuild them on MessagingSession.";

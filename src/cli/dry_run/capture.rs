@@ -1,0 +1,137 @@
+//! Reads captured chats, line by line, with a bar where somebody watches.
+//!
+//! Promised: a line that cannot be read is reported by its number and left out; the bar is drawn on
+//! a terminal only and leaves nothing behind.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::Path;
+
+use anyhow::Context as _;
+use aws_lc_rs::digest::{Context as Hasher, SHA256};
+
+use crate::mapping::keys::hex;
+use crate::report::captured::{CapturedInit, LONGEST_LINE};
+use crate::report::codes::platform::{RP102, RP103};
+use crate::report::dry_run::Evidence;
+use crate::report::sources::Sources;
+
+/// How many unreadable lines are reported one by one.
+const MAX_LINES_REPORTED: usize = 20;
+/// The bar's width in characters.
+const BAR: usize = 30;
+
+/// Reads one file into the traffic of the tenants named.
+pub(super) fn read(path: &Path, ids: &[&str], sources: &mut Sources) -> anyhow::Result<Evidence> {
+    let name = path.display().to_string();
+    let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
+    let size = file.metadata().map(|m| m.len()).unwrap_or_default();
+    let mut progress = Progress::new(size);
+    let mut reader = BufReader::new(file);
+    let mut hasher = Hasher::new(&SHA256);
+    let (mut line, mut number, mut bytes) = (Vec::new(), 0_usize, 0_usize);
+    let mut seen = Seen::default();
+    loop {
+        line.clear();
+        let longest = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX).saturating_add(2);
+        let got = (&mut reader).take(longest).read_until(b'\n', &mut line);
+        let got = got.with_context(|| format!("cannot read {name}"))?;
+        if got == 0 {
+            break;
+        }
+        (number, bytes) = (number + 1, bytes + got);
+        hasher.update(&line);
+        if line.len() > LONGEST_LINE && line.last() != Some(&b'\n') {
+            anyhow::bail!("{name}:{number}: longer than {LONGEST_LINE} bytes; is it a capture?");
+        }
+        seen.line(number, &line, ids, sources);
+        progress.at(bytes);
+    }
+    progress.done();
+    seen.report(&name, ids, sources);
+    let sha256 = hex(hasher.finish().as_ref(), usize::MAX);
+    Ok(Evidence { name, kind: "captured", bytes, sha256 })
+}
+
+/// What went wrong while reading.
+#[derive(Default)]
+struct Seen {
+    unreadable: Vec<(usize, String)>,
+    more_unreadable: usize,
+    strangers: usize,
+    left_out: usize,
+}
+
+impl Seen {
+    fn line(&mut self, number: usize, line: &[u8], ids: &[&str], sources: &mut Sources) {
+        let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned());
+        let init = match text.map(str::trim) {
+            Ok("") => return,
+            Ok(text) => CapturedInit::read(text),
+            Err(error) => Err(error),
+        };
+        match init {
+            Ok(init) if !ids.contains(&init.tenant.as_str()) => self.strangers += 1,
+            Ok(init) => {
+                let traffic = match sources.traffic.get_mut(&init.tenant) {
+                    Some(traffic) => traffic,
+                    None => sources.traffic.entry(init.tenant.clone()).or_default(),
+                };
+                self.left_out += usize::from(!traffic.add(&init));
+            }
+            Err(error) if self.unreadable.len() < MAX_LINES_REPORTED => {
+                self.unreadable.push((number, error));
+            }
+            Err(_) => self.more_unreadable += 1,
+        }
+    }
+
+    fn report(self, name: &str, ids: &[&str], sources: &mut Sources) {
+        let Some(first) = ids.first() else { return };
+        let mut add = |finding| sources.found.push(((*first).to_owned(), finding));
+        for (number, error) in self.unreadable {
+            add(RP102.at(format!("{name}:{number}"), error));
+        }
+        if self.more_unreadable > 0 {
+            add(RP102.at(name, format!("{} more lines", self.more_unreadable)));
+        }
+        if self.left_out > 0 {
+            add(RP102.at(name, format!("{} chats beyond the limit of a report", self.left_out)));
+        }
+        if self.strangers > 0 {
+            add(RP103.at(name, format!("{} chats of other tenants", self.strangers)));
+        }
+    }
+}
+
+/// A bar on the terminal that reads the standard error; nothing anywhere else.
+struct Progress {
+    size: u64,
+    percent: Option<u64>,
+    watched: bool,
+}
+
+impl Progress {
+    fn new(size: u64) -> Self {
+        Self { size, percent: None, watched: std::io::stderr().is_terminal() }
+    }
+
+    fn at(&mut self, bytes: usize) {
+        let done = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let percent = done.saturating_mul(100).checked_div(self.size).unwrap_or(100).min(100);
+        if !self.watched || self.percent == Some(percent) {
+            return;
+        }
+        self.percent = Some(percent);
+        let filled = usize::try_from(percent).unwrap_or(100) * BAR / 100;
+        let bar = format!("{}{}", "#".repeat(filled), "-".repeat(BAR - filled));
+        // A bar that cannot be drawn is no reason to stop.
+        let _ = write!(std::io::stderr(), "\rreading captured chats [{bar}] {percent:3} %");
+    }
+
+    fn done(&self) {
+        if self.percent.is_some() {
+            let _ = write!(std::io::stderr(), "\r{:width$}\r", "", width = BAR + 40);
+        }
+    }
+}
