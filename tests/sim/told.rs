@@ -88,8 +88,8 @@ impl World {
             }
             let mut ids = ledger.ids_of(&self.text_of(*item));
             ids.retain(|id| !self.service.took(id));
-            // Or it never could be.
-            let begun = self.service.conversation.is_some();
+            // Or the chat's start was given up before any could be.
+            let begun = !ledger.attempts.is_empty();
             let attempted = !ids.is_empty() || self.token_over() || !begun;
             if !silent || !attempted {
                 lost.insert(*item, ids);
