@@ -29,10 +29,12 @@ use self::fact::{Facts, Input, Place, Recognized, Slot, Source};
 use self::limits::{MAX_FILE_BYTES, MAX_FILES, MAX_PROBLEMS, MAX_RECOGNIZED};
 use self::mapping_file::Attribute;
 use self::org::Org;
-use self::problem::{Problem, Severity};
+use self::problem::Problem;
 use self::settings::Setting;
 use self::tenant_file::Missing;
 use self::todo::Step;
+use crate::mapping::{self, Mapping};
+use crate::report::finding::Severity;
 
 /// What stands for the bridge's address while it is not known.
 const UNKNOWN_BRIDGE: &str = "https://YOUR-BRIDGE";
@@ -210,6 +212,9 @@ fn make(mut facts: Facts, org: &Org, unrecognized: Vec<Unrecognized>, options: &
     let deployment_settings: Vec<Setting> =
         deployments.flat_map(|c| settings::deployment(c, channel)).collect();
     let missing = tenant_file::missing(org);
+    let with_mapping = !attributes.is_empty();
+    let mapping_text = with_mapping.then(|| mapping_file::compose(&tenant, &attributes));
+    let mapping = loaded(&tenant, mapping_text.as_deref(), &mut facts);
     let todo = todo::list(&todo::Known {
         facts: &facts,
         org,
@@ -218,13 +223,11 @@ fn make(mut facts: Facts, org: &Org, unrecognized: Vec<Unrecognized>, options: &
         buttons: &buttons,
         deployments: &deployment_settings,
         missing: &missing,
+        mapping: &mapping,
         base_url: &base_url,
     });
-    let with_mapping = !attributes.is_empty();
     let tenant_text = tenant_file::compose(&tenant, org, &buttons, &facts, with_mapping);
     let mut problems = facts.problems;
-    let mapping_text = with_mapping.then(|| mapping_file::compose(&tenant, &attributes));
-    problems.extend(mapping_text.as_deref().and_then(|text| unloadable(&tenant, text)));
     problems.sort_by(|a, b| (a.severity, &a.file, a.line).cmp(&(b.severity, &b.file, b.line)));
     problems.dedup();
     problems.truncate(MAX_PROBLEMS);
@@ -263,12 +266,20 @@ fn base_url(options: &Options, tenant: &str, facts: &mut Facts) -> String {
     format!("{bridge}/t/{tenant}")
 }
 
-/// A mapping file that does not load must never be written.
-fn unloadable(tenant: &str, text: &str) -> Option<Problem> {
+/// The composed mapping as `serve` will read it; one that does not load must never be written.
+fn loaded(tenant: &str, text: Option<&str>, facts: &mut Facts) -> Mapping {
     let name = format!("mappings/{tenant}.toml");
-    let problem = crate::mapping::load::load(&name, text).err()?.into_iter().next()?;
-    let message = format!("the composed mapping does not load: {}", problem.message);
-    Some(Problem::at(Severity::Error, &Place { file: name, line: problem.line }, message))
+    let problems = match text.map(|text| mapping::load::load(&name, text)) {
+        None => return Mapping::default(),
+        Some(Ok(mapping)) => return mapping,
+        Some(Err(problems)) => problems,
+    };
+    for problem in problems {
+        let place = Place { file: name.clone(), line: problem.line };
+        let message = format!("the composed mapping does not load: {}", problem.message);
+        facts.problems.push(Problem::at(Severity::Error, &place, message));
+    }
+    Mapping::default()
 }
 
 fn files(import: &Import, tenant: String, mapping: Option<String>) -> Vec<Output> {

@@ -10,8 +10,9 @@ use super::fact::{ButtonId, Channel, Component, Facts, Place, Slot};
 use super::id;
 use super::object::fold;
 use super::org::Org;
-use super::problem::{Problem, Severity};
+use super::problem::Problem;
 use super::settings::{self, Setting};
+use crate::report::finding::Severity;
 
 /// The attribute that tells the flow which button a chat came from.
 pub(super) const SOURCE_BUTTON: &str = "sourceButton";

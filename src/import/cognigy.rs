@@ -7,9 +7,10 @@
 use super::fact::{ButtonId, Document, Facts, Kind, Place, Slot, Source};
 use super::literal;
 use super::object::{Object, fold};
-use super::problem::{Problem, Severity};
+use super::problem::Problem;
 use crate::mapping::node::{Node, Value};
 use crate::mapping::{self, script};
+use crate::report::finding::Severity;
 
 const ORG: &[&str] = &["organizationid", "organisationid", "orgid"];
 const LEGACY_BASE: &[&str] =

@@ -103,10 +103,10 @@ impl Reader<'_> {
         };
         let end = self.at;
         self.blank();
+        // What follows a value makes an expression of it, unless the value is a whole document.
         let value = match self.peek() {
             None | Some(',' | ']' | '}' | ')' | ';') => value,
-            // A statement ends without a semicolon where a word begins on a new line.
-            Some(_) if depth == 0 && self.text[end..self.at].contains('\n') => value,
+            Some(_) if depth == 0 && matches!(value, Value::Map(_) | Value::List(_)) => value,
             Some(_) => self.expression()?,
         };
         Ok(Node { span: start..end, value })
@@ -145,6 +145,9 @@ impl Reader<'_> {
             };
             let key_span = start..self.at;
             self.blank();
+            if self.peek().is_none() {
+                return Err(self.broken("it ends in the middle"));
+            }
             if key_span.is_empty() || !self.take(':') {
                 return Err(self.broken("a `name: value` is missing"));
             }

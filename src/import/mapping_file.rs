@@ -13,7 +13,7 @@ use super::buttons::SOURCE_BUTTON;
 use super::fact::{Channel, Document, Facts, Parameter, Place};
 use super::id;
 use super::object::fold;
-use super::problem::{Problem, Severity};
+use super::problem::Problem;
 use crate::mapping::file::Mapping;
 use crate::mapping::keys::{self, LANGUAGE, STANDARD_KEYS};
 use crate::mapping::limits::DEFAULT_KEY_LEN;
@@ -21,6 +21,7 @@ use crate::mapping::node::{Node, Value};
 use crate::mapping::prechat::{Detail, Prechat};
 use crate::mapping::translation::{Context, Ground};
 use crate::mapping::{apply, script};
+use crate::report::finding::Severity;
 
 /// The longest URL parameter Cognigy's Copilot page asks for.
 const COPILOT_LEN: usize = 255;

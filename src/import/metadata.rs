@@ -9,7 +9,8 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::fact::{Channel, Component, Facts, Kind, Located, Parameter, Slot, Source};
 use super::limits::MAX_XML_NODES;
-use super::problem::{Problem, Severity};
+use super::problem::Problem;
+use crate::report::finding::Severity;
 
 const KINDS: [(&str, Kind); 5] = [
     ("LiveChatButton", Kind::LiveChatButton),

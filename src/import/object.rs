@@ -5,8 +5,9 @@
 
 use super::fact::{Facts, Located, Source};
 use super::id;
-use super::problem::{Problem, Severity};
+use super::problem::Problem;
 use crate::mapping::node::{Member, Node, Value};
+use crate::report::finding::Severity;
 
 /// Letters and digits in lower case.
 pub(super) fn fold(key: &str) -> String {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use super::fact::{Channel, Component, Facts, Located, Slot};
 use super::id;
 use super::object::fold;
-use super::problem::{Problem, Severity};
+use super::problem::Problem;
+use crate::report::finding::Severity;
 
 /// The settled settings.
 #[derive(Default)]

@@ -8,33 +8,12 @@ use std::fmt;
 use serde::Serialize;
 
 use super::fact::Place;
-
-/// How much it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Nothing is written.
-    Error,
-    /// Something is lost or must be decided by a person.
-    Warning,
-    /// Worth knowing.
-    Note,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        })
-    }
-}
+use crate::report::finding::Severity;
 
 /// One thing to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// How much it matters.
+    /// Of an error nothing is written; a warning wants a decision.
     pub severity: Severity,
     /// The file; empty when it is about all of them.
     pub file: String,

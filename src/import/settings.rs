@@ -49,6 +49,13 @@ pub struct Setting {
     pub place: Place,
 }
 
+impl Setting {
+    /// Does the mapping file deal with it, so that nobody has to move it?
+    pub(super) fn is_mapped(&self) -> bool {
+        self.miaw.ends_with("see the mapping file")
+    }
+}
+
 type Row = (&'static str, Fate, &'static str);
 
 use Fate::{Carried, Changed, Lost, NoEquivalent};
@@ -139,7 +146,9 @@ pub(super) fn connection_timeout(component: &Component) -> Option<u32> {
 
 fn judge(component: &Component, rows: &[Row], channel: Option<&Channel>) -> Vec<Setting> {
     let set = component.settings.iter().filter(|(name, value)| {
-        !IDENTITY.contains(&name.as_str()) && !value.value.is_empty() && value.value != "false"
+        // What is off asks for nothing, except a queue that MIAW has and legacy had not.
+        let off = value.value.is_empty() || value.value == "false" && name != "enableQueue";
+        !IDENTITY.contains(&name.as_str()) && !off
     });
     let each = set.map(|(name, value)| {
         let row = rows.iter().find(|(known, _, _)| known == name);
@@ -147,6 +156,9 @@ fn judge(component: &Component, rows: &[Row], channel: Option<&Channel>) -> Vec<
             || (NoEquivalent, "none known; look at it by hand".to_owned()),
             |(_, fate, miaw)| (*fate, (*miaw).to_owned()),
         );
+        if name == "enableQueue" && value.value == "false" {
+            (fate, miaw) = (Lost, "chats wait in a queue; the flow can refuse them".to_owned());
+        }
         if looks(name) {
             (fate, miaw) = (NoEquivalent, "the client draws its own window".to_owned());
         }

@@ -8,8 +8,9 @@ use super::fact::{ButtonId, Facts, Kind, Located, Slot, Source};
 use super::limits::{MAX_CALLS, MAX_COMMENT_BYTES};
 use super::literal;
 use super::object::Object;
-use super::problem::{Problem, Severity};
+use super::problem::Problem;
 use crate::mapping::node::{Broken, Node, Value};
+use crate::report::finding::Severity;
 
 /// A call or an assignment that is looked for, and what reads it.
 type Reader = fn(&Source<'_>, usize, usize, &mut Facts) -> Result<(), Broken>;

@@ -14,10 +14,10 @@ use super::mapping_file::{self, Attribute};
 use super::org::{self, Org};
 use super::settings::{Fate, Setting};
 use super::tenant_file::Missing;
+use crate::mapping::apply;
 use crate::mapping::file::Mapping;
 use crate::mapping::keys::STANDARD_KEYS;
 use crate::mapping::translation::Context;
-use crate::mapping::{apply, keys};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -71,6 +71,7 @@ pub(super) struct Known<'k> {
     pub(super) buttons: &'k [Button],
     pub(super) deployments: &'k [Setting],
     pub(super) missing: &'k [Missing],
+    pub(super) mapping: &'k Mapping,
     pub(super) base_url: &'k str,
 }
 
@@ -82,7 +83,7 @@ pub(super) fn list(known: &Known<'_>) -> Vec<Step> {
     }
     checklist(&mut steps, known);
     parameters(&mut steps, known);
-    flow(&mut steps, known.facts);
+    flow(&mut steps, known);
     buttons(&mut steps, known);
     let config = "liveagent-bridge check --config bridge.toml";
     steps.open(CUTOVER, 5, format!("Run `{config}`"));
@@ -146,8 +147,7 @@ fn parameters(steps: &mut Steps, known: &Known<'_>) {
     for attribute in known.attributes {
         let key = &attribute.key;
         let text = if STANDARD_KEYS.contains(&key.as_str()) {
-            let name = key.trim_start_matches('_');
-            format!("Standard parameter {name} for {key}, mapped to a flow variable")
+            format!("Standard parameter for {key}, mapped to a flow variable")
         } else {
             let most = attribute.max_len.map(|n| format!(", at most {n}")).unwrap_or_default();
             let variable = attribute.flow_variable.as_deref().unwrap_or(key);
@@ -182,24 +182,28 @@ fn parameters(steps: &mut Steps, known: &Known<'_>) {
 }
 
 /// Records, links and transcript fields: what the translation reports as lost, once each.
-fn flow(steps: &mut Steps, facts: &Facts) {
+fn flow(steps: &mut Steps, known: &Known<'_>) {
     let mut said: BTreeSet<String> = BTreeSet::new();
-    for document in &facts.documents {
+    for document in &known.facts.documents {
         let prechat = mapping_file::with_details(document);
-        let translation = apply(&Mapping::default(), &prechat, &Context::default());
+        let translation = apply(known.mapping, &prechat, &Context::default());
         for finding in &translation.findings {
             let code = finding.code.entry();
             let lost = ["PC10", "PC12", "CP1"].iter().any(|family| code.id.starts_with(family));
             let text = format!("{}: {}", code.id, finding.todo);
             if lost && !finding.todo.is_empty() && said.insert(text.clone()) {
-                steps.open(FLOW, 15, text);
+                steps.open(FLOW, minutes(code.id), text);
                 steps.because(format!("{} ({})", finding.message, document.place));
             }
         }
     }
-    let transcript = keys::documented("Copilot__c");
-    if said.iter().any(|text| text.starts_with("CP1")) && transcript.is_some() {
-        steps.open(FLOW, 40, "Follow the six steps at the top of mappings/cognigy.toml");
+}
+
+const fn minutes(code: &str) -> u32 {
+    match code.as_bytes() {
+        [b'C', b'P', ..] => 40,
+        [b'P', b'C', b'1', b'0', b'1', ..] => 20,
+        _ => 10,
     }
 }
 
@@ -222,11 +226,12 @@ fn buttons(steps: &mut Steps, known: &Known<'_>) {
             Fate::Lost => 5,
             Fate::Carried | Fate::NoEquivalent => continue,
         };
-        if !said.insert((setting.name.clone(), setting.value.clone())) {
+        let told = (setting.name.clone(), setting.value.clone());
+        if setting.is_mapped() || !said.insert(told) {
             continue;
         }
-        let verb = if setting.fate == Fate::Lost { "Accept" } else { "Set" };
-        let text = format!("{verb}: {} = {}: {}", setting.name, setting.value, setting.miaw);
+        let verb = if setting.fate == Fate::Lost { "Accept the loss of" } else { "Move" };
+        let text = format!("{verb} {} = {}: {}", setting.name, setting.value, setting.miaw);
         steps.open(BUTTONS, minutes, text);
         steps.because(setting.place.to_string());
     }
