@@ -1,7 +1,7 @@
 //! What is wrong with the files, for the person who exported them.
 //!
-//! Promised: a problem names file and, where there is one, line. It quotes ids, names and addresses,
-//! never a value of pre-chat.
+//! Promised: a problem names file and, where there is one, line. It quotes ids, names and
+//! addresses, never a value of pre-chat.
 
 use std::fmt;
 
