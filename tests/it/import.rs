@@ -262,7 +262,7 @@ fn broken_files_are_located() {
             provider.replace("\"apiVersion\": 52,", "\"apiVersion\" 52,"),
             "x:6: error: not well-formed",
         ),
-        (xml.replace("</label>", ""), "x:6: error: not well-formed XML"),
+        (xml.replace("</label>", ""), "x:12: error: not well-formed XML"),
         (
             xml.replacen('\n', "\n<!DOCTYPE a [<!ENTITY b \"c\">]>\n", 1),
             "error: not well-formed XML",
