@@ -12,6 +12,7 @@ mod demo;
 mod dry_run;
 mod emulate;
 mod explain;
+mod import;
 mod mapping;
 mod route;
 mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Check(check::Args),
     /// Prints which backend a new chat gets, and why
     Route(route::Args),
+    /// Makes a tenant out of exports: snippets, provider and node JSON, metadata
+    Import(import::Args),
     /// Reports what a migration would lose, from pre-chat samples
     DryRun(dry_run::Args),
     /// Proposes, explains and tests mapping files
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Emulate(args) => emulate::run(args),
         Command::Check(args) => check::run(args),
         Command::Route(args) => route::run(args),
+        Command::Import(args) => import::run(&args),
         Command::DryRun(args) => dry_run::run(&args),
         Command::Mapping(args) => mapping::run(&args),
         Command::Explain(args) => explain::run(&args),

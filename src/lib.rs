@@ -1,14 +1,15 @@
 //! `liveagent-bridge` keeps programs that speak Salesforce's legacy Live Agent REST API working on
 //! Messaging for In-App and Web (MIAW).
 //!
-//! Reading order: **wire** (what is on the wire) → **core** (`chat`, `router`, `mapping`, `report`:
-//! pure functions and one pure machine) → **shells** (everything that does I/O). An arrow never
-//! points back; `tests/it/tidy.rs` holds that.
+//! Reading order: **wire** (what is on the wire) → **core** (`chat`, `router`, `mapping`, `report`,
+//! `import`: pure functions and one pure machine) → **shells** (everything that does I/O). An arrow
+//! never points back; `tests/it/tidy.rs` holds that.
 
 pub mod time;
 pub mod wire;
 
 pub mod chat;
+pub mod import;
 pub mod mapping;
 pub mod report;
 pub mod router;

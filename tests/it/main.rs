@@ -11,6 +11,7 @@ mod emulator_desk;
 mod emulator_liveagent;
 mod emulator_miaw;
 mod facade;
+mod import;
 mod liveagent_adapter;
 mod mapping;
 mod miaw_adapter;
