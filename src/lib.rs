@@ -15,6 +15,7 @@ pub mod router;
 
 pub mod adapter;
 pub mod app;
+pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod config;

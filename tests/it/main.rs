@@ -3,6 +3,7 @@
 
 mod bridge_stage;
 mod budget;
+mod capture;
 mod config_check;
 mod demo;
 mod dry_run;
