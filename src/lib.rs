@@ -23,5 +23,6 @@ pub mod demo;
 pub mod emulator;
 pub mod facade;
 pub mod observe;
+pub mod preflight;
 pub mod serve;
 pub mod store;
