@@ -16,6 +16,7 @@ use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::miaw::Tenant;
 use crate::adapter::miaw::registry::Registry;
 use crate::adapter::transport::Transport;
+use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::config::{Config, StoreConfig};
 use crate::facade::key::KeyRing;
@@ -59,6 +60,8 @@ pub struct Bridge {
     pub router: Router,
     /// The translated chats.
     pub chats: Registry,
+    /// Writes captured traffic; `None` when no tenant opted in.
+    pub capture: Option<Capture>,
     /// How many chats of an earlier process were taken up.
     pub recovered: usize,
 }
@@ -129,6 +132,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
     let recovered = chats.recover().await?;
     let retention = Duration::from_secs(config.limits.retention_hours as u64 * 3600);
     tokio::spawn(purge(store, clock.clone(), retention, shutdown));
+    let capture = Capture::start(&config.tenants, clock.clone());
     let router = crate::facade::router(Facade {
         config: Arc::new(config),
         keys: opened.keys,
@@ -139,8 +143,9 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         decisions,
         latches: Arc::new(latches),
         strictness: Strictness::default(),
+        capture: capture.clone(),
     });
-    Ok(Bridge { router, chats, recovered })
+    Ok(Bridge { router, chats, capture, recovered })
 }
 
 /// Forgets chats that ended long enough ago.

@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Emulate(args) => emulate::run(args),
-        Command::Check(args) => check::run(args),
+        Command::Check(args) => check::run(&args),
         Command::Route(args) => route::run(args),
         Command::Import(args) => import::run(&args),
         Command::DryRun(args) => dry_run::run(&args),

@@ -5,6 +5,7 @@
 //! contacted and no clock is read.
 
 pub mod behaviour;
+pub mod capture;
 pub mod limits;
 pub mod problem;
 pub mod secrets;
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use behaviour::{Behaviour, Delivery};
+pub use capture::CaptureConfig;
 pub use limits::Limits;
 pub use load::{Loaded, load, load_str, load_with};
 pub use problem::{Note, Problem, Problems};

@@ -28,6 +28,7 @@ use http::{Response, StatusCode};
 
 use crate::adapter::Chats;
 use crate::adapter::liveagent::LiveAgent;
+use crate::capture::Capture;
 use crate::chat::ids::ChatId;
 use crate::chat::visitor::Begin;
 use crate::clock::Clock;
@@ -36,6 +37,7 @@ use crate::router::decide::{Because, Route};
 use crate::time::Wall;
 use crate::wire::liveagent::BadRequest;
 use crate::wire::liveagent::request::ChasitorInit;
+pub(crate) use body::decode;
 use call::Call;
 use key::KeyRing;
 use latch::Latches;
@@ -66,6 +68,8 @@ pub struct Facade {
     pub latches: Arc<Latches>,
     /// How strictly requests are taken.
     pub strictness: Strictness,
+    /// Writes captured traffic for the tenants that opted in.
+    pub capture: Option<Capture>,
 }
 
 /// Where the facade may be stricter or more lenient than its default.
@@ -116,7 +120,13 @@ async fn handle(State(facade): State<Arc<Facade>>, request: Request) -> Response
     if let Some(preflight) = cors.preflight(&call) {
         return preflight;
     }
+    let asked = call.captured().zip(facade.capture.as_ref());
+    let watch = asked.and_then(|(asked, to)| to.watch(&call.tenant.id, call.key(), asked));
+    let body = watch.iter().fold(body, |body, watch| watch.request(body));
     let mut response = route::answer(&facade, &call, body).await;
+    if let Some(watch) = watch {
+        response = watch.response(response);
+    }
     cors.mark(response.headers_mut());
     response
 }

@@ -16,6 +16,7 @@ pub mod router;
 
 pub mod adapter;
 pub mod app;
+pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -23,5 +24,6 @@ pub mod demo;
 pub mod emulator;
 pub mod facade;
 pub mod observe;
+pub mod preflight;
 pub mod serve;
 pub mod store;

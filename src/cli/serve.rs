@@ -81,6 +81,9 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
     });
     serve(listener, bridge.router, limits, shutdown).await?;
     bridge.chats.drained().await;
+    if let Some(capture) = bridge.capture {
+        capture.drained().await;
+    }
     Ok(())
 }
 

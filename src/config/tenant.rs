@@ -5,6 +5,7 @@
 
 use super::base_url::{self, Api};
 use super::behaviour::Behaviour;
+use super::capture::{self, CaptureConfig};
 use super::mapping::{self, MappingFile};
 use super::plan;
 use super::section::{Section, Text};
@@ -37,6 +38,8 @@ pub struct Tenant {
     pub plan: Plan,
     /// How its chats behave.
     pub behaviour: Behaviour,
+    /// Where redacted traffic is written; `None` unless the tenant opted in.
+    pub capture: Option<CaptureConfig>,
 }
 
 /// The fields of the legacy provider page.
@@ -91,6 +94,7 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
         None => Plan { has_legacy, ..Plan::default() },
     };
     let behaviour = section.section("behaviour").map(Behaviour::read).unwrap_or_default();
+    let capture = section.section("capture").map(capture::read);
     if miaw.is_none() {
         let from = if has_legacy { plan.last_call().to_string() } else { "now".to_owned() };
         let problem = section
@@ -106,7 +110,8 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
     let (hosts, host_places) = hosts.into_iter().map(|text| (text.value, text.at)).unzip();
     // A legacy section with problems is no reason to say more about this tenant.
     let legacy = legacy.flatten();
-    let tenant = Tenant { id, hosts, mapping, legacy, miaw: miaw??, plan, behaviour };
+    let miaw = miaw??;
+    let tenant = Tenant { id, hosts, mapping, legacy, miaw, plan, behaviour, capture };
     Some((tenant, Origin { id: id_at, hosts: host_places, plan: plan_at }))
 }
 

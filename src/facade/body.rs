@@ -44,7 +44,7 @@ pub(super) async fn read(body: Body, limits: &Limits) -> Result<Bytes, Refusal> 
 }
 
 /// UTF-8, or else ISO-8859-1, which every byte is (client-hazards.md 2).
-pub(super) fn decode(bytes: &[u8]) -> String {
+pub(crate) fn decode(bytes: &[u8]) -> String {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),

@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, header};
 use percent_encoding::percent_decode_str;
 
+use crate::capture::Asked;
 use crate::config::{Config, Tenant};
 use crate::wire::liveagent;
 
@@ -141,6 +142,19 @@ impl<'a> Call<'a> {
             query: parts.uri.query(),
             noun: Noun::find(prefix, noun),
             rest: percent_decode_str(rest.trim_end_matches('/')).decode_utf8_lossy().into_owned(),
+        })
+    }
+
+    /// What capturing makes of it, when it is of interest there.
+    pub(super) fn captured(&self) -> Option<Asked> {
+        Some(match (self.noun?, self.method) {
+            (Noun::ChasitorInit, &Method::POST) => Asked::Init,
+            (Noun::Batch, &Method::POST) => Asked::Batch,
+            (Noun::ChatMessage, &Method::POST) => Asked::Say,
+            (Noun::ChatEnd | Noun::ChatCancel, &Method::POST) => Asked::End,
+            (Noun::SessionId, &Method::DELETE) => Asked::End,
+            (Noun::Messages, &Method::GET) => Asked::Poll,
+            _ => return None,
         })
     }
 

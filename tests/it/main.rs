@@ -3,6 +3,8 @@
 
 mod bridge_stage;
 mod budget;
+mod capture;
+mod check_live;
 mod config_check;
 mod demo;
 mod dry_run;

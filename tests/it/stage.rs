@@ -120,6 +120,7 @@ pub(crate) fn tenant(id: &str) -> Tenant {
         },
         plan: Plan::default(),
         behaviour: Behaviour::default(),
+        capture: None,
     }
 }
 
@@ -155,6 +156,7 @@ pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> 
             keep.lock().unwrap().push((tenant.to_owned(), wall));
         })),
         strictness,
+        capture: None,
     };
     Stage { service: router(facade), chats, clock, decided, salesforce, latched }
 }

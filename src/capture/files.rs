@@ -1,0 +1,261 @@
+//! The files of captured lines: one after the other, bounded in size, number and age.
+//!
+//! Promised: mode 0600 in a folder of mode 0700; a file is closed when it is full and at midnight
+//! UTC; only files of this tenant and of this form of name are ever removed. A file that cannot be
+//! written costs lines, which is logged once, and nothing else. Not promised: fsync.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::line::Line;
+use crate::config::CaptureConfig;
+use crate::time::Wall;
+
+const DAY_MILLIS: i64 = 86_400_000;
+/// Files that may begin within one second.
+const SAME_SECOND_MAX: u32 = 1_000;
+
+/// The files of every tenant.
+pub(super) struct Files {
+    tenants: HashMap<Arc<str>, Folder>,
+}
+
+struct Folder {
+    tenant: Arc<str>,
+    config: CaptureConfig,
+    open: Option<Open>,
+    /// The day whose old files were removed.
+    tidied: Option<i64>,
+    failed: bool,
+}
+
+struct Open {
+    file: BufWriter<File>,
+    bytes: usize,
+    day: i64,
+}
+
+impl Files {
+    pub(super) fn new(tenants: impl IntoIterator<Item = (Arc<str>, CaptureConfig)>) -> Self {
+        let each = tenants.into_iter().map(|(tenant, config)| {
+            let folder =
+                Folder { tenant: tenant.clone(), config, open: None, tidied: None, failed: false };
+            (tenant, folder)
+        });
+        Self { tenants: each.collect() }
+    }
+
+    pub(super) fn tenants(&self) -> impl Iterator<Item = Arc<str>> {
+        self.tenants.keys().cloned()
+    }
+
+    /// Writes a line; a failure is logged and costs the line.
+    pub(super) fn append(&mut self, tenant: &str, line: &Line, now: Wall) {
+        let Some(folder) = self.tenants.get_mut(tenant) else { return };
+        let outcome = folder.append(line, now);
+        folder.note(outcome);
+    }
+
+    /// Hands everything to the system and removes what is too old or too much.
+    pub(super) fn flush(&mut self, now: Wall) {
+        for folder in self.tenants.values_mut() {
+            let flushed = match &mut folder.open {
+                Some(open) => open.file.flush(),
+                None => Ok(()),
+            };
+            let outcome = flushed.and_then(|()| folder.tidy(now, false));
+            if outcome.is_err() {
+                folder.note(outcome);
+            }
+        }
+    }
+}
+
+const fn day(now: Wall) -> i64 {
+    now.millis().div_euclid(DAY_MILLIS)
+}
+
+impl Folder {
+    fn note(&mut self, outcome: io::Result<()>) {
+        match outcome {
+            Ok(()) => self.failed = false,
+            Err(error) => {
+                self.open = None;
+                if !std::mem::replace(&mut self.failed, true) {
+                    let (tenant, path) = (&self.tenant, self.config.folder.display());
+                    tracing::error!(%tenant, "captures cannot be written to {path}: {error}");
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, line: &Line, now: Wall) -> io::Result<()> {
+        let mut text = serde_json::to_string(line)?;
+        text.push('\n');
+        let room = self.config.max_file_bytes;
+        let fits = |open: &Open| open.day == day(now) && open.bytes + text.len() <= room;
+        if !self.open.as_ref().is_some_and(fits) {
+            self.begin(now)?;
+        }
+        if let Some(open) = &mut self.open {
+            open.file.write_all(text.as_bytes())?;
+            open.bytes += text.len();
+        }
+        Ok(())
+    }
+
+    /// Closes the file and opens the next.
+    fn begin(&mut self, now: Wall) -> io::Result<()> {
+        if let Some(mut done) = self.open.take() {
+            done.file.flush()?;
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.config.folder)?;
+        let stamp = stamp(now);
+        for number in 0..SAME_SECOND_MAX {
+            let name = format!("{}-{stamp}-{number:03}.ndjson", self.tenant);
+            let path = self.config.folder.join(name);
+            match OpenOptions::new().create_new(true).append(true).mode(0o600).open(path) {
+                Ok(file) => {
+                    let file = BufWriter::new(file);
+                    self.open = Some(Open { file, bytes: 0, day: day(now) });
+                    return self.tidy(now, true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::other("too many files begin in one second"))
+    }
+
+    /// Once a day, and after each new file.
+    fn tidy(&mut self, now: Wall, anew: bool) -> io::Result<()> {
+        if !anew && self.tidied == Some(day(now)) {
+            return Ok(());
+        }
+        self.tidied = Some(day(now));
+        let mut files = self.files()?;
+        files.sort();
+        let keep = files.len().saturating_sub(self.config.max_files);
+        let oldest = now.plus_millis(-(self.config.retention_days as i64) * DAY_MILLIS);
+        for (at, (began, path)) in files.iter().enumerate() {
+            // A file may be written for a day.
+            if at < keep || began.plus_millis(DAY_MILLIS) <= oldest {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Our files, and when they were begun.
+    fn files(&self) -> io::Result<Vec<(Wall, PathBuf)>> {
+        let entries = match fs::read_dir(&self.config.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if let Some(began) = began(name, &self.tenant) {
+                files.push((began, path));
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// `20260120T093000Z`
+fn stamp(now: Wall) -> String {
+    let text = now.to_string();
+    let second: String = text.chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
+    format!("{second}Z")
+}
+
+/// When a file of this tenant was begun; `None` for anything else.
+fn began(name: &str, tenant: &str) -> Option<Wall> {
+    let rest = name.strip_prefix(tenant)?.strip_prefix('-')?.strip_suffix(".ndjson")?;
+    let (stamp, number) = rest.split_once('-')?;
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let (date, time) = stamp.strip_suffix('Z')?.split_once('T')?;
+    if (date.len(), time.len(), number.len()) != (8, 6, 3)
+        || ![date, time, number].map(digits).iter().all(|ok| *ok)
+    {
+        return None;
+    }
+    let (year, month, of_month) = (date.get(..4)?, date.get(4..6)?, date.get(6..)?);
+    let (hour, minute, second) = (time.get(..2)?, time.get(2..4)?, time.get(4..)?);
+    Wall::parse(&format!("{year}-{month}-{of_month}T{hour}:{minute}:{second}Z")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn files(folder: &std::path::Path, bytes: usize, files: usize, days: usize) -> Files {
+        let config = CaptureConfig {
+            folder: folder.to_owned(),
+            max_file_bytes: bytes,
+            max_files: files,
+            retention_days: days,
+        };
+        Files::new([(Arc::from("acme"), config)])
+    }
+
+    fn names(folder: &std::path::Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("a folder");
+        let mut names: Vec<String> = entries
+            .map(|e| e.expect("an entry").file_name().into_string().expect("text"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn names_tell_when_a_file_was_begun() {
+        let at = Wall::parse("2026-01-20T09:30:00Z").expect("an instant");
+        assert_eq!(stamp(at.plus_millis(7)), "20260120T093000Z");
+        assert_eq!(began("acme-20260120T093000Z-000.ndjson", "acme"), Some(at));
+        for other in ["acme-x-20260120T093000Z-000.ndjson", "acme-notes.ndjson", "acme-1-2.ndjson"]
+        {
+            assert_eq!(began(other, "acme"), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn files_are_bounded_in_size_number_and_age() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("captures");
+        let at = Wall::parse("2026-01-20T09:30:00Z").expect("an instant");
+        let line = Line { tenant: "acme".to_owned(), ..Line::default() };
+        let length = serde_json::to_string(&line).expect("JSON").len() + 1;
+        let mut files = files(&folder, length * 2, 3, 7);
+        for n in 0..10 {
+            files.append("acme", &line, at.plus_millis(n * 1_000));
+        }
+        files.flush(at);
+        assert_eq!(
+            names(&folder),
+            [
+                "acme-20260120T093004Z-000.ndjson",
+                "acme-20260120T093006Z-000.ndjson",
+                "acme-20260120T093008Z-000.ndjson"
+            ]
+        );
+        for name in names(&folder) {
+            let meta = fs::metadata(folder.join(&name)).expect("a file");
+            assert_eq!(meta.permissions().mode() & 0o777, 0o600);
+            assert_eq!(meta.len() as usize, length * 2);
+        }
+        let mode = fs::metadata(&folder).expect("a folder").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        fs::write(folder.join("notes.txt"), "mine").expect("written");
+        files.flush(at.plus_millis(9 * DAY_MILLIS));
+        assert_eq!(names(&folder), ["notes.txt"]);
+    }
+}
