@@ -341,7 +341,8 @@ impl World {
                 wrong.push("no 403 after the end".to_owned());
             }
             let too_late = self.token_over() && !self.plan.harmless();
-            if !self.service.closed() && !self.failed() && !too_late {
+            let left = self.service.conversation.is_some() && !self.service.closed();
+            if left && !self.failed() && !too_late {
                 wrong.push("the conversation was never closed".to_owned());
             }
         }
