@@ -271,7 +271,9 @@ impl World {
         let stepped = ledger.wall_steps > 0;
         let out_of_time = |at: &u64| self.service.token_was_due(*at, stepped);
         let out_of_time = ledger.last_word.map(|(_, at)| at).filter(out_of_time);
-        let over_at = ledger.ended_by_itself().or(ledger.visitor_ended_at).or(out_of_time);
+        // What is told waits for polls: the chat was over when the token was due.
+        let out_of_time = out_of_time.map(|at| at.min(self.service.token_due));
+        let over_at = out_of_time.or(ledger.ended_by_itself()).or(ledger.visitor_ended_at);
         let harmless = self.plan.harmless();
         let early = |at: u64| over_at.is_some_and(|over| !harmless || over < at + IN_TIME);
         let settled = finally || ledger.last_word.is_none();
@@ -339,7 +341,8 @@ impl World {
                 wrong.push("no 403 after the end".to_owned());
             }
             let too_late = self.token_over() && !self.plan.harmless();
-            if !self.service.closed() && !self.failed() && !too_late {
+            let left = self.service.conversation.is_some() && !self.service.closed();
+            if left && !self.failed() && !too_late {
                 wrong.push("the conversation was never closed".to_owned());
             }
         }

@@ -458,7 +458,10 @@ impl Session {
     pub(super) fn may_exist(&self) -> bool {
         let creating = self.state.pending.iter().find(|c| c.kind == CommandKind::Create);
         creating.is_none_or(|create| {
-            self.state.give_up.is_some_and(|(number, _)| number >= create.number)
+            let attempted = self.state.give_up.is_some_and(|(number, _)| number >= create.number);
+            // The note of an attempt may have died with the process that made it.
+            let before = self.state.bearer.is_some() && create.number < self.calls.fixed_below;
+            attempted || before
         })
     }
 }
