@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::line::{self, Line};
+use super::line;
 use super::{Seen, Session, Sighting};
 use crate::facade;
+use crate::report::captured::CapturedInit;
 use crate::time::Mono;
 use crate::wire::liveagent::MessagesPayload;
 use crate::wire::liveagent::request::MultiNoun;
@@ -21,7 +22,7 @@ const SILENT: Duration = Duration::from_secs(180);
 
 struct Chat {
     tenant: Arc<str>,
-    line: Line,
+    line: CapturedInit,
     began: Mono,
     last: Mono,
 }
@@ -30,7 +31,7 @@ struct Chat {
 #[derive(Default)]
 pub(super) struct Chats {
     running: HashMap<Session, Chat>,
-    finished: Vec<(Arc<str>, Line)>,
+    finished: Vec<(Arc<str>, CapturedInit)>,
 }
 
 impl Chats {
@@ -54,7 +55,7 @@ impl Chats {
             self.finished.push((tenant, line));
             return;
         }
-        let line = Line { messages: Some(0), agent_messages: Some(0), ..line };
+        let line = CapturedInit { messages: Some(0), agent_messages: Some(0), ..line };
         let (began, last) = (sighting.at.mono, sighting.at.mono);
         self.running.insert(sighting.session, Chat { tenant, line, began, last });
     }
@@ -121,7 +122,7 @@ impl Chats {
     }
 
     /// The lines that are ready, in the order their chats ended.
-    pub(super) fn finished(&mut self) -> Vec<(Arc<str>, Line)> {
+    pub(super) fn finished(&mut self) -> Vec<(Arc<str>, CapturedInit)> {
         std::mem::take(&mut self.finished)
     }
 }

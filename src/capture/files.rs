@@ -11,8 +11,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::line::Line;
 use crate::config::CaptureConfig;
+use crate::report::captured::CapturedInit;
 use crate::time::Wall;
 
 const DAY_MILLIS: i64 = 86_400_000;
@@ -54,7 +54,7 @@ impl Files {
     }
 
     /// Writes a line; a failure is logged and costs the line.
-    pub(super) fn append(&mut self, tenant: &str, line: &Line, now: Wall) {
+    pub(super) fn append(&mut self, tenant: &str, line: &CapturedInit, now: Wall) {
         let Some(folder) = self.tenants.get_mut(tenant) else { return };
         let outcome = folder.append(line, now);
         folder.note(outcome);
@@ -93,7 +93,7 @@ impl Folder {
         }
     }
 
-    fn append(&mut self, line: &Line, now: Wall) -> io::Result<()> {
+    fn append(&mut self, line: &CapturedInit, now: Wall) -> io::Result<()> {
         let mut text = serde_json::to_string(line)?;
         text.push('\n');
         let room = self.config.max_file_bytes;
@@ -232,7 +232,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("captures");
         let at = Wall::parse("2026-01-20T09:30:00Z").expect("an instant");
-        let line = Line { tenant: "acme".to_owned(), ..Line::default() };
+        let line = CapturedInit { tenant: "acme".to_owned(), ..CapturedInit::default() };
         let length = serde_json::to_string(&line).expect("JSON").len() + 1;
         let mut files = files(&folder, length * 2, 3, 7);
         for n in 0..10 {

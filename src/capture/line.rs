@@ -1,134 +1,25 @@
-//! One line of a capture file: a redacted `ChasitorInit`, and how its chat went.
+//! The redacted line of one `ChasitorInit`.
 //!
 //! Promised: no value, visitor's name or key; lengths, JSON types and the names that pre-chat gives
-//! to fields, cut to [`LONGEST_NAME`]. Members are only ever added. Not promised: that labels hold
-//! no personal data when the sender builds labels from values (`PC038` reports that).
-//!
-//! One line, broken here for reading:
-//!
-//! ```json
-//! {"at":"2026-01-20T09:30:00Z","tenant":"acme","buttonId":"573000000000001",
-//!  "durationSeconds":412,
-//!  "details":[{"label":"Last Name","lengthUtf16":9,"entity":"Contact","field":"LastName",
-//!              "transcriptFields":["LastName__c"],"displayToAgent":true,"type":"text"}],
-//!  "entities":[{"name":"Contact","showOnCreate":true,
-//!               "fields":[{"field":"LastName","label":"Last Name","doFind":true,
-//!                          "isExactMatch":true,"doCreate":true}]}],
-//!  "messages":9,"agentMessages":11,"bytes":1830}
-//! ```
-
-use serde::{Deserialize, Serialize};
+//! to fields, cut to [`LONGEST_NAME`]. The form of the line is [`crate::report::captured`]'s, which
+//! is what `dry-run --captured` reads.
 
 use crate::mapping::node::{Node, Value};
 use crate::mapping::prechat::{Detail, Entity, EntityField};
 use crate::mapping::{self, values};
+use crate::report::captured::{
+    CapturedDetail, CapturedEntity, CapturedField, CapturedInit, ValueKind,
+};
 use crate::time::Wall;
 
 /// The longest name that is written, in characters.
 pub const LONGEST_NAME: usize = 120;
 
-/// One chat.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Line {
-    /// When the chat was asked for, RFC 3339.
-    pub at: String,
-    /// The tenant's id.
-    pub tenant: String,
-    /// The button the client named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub button_id: Option<String>,
-    /// From the init to the end of the chat; absent when the end was not seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duration_seconds: Option<u64>,
-    /// The pre-chat details, in the order of the document.
-    #[serde(default)]
-    pub details: Vec<DetailLine>,
-    /// The declared records.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub entities: Vec<EntityLine>,
-    /// How many messages the visitor sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub messages: Option<u64>,
-    /// How many messages the visitor was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent_messages: Option<u64>,
-    /// The size of the init's body.
-    #[serde(default)]
-    pub bytes: usize,
-}
-
-/// One pre-chat detail without its value.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DetailLine {
-    /// The label, which is a name and not a value.
-    #[serde(default)]
-    pub label: String,
-    /// The value's length in UTF-16 units, as it would be sent: numbers by their digits, lists and
-    /// objects by their compact JSON; 0 for null, missing and empty ones.
-    #[serde(default)]
-    pub length_utf16: usize,
-    /// The entity of the first target.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entity: Option<String>,
-    /// The field of the first target.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
-    /// The transcript fields.
-    #[serde(default)]
-    pub transcript_fields: Vec<String>,
-    /// Whether agents may see it.
-    #[serde(default)]
-    pub display_to_agent: bool,
-    /// The JSON type of the value: `text`, `number`, `boolean`, `null`, `list` or `object`.
-    #[serde(default, rename = "type")]
-    pub kind: String,
-}
-
-/// One declared record.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EntityLine {
-    /// `entityName`
-    pub name: String,
-    /// `saveToTranscript`
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub save_to_transcript: Option<String>,
-    /// `linkToEntityName`
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link_to_entity_name: Option<String>,
-    /// `linkToEntityField`
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link_to_entity_field: Option<String>,
-    /// `showOnCreate`
-    pub show_on_create: bool,
-    /// `entityFieldsMaps`
-    pub fields: Vec<FieldLine>,
-}
-
-/// One field of a declared record.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FieldLine {
-    /// `fieldName`
-    pub field: String,
-    /// `label`
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-    /// `doFind`
-    pub do_find: bool,
-    /// `isExactMatch`
-    pub is_exact_match: bool,
-    /// `doCreate`
-    pub do_create: bool,
-}
-
 /// The line of a `ChasitorInit` body; `None` when it cannot be read.
 #[must_use]
-pub fn redact(body: &str, at: Wall, tenant: &str) -> Option<Line> {
+pub fn redact(body: &str, at: Wall, tenant: &str) -> Option<CapturedInit> {
     let prechat = mapping::read(body).ok()?;
-    Some(Line {
+    Some(CapturedInit {
         at: at.to_string(),
         tenant: tenant.to_owned(),
         button_id: prechat.init.button_id.filter(|id| is_id(id)),
@@ -146,22 +37,22 @@ fn is_id(text: &str) -> bool {
     matches!(text.len(), 15 | 18) && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn detail(detail: &Detail) -> DetailLine {
+fn detail(detail: &Detail) -> CapturedDetail {
     let text = detail.value.as_ref().and_then(|node| values::text(node, None));
     let target = detail.targets.first();
-    DetailLine {
+    CapturedDetail {
         label: detail.label.as_deref().map(name).unwrap_or_default(),
         length_utf16: text.map_or(0, |text| text.text.encode_utf16().count()),
         entity: target.map(|target| name(&target.entity)),
         field: target.map(|target| name(&target.field)),
         transcript_fields: detail.transcript_fields.iter().map(|field| name(field)).collect(),
         display_to_agent: detail.display_to_agent,
-        kind: detail.value.as_ref().map_or("null", kind).to_owned(),
+        kind: detail.value.as_ref().map_or(ValueKind::Null, kind),
     }
 }
 
-fn entity(entity: &Entity) -> EntityLine {
-    EntityLine {
+fn entity(entity: &Entity) -> CapturedEntity {
+    CapturedEntity {
         name: name(&entity.name),
         save_to_transcript: entity.save_to_transcript.as_deref().map(name),
         link_to_entity_name: entity.link_to_entity_name.as_deref().map(name),
@@ -171,8 +62,8 @@ fn entity(entity: &Entity) -> EntityLine {
     }
 }
 
-fn field(field: &EntityField) -> FieldLine {
-    FieldLine {
+fn field(field: &EntityField) -> CapturedField {
+    CapturedField {
         field: name(&field.field),
         label: field.label.as_deref().map(name),
         do_find: field.do_find,
@@ -181,14 +72,14 @@ fn field(field: &EntityField) -> FieldLine {
     }
 }
 
-const fn kind(node: &Node) -> &'static str {
+const fn kind(node: &Node) -> ValueKind {
     match node.value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::Text(_) => "text",
-        Value::List(_) => "list",
-        Value::Map(_) => "object",
+        Value::Null => ValueKind::Null,
+        Value::Bool(_) => ValueKind::Boolean,
+        Value::Number(_) => ValueKind::Number,
+        Value::Text(_) => ValueKind::Text,
+        Value::List(_) => ValueKind::List,
+        Value::Map(_) => ValueKind::Object,
     }
 }
 
@@ -210,25 +101,23 @@ mod tests {
             "prechatEntities":[{"entityName":"Contact","showOnCreate":true,"entityFieldsMaps":[
             {"fieldName":"X","label":"A","doFind":true,"isExactMatch":true,"doCreate":false}]}]}"#;
         let line = redact(body, Wall::from_millis(0), "acme").expect("a line");
-        let seen: Vec<(&str, usize, &str)> = line
-            .details
-            .iter()
-            .map(|d| (d.label.as_str(), d.length_utf16, d.kind.as_str()))
-            .collect();
+        let seen: Vec<(&str, usize, ValueKind)> =
+            line.details.iter().map(|d| (d.label.as_str(), d.length_utf16, d.kind)).collect();
         assert_eq!(
             seen,
             [
-                ("A", 8, "text"),
-                ("B", 5, "number"),
-                ("C", 12, "list"),
-                ("D", 0, "null"),
-                ("E", 4, "boolean")
+                ("A", 8, ValueKind::Text),
+                ("B", 5, ValueKind::Number),
+                ("C", 12, ValueKind::List),
+                ("D", 0, ValueKind::Null),
+                ("E", 4, ValueKind::Boolean)
             ]
         );
         assert_eq!(line.details[0].field.as_deref(), Some("X"));
         assert!(!line.details[0].display_to_agent);
         assert!(line.entities[0].fields[0].do_find);
-        let text = serde_json::to_string(&line).expect("JSON");
+        let text = line.to_line();
+        assert_eq!(CapturedInit::read(&text), Ok(line));
         for value in ["Gr", "12.5", "secret", "Vera"] {
             assert!(!text.contains(value), "{value} in {text}");
         }

@@ -9,9 +9,13 @@
 //!
 //! ```json
 //! {"at":"2026-01-20T09:30:00Z","tenant":"acme","buttonId":"573000000000001",
-//!  "durationSeconds":412,"messages":9,
-//!  "details":[{"label":"Last Name","lengthUtf16":9,"type":"text","entity":"Contact",
-//!              "field":"LastName","transcriptFields":["LastName__c"]}]}
+//!  "durationSeconds":412,
+//!  "details":[{"label":"Last Name","lengthUtf16":9,"entity":"Contact","field":"LastName",
+//!              "transcriptFields":["LastName__c"],"displayToAgent":true,"type":"text"}],
+//!  "entities":[{"name":"Contact","showOnCreate":true,
+//!               "fields":[{"field":"LastName","label":"Last Name","doFind":true,
+//!                          "isExactMatch":true,"doCreate":true}]}],
+//!  "messages":9,"agentMessages":11,"bytes":1830}
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +26,7 @@ use crate::time::Wall;
 pub const LONGEST_LINE: usize = 1024 * 1024;
 
 /// One redacted `ChasitorInit`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CapturedInit {
     /// When the chat began, RFC 3339.
@@ -38,13 +42,22 @@ pub struct CapturedInit {
     /// The pre-chat details, in the order of the document.
     #[serde(default)]
     pub details: Vec<CapturedDetail>,
+    /// The declared records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<CapturedEntity>,
     /// How many messages the visitor sent, where it was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<u64>,
+    /// How many messages the visitor was sent, where it was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_messages: Option<u64>,
+    /// The size of the init's body.
+    #[serde(default)]
+    pub bytes: usize,
 }
 
 /// One pre-chat detail without its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CapturedDetail {
     /// The label, which is a name and not a value.
@@ -63,9 +76,50 @@ pub struct CapturedDetail {
     /// The transcript fields.
     #[serde(default)]
     pub transcript_fields: Vec<String>,
+    /// Whether agents may see it.
+    #[serde(default)]
+    pub display_to_agent: bool,
     /// The JSON type of the value.
     #[serde(default, rename = "type")]
     pub kind: ValueKind,
+}
+
+/// One declared record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapturedEntity {
+    /// `entityName`
+    pub name: String,
+    /// `saveToTranscript`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub save_to_transcript: Option<String>,
+    /// `linkToEntityName`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_to_entity_name: Option<String>,
+    /// `linkToEntityField`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_to_entity_field: Option<String>,
+    /// `showOnCreate`
+    pub show_on_create: bool,
+    /// `entityFieldsMaps`
+    pub fields: Vec<CapturedField>,
+}
+
+/// One field of a declared record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapturedField {
+    /// `fieldName`
+    pub field: String,
+    /// `label`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// `doFind`
+    pub do_find: bool,
+    /// `isExactMatch`
+    pub is_exact_match: bool,
+    /// `doCreate`
+    pub do_create: bool,
 }
 
 /// The JSON type of a detail's value.
@@ -135,7 +189,7 @@ mod tests {
             r#"{"at":"2026-01-20T09:30:00Z","tenant":"acme","buttonId":"573000000000001","#,
             r#""durationSeconds":412,"details":[{"label":"Last Name","lengthUtf16":9,"#,
             r#""entity":"Contact","field":"LastName","transcriptFields":["LastName__c"],"#,
-            r#""type":"text"}],"messages":9}"#,
+            r#""displayToAgent":true,"type":"text"}],"messages":9,"bytes":1830}"#,
         );
         let init = CapturedInit::read(line).expect("a sound line");
         assert_eq!(init.to_line(), line);

@@ -7,13 +7,13 @@ use std::time::Duration;
 use axum::Router;
 use liveagent_bridge::adapter::transport::in_process::InProcess;
 use liveagent_bridge::app::{self, Bridge, Opened, Options};
-use liveagent_bridge::capture::line::Line;
 use liveagent_bridge::clock::Clock;
 use liveagent_bridge::config::{
     CaptureConfig, Config, DEFAULT_LISTEN, Egress, Limits, StoreConfig, load_str,
 };
 use liveagent_bridge::emulator::{Agents, Command, Emulators};
 use liveagent_bridge::facade::key::KeyRing;
+use liveagent_bridge::report::captured::{CapturedInit, ValueKind};
 use liveagent_bridge::store::memory::MemoryStore;
 use liveagent_bridge::time::Wall;
 use serde_json::{Value, json};
@@ -140,7 +140,7 @@ impl World {
     }
 
     /// Every line that was written, once the bridge has stopped.
-    async fn lines(self, keys: &[&str]) -> Vec<Line> {
+    async fn lines(self, keys: &[&str]) -> Vec<CapturedInit> {
         self.shutdown.cancel();
         self.bridge.chats.drained().await;
         let capture = self.bridge.capture.expect("somebody opted in");
@@ -184,7 +184,7 @@ fn init(session: &Value) -> Value {
 }
 
 /// What every line of these chats says.
-fn holds_the_init(line: &Line) {
+fn holds_the_init(line: &CapturedInit) {
     assert_eq!(
         (line.tenant.as_str(), line.button_id.as_deref()),
         ("acme", Some("573000000000001"))
@@ -192,12 +192,12 @@ fn holds_the_init(line: &Line) {
     let details: Vec<_> = line
         .details
         .iter()
-        .map(|d| (d.label.as_str(), d.length_utf16, d.kind.as_str(), d.display_to_agent))
+        .map(|d| (d.label.as_str(), d.length_utf16, d.kind, d.display_to_agent))
         .collect();
     let want = [
-        ("E-Mail", CANARIES[1].len(), "text", false),
-        ("Reason", r#"["canary-value"]"#.len(), "list", true),
-        ("Number", r#"{"canary-number":1}"#.len(), "object", true),
+        ("E-Mail", CANARIES[1].len(), ValueKind::Text, false),
+        ("Reason", r#"["canary-value"]"#.len(), ValueKind::List, true),
+        ("Number", r#"{"canary-number":1}"#.len(), ValueKind::Object, true),
     ];
     assert_eq!(details, want);
     let mail = &line.details[0];

@@ -41,8 +41,9 @@ fn capture(chats: u64) -> String {
         length_utf16: length,
         entity: target.map(|(entity, _)| entity.to_owned()),
         field: target.map(|(_, field)| field.to_owned()),
-        transcript_fields: Vec::new(),
+        display_to_agent: true,
         kind: ValueKind::Text,
+        ..CapturedDetail::default()
     };
     let mut text = String::new();
     for i in 0..chats {
@@ -61,6 +62,7 @@ fn capture(chats: u64) -> String {
                 detail("Order no", 10, None),
             ],
             messages: Some(5 + i % 9),
+            ..CapturedInit::default()
         };
         writeln!(text, "{}", init.to_line()).unwrap();
     }
