@@ -50,10 +50,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if json {
         let ok = problems.is_empty() && fine(&live);
         let list = |all: &[Problem]| all.iter().map(Problem::json).collect::<Vec<_>>();
-        let report = serde_json::json!({
+        let mut report = serde_json::json!({
             "ok": ok, "problems": list(&problems), "notes": list(notes),
-            "live": live.iter().map(Checked::json).collect::<Vec<_>>(),
         });
+        if args.live {
+            report["live"] = live.iter().map(Checked::json).collect();
+        }
         say(&serde_json::to_string_pretty(&report)?)?;
         return Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(2) });
     }
