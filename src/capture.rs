@@ -12,7 +12,6 @@
 mod chats;
 mod files;
 pub mod line;
-mod tap;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,10 +28,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::Tenant;
+use crate::tap::{self, Tapped};
 use crate::time::Now;
 use chats::Chats;
 use files::Files;
-use tap::Tapped;
 
 /// Sightings that wait for the writer; with [`COPY_BYTES`] the bound of its memory.
 const QUEUE: usize = 512;

@@ -27,3 +27,4 @@ pub mod observe;
 pub mod preflight;
 pub mod serve;
 pub mod store;
+mod tap;

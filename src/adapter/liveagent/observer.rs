@@ -4,15 +4,12 @@
 //! Not promised: completeness. Compressed or oversized answers are not understood.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 use aws_lc_rs::digest;
 use axum::body::Body;
-use bytes::Bytes;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
+use crate::tap::Tapped;
 use crate::wire::liveagent::{MessagesPayload, SessionId};
 
 type Hash = [u8; 16];
@@ -132,8 +129,9 @@ impl Tap {
         Self { observer, poll }
     }
 
+    /// The body, looked at once it has passed. A copy that is not whole does not read as JSON.
     pub(super) fn around(self, body: Body, max: usize) -> Tapped {
-        Tapped { tap: self, body, copy: Vec::new(), room: max }
+        Tapped::new(body, max, move |copy| self.passed(&copy.bytes))
     }
 
     fn passed(&self, copy: &[u8]) {
@@ -149,48 +147,5 @@ impl Tap {
                 }
             }
         }
-    }
-}
-
-/// A body that is looked at.
-pub(super) struct Tapped {
-    tap: Tap,
-    body: Body,
-    copy: Vec<u8>,
-    room: usize,
-}
-
-impl HttpBody for Tapped {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            let taken = data.len().min(self.room);
-            self.room -= taken;
-            self.copy.extend_from_slice(&data[..taken]);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Tapped {
-    /// A copy that is not whole does not read as JSON.
-    fn drop(&mut self) {
-        self.tap.passed(&self.copy);
     }
 }

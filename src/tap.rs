@@ -12,16 +12,16 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 /// What was copied.
 #[derive(Default)]
-pub(super) struct Copy {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Copy {
+    pub(crate) bytes: Vec<u8>,
     /// Whether it is all of the body.
-    pub(super) whole: bool,
+    pub(crate) whole: bool,
 }
 
 type Give = Box<dyn FnOnce(Copy) + Send>;
 
 /// A body that is looked at.
-pub(super) struct Tapped {
+pub(crate) struct Tapped {
     body: Body,
     bytes: Vec<u8>,
     room: usize,
@@ -30,7 +30,7 @@ pub(super) struct Tapped {
 }
 
 impl Tapped {
-    pub(super) fn new(body: Body, room: usize, give: impl FnOnce(Copy) + Send + 'static) -> Self {
+    pub(crate) fn new(body: Body, room: usize, give: impl FnOnce(Copy) + Send + 'static) -> Self {
         Self { body, bytes: Vec::new(), room, cut: false, give: Some(Box::new(give)) }
     }
 
