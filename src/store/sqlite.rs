@@ -190,18 +190,25 @@ mod tests {
     async fn one_refused_request_does_not_harm_its_group() {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("chats.db"), Ring::Beside).unwrap();
-        // The first request keeps the thread until the others are queued behind it.
+        // The first request keeps the thread until the others are queued behind it. They come
+        // only when it runs: before that the thread may still be gathering its group.
         let (go, wait) = std::sync::mpsc::channel::<()>();
+        let (running, runs) = tokio::sync::oneshot::channel::<()>();
         let first = store.writer.call(Kind::Read, move |_| {
+            let _ = running.send(());
             let _ = wait.recv();
             Ok(())
         });
-        let others = futures_util::future::join_all([1, 2, 1, 3].map(|id| {
+        let queued = futures_util::future::join_all([1, 2, 1, 3].map(|id| {
             let store = &store;
             async move { Store::open(store, chat(id), b"x".to_vec()).await }
         }));
-        let go = async move { drop(go) };
-        let (first, others, ()) = tokio::join!(first, others, go);
+        let others = async {
+            runs.await.expect("the first request runs");
+            let go = async move { drop(go) };
+            tokio::join!(queued, go).0
+        };
+        let (first, others) = tokio::join!(first, others);
         first.unwrap();
         let twice = Err(StoreError::AlreadyThere { chat: Uuid::from_u128(1) });
         assert_eq!(others, [Ok(()), Ok(()), twice, Ok(())]);
