@@ -3,7 +3,6 @@
 //! Promised: what is built here is what `serve`, the demo and the tests run; chats of an earlier
 //! process go on before the first request is answered.
 
-mod latches;
 mod prechat;
 
 use std::sync::Arc;
@@ -19,6 +18,8 @@ use crate::adapter::transport::Transport;
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::config::{Config, StoreConfig};
+pub use crate::cutover;
+use crate::cutover::Cutover;
 use crate::facade::key::KeyRing;
 use crate::facade::{Decided, Decisions, Facade, Strictness};
 use crate::store::memory::MemoryStore;
@@ -60,6 +61,8 @@ pub struct Bridge {
     pub router: Router,
     /// The translated chats.
     pub chats: Registry,
+    /// The tenants' plans and changes.
+    pub cutover: Cutover,
     /// Writes captured traffic; `None` when no tenant opted in.
     pub capture: Option<Capture>,
     /// How many chats of an earlier process were taken up.
@@ -119,7 +122,14 @@ pub fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
 pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildError> {
     let Options { clock, transport, opened, decisions, shutdown } = options;
     let store = opened.store;
-    let latches = latches::restore(store.clone(), clock.clone(), shutdown.clone()).await?;
+    let cutover = Cutover::start(
+        &config.tenants,
+        store.clone(),
+        clock.clone(),
+        config.panic_file.clone(),
+        shutdown.clone(),
+    )
+    .await?;
     let tenants = config.tenants.iter().map(Tenant::from);
     let chats = Registry::new(
         store.clone(),
@@ -141,11 +151,11 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         relay: Arc::new(LiveAgent::new(transport, clock)),
         translate: prechat::translator(),
         decisions,
-        latches: Arc::new(latches),
+        cutover: cutover.clone(),
         strictness: Strictness::default(),
         capture: capture.clone(),
     });
-    Ok(Bridge { router, chats, capture, recovered })
+    Ok(Bridge { router, chats, cutover, capture, recovered })
 }
 
 /// Forgets chats that ended long enough ago.

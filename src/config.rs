@@ -51,6 +51,8 @@ pub struct Config {
     pub limits: Limits,
     /// How Salesforce is reached.
     pub egress: Egress,
+    /// The panic file: it need not be there.
+    pub panic_file: Option<PathBuf>,
 }
 
 impl Config {

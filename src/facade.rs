@@ -2,7 +2,7 @@
 //!
 //! Reading order: this file (what a request meets), `call` (one request, read), `route` (who
 //! answers it), `legacy` (the relay and its end), `chat` (translated chats), `visitor` (nouns
-//! without a session), `body` and `reply` (bytes in and out), `key`, `latch`.
+//! without a session), `body` and `reply` (bytes in and out), `key`.
 //!
 //! Promised: every answer has the status, content type and text that real clients depend on; a
 //! session key of ours never leaves; nothing is stored here. Not promised: delivery, order and
@@ -13,7 +13,6 @@ mod call;
 mod chat;
 mod cors;
 pub mod key;
-pub mod latch;
 mod legacy;
 mod reply;
 mod route;
@@ -33,6 +32,7 @@ use crate::chat::ids::ChatId;
 use crate::chat::visitor::Begin;
 use crate::clock::Clock;
 use crate::config::{Config, Tenant};
+use crate::cutover::Cutover;
 use crate::router::decide::{Because, Route};
 use crate::time::Wall;
 use crate::wire::liveagent::BadRequest;
@@ -40,7 +40,6 @@ use crate::wire::liveagent::request::ChasitorInit;
 pub(crate) use body::decode;
 use call::Call;
 use key::KeyRing;
-use latch::Latches;
 
 /// Turns a ChasitorInit, and the text it was read from, into what the machine begins with; or says
 /// what is wrong with it.
@@ -64,8 +63,8 @@ pub struct Facade {
     pub translate: Translate,
     /// Is told every decision for a new chat.
     pub decisions: Arc<dyn Decisions>,
-    /// Which removals were seen to be past.
-    pub latches: Arc<Latches>,
+    /// The tenants' plans and changes.
+    pub cutover: Cutover,
     /// How strictly requests are taken.
     pub strictness: Strictness,
     /// Writes captured traffic for the tenants that opted in.

@@ -20,6 +20,7 @@ pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod cutover;
 pub mod demo;
 pub mod emulator;
 pub mod facade;

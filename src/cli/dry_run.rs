@@ -16,8 +16,9 @@ use crate::report::dry_run::{self, Document, Evidence, Inputs, Report, RoutingRo
 use crate::report::finding::{Finding, Severity};
 use crate::report::sources::{Setup, Sources};
 use crate::report::{html, markdown};
-use crate::router::calendar;
+use crate::router::calendar::{self, Asked};
 use crate::router::decide::{Draw, PastRemoval};
+use crate::router::effective::Effective;
 use crate::time::Wall;
 
 mod capture;
@@ -196,11 +197,13 @@ fn inputs_of(tenant: &config::Tenant, as_of: Wall) -> dry_run::Tenant {
 fn routing(tenant: &config::Tenant, as_of: Wall) -> Vec<RoutingRow> {
     let Some(draw) = Draw::new(0) else { return Vec::new() };
     let latch = PastRemoval::NOT_YET;
-    let mut rows = calendar::table(&tenant.plan, latch, draw);
+    let effective = Effective::from(&tenant.plan);
+    let asked = Asked { effective: &effective, button: None, latch, draw };
+    let mut rows = calendar::table(asked);
     let label = "this report".to_owned();
     match rows.iter_mut().find(|row| row.at == as_of) {
         Some(row) => row.label = format!("{}, {label}", row.label),
-        None => rows.push(calendar::row(&tenant.plan, as_of, label, latch, draw)),
+        None => rows.push(calendar::row(asked, as_of, label)),
     }
     rows.sort_by_key(|row| row.at);
     let plain = |row: calendar::Row| RoutingRow {

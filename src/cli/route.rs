@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use super::check::say;
 use crate::clock::Clock;
 use crate::config::{self, values};
-use crate::router::calendar::{self, Row, next_change};
+use crate::router::calendar::{self, Asked, Row, declared, next_change};
 use crate::router::decide::{Draw, PastRemoval, Route};
+use crate::router::effective::Effective;
 use crate::router::plan::{Plan, Stage};
 use crate::time::Wall;
 
@@ -27,7 +28,7 @@ pub(super) struct Args {
     /// The tenant's id; needed when there are several
     #[arg(long)]
     tenant: Option<String>,
-    /// The button the chat would come in by; plans are per tenant, so it changes no answer
+    /// The button the chat would come in by; without one, the answer for buttons without own steps
     #[arg(long, value_parser = button)]
     button: Option<String>,
     /// An instant to ask about, e.g. 2026-02-14T00:00:00Z or 2026-02-14T00:00:00[Europe/Berlin]
@@ -62,10 +63,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let now = whole_second(Clock::system().now().wall);
     // Each row answers for its own date: only the plan decides here, no history.
-    let row =
-        |at, label: &str| calendar::row(&plan, at, label.to_owned(), PastRemoval::NOT_YET, draw);
+    let effective = Effective::from(&plan);
+    let latch = PastRemoval::NOT_YET;
+    let asked = Asked { effective: &effective, button: button.as_deref(), latch, draw };
+    let row = |at, label: &str| calendar::row(asked, at, label.to_owned());
     let rows: Vec<Row> = match at.as_slice() {
-        [] => overview(&plan, now, row),
+        [] => overview(asked, now, row),
         asked => asked.iter().map(|at| row(*at, "asked")).collect(),
     };
     if json {
@@ -76,7 +79,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     say(&format!("{what} {tenant}: {}\n", planned(&plan)))?;
     say(&table(&rows, at.is_empty()))?;
     if at.is_empty() {
-        say(&sentence(&plan, now, &row(now, "today")))?;
+        say(&sentence(asked, now, &row(now, "today")))?;
     } else {
         for row in &rows {
             say(&format!("{}: {}", row.at, row.decision.because))?;
@@ -114,17 +117,15 @@ fn pick<'a>(asked: Option<&str>, ids: &[&'a str]) -> Result<&'a str, String> {
 }
 
 /// The dates that matter: well before, the margin, the removal, the steps, today.
-fn overview(plan: &Plan, now: Wall, row: impl Fn(Wall, &str) -> Row) -> Vec<Row> {
+fn overview(asked: Asked<'_>, now: Wall, row: impl Fn(Wall, &str) -> Row) -> Vec<Row> {
+    let plan = &asked.effective.plan;
     let mut marks = vec![
         (plan.removal.plus_millis(-WELL_BEFORE_MILLIS), "well before".to_owned()),
         (plan.last_call(), "margin begins".to_owned()),
         (plan.removal, "removal".to_owned()),
         (now, "today".to_owned()),
     ];
-    marks.extend(plan.steps.iter().map(|step| (step.at, step.stage.to_string())));
-    if let Some(vouched) = &plan.acknowledgement {
-        marks.push((vouched.until, "acknowledgement ends".to_owned()));
-    }
+    marks.extend(declared(asked));
     marks.sort_by_key(|(at, _)| *at);
     marks.iter().map(|(at, label)| row(*at, label)).collect()
 }
@@ -172,18 +173,21 @@ fn table(rows: &[Row], labels: bool) -> String {
 }
 
 /// One sentence about today, and when that changes.
-fn sentence(plan: &Plan, now: Wall, row: &Row) -> String {
+fn sentence(asked: Asked<'_>, now: Wall, row: &Row) -> String {
+    let Asked { effective, button, .. } = asked;
     let name = match row.decision.route {
-        Route::Legacy => "legacy",
-        Route::Miaw => "MIAW",
+        Route::Legacy => "goes to legacy",
+        Route::Miaw => "goes to MIAW",
+        Route::Refused => "is refused",
     };
-    let ramped = matches!(plan.step_at(now).map(|s| s.stage), Some(Stage::Ramp { .. }));
+    let in_force = effective.in_force(button, now).map(|in_force| in_force.stage);
+    let ramped = matches!(in_force, Some(Stage::Ramp { .. }));
     let lot = if ramped { " with this draw" } else { "" };
-    let next = match next_change(plan, now) {
-        Some(at) => format!("The next change is at {}.", plan.zone.print(at)),
+    let next = match next_change(effective, button, now) {
+        Some(at) => format!("The next change is at {}.", effective.plan.zone.print(at)),
         None => "The plan has no later change.".to_owned(),
     };
-    format!("Today a new chat{lot} goes to {name}: {}. {next}", row.decision.because)
+    format!("Today a new chat{lot} {name}: {}. {next}", row.decision.because)
 }
 
 fn as_json(tenant: &str, button: Option<&str>, rows: &[Row]) -> serde_json::Value {

@@ -13,11 +13,13 @@ use super::signal::until_stopped;
 use crate::adapter::transport::reqwest::Reqwest;
 use crate::app::{self, LogDecisions, Options};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Tenant};
+use crate::cutover::Cutover;
 use crate::observe::log;
 use crate::router::calendar;
-use crate::router::decide::{Draw, PastRemoval, decide};
+use crate::router::decide::Draw;
 use crate::serve::{ServeLimits, serve};
+use crate::time::Wall;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 stopped, 1 failed, 2 the configuration has problems.")]
@@ -49,7 +51,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 async fn run_bridge(config: Config) -> anyhow::Result<()> {
     let clock = Clock::system();
-    say_where_chats_go(&config, &clock);
     let store = config.store.clone();
     let opened = tokio::task::spawn_blocking(move || app::open_store(&store)).await??;
     let shutdown = CancellationToken::new();
@@ -63,7 +64,9 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
         decisions: Arc::new(LogDecisions),
         shutdown: shutdown.clone(),
     };
+    let (tenants, now) = (config.tenants.clone(), options.clock.now().wall);
     let bridge = app::build(config, options).await?;
+    say_where_chats_go(&tenants, &bridge.cutover, now);
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another `listen`"))?;
@@ -88,14 +91,12 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
 }
 
 /// One clear line per tenant: where new chats go today, and why.
-fn say_where_chats_go(config: &Config, clock: &Clock) {
-    let now = clock.now().wall;
-    for tenant in &config.tenants {
-        let mut latch = PastRemoval::NOT_YET;
-        latch.observe(&tenant.plan, now);
+fn say_where_chats_go(tenants: &[Tenant], cutover: &Cutover, now: Wall) {
+    for tenant in tenants {
+        let effective = cutover.of(tenant);
         let draw = Draw::of(&tenant.id, "");
-        let decision = decide(&tenant.plan, now, latch, draw);
-        let next = calendar::next_change(&tenant.plan, now);
+        let decision = cutover.decide(tenant, None, now, draw);
+        let next = calendar::next_change(&effective, None, now);
         tracing::info!(
             tenant = tenant.id,
             route = %decision.route,

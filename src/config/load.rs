@@ -88,6 +88,7 @@ fn read_all(main: &Source, env: Env<'_>, found: &Found) -> Option<Config> {
         any |= !files.is_empty();
         tenants.extend(files.iter().filter_map(|path| tenant_file(path, env, found)));
     }
+    let panic_file = root.text("panic_file").map(|text| main.folder().join(text.value));
     root.finish();
     if !any {
         let at = At { key: "tenant".to_owned(), place: main.place(&(0..0)) };
@@ -96,7 +97,7 @@ fn read_all(main: &Source, env: Env<'_>, found: &Found) -> Option<Config> {
     }
     between_tenants(&tenants, found);
     let tenants = tenants.into_iter().map(|(tenant, _)| tenant).collect();
-    Some(Config { listen, store, tenants, limits, egress })
+    Some(Config { listen, store, tenants, limits, egress, panic_file })
 }
 
 /// The table of a file; every mistake in its form is a problem.

@@ -32,7 +32,7 @@ pub(super) fn read(section: Section<'_>, has_legacy: bool) -> Plan {
     let (vouched_at, acknowledgement) = vouched.unzip();
     let acknowledgement = acknowledgement.flatten();
     section.finish();
-    let plan = Plan { removal, margin, zone, steps, acknowledgement, has_legacy };
+    let plan = Plan { removal, margin, zone, steps, acknowledgement, has_legacy, ..d };
     for (pair, at) in plan.steps.windows(2).zip(places.iter().skip(1)) {
         if let [before, step] = pair
             && step.at <= before.at

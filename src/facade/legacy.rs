@@ -10,20 +10,18 @@ use http::{Method, Response};
 use super::call::{Call, Noun};
 use super::{Facade, body, reply};
 use crate::adapter::liveagent::{Forward, Kind};
+use crate::router::decide::legacy_lives;
 use crate::time::Wall;
 
 /// The instant from which the real service is taken to be gone, for chats in progress too.
-fn ends(call: &Call<'_>) -> Wall {
-    let plan = &call.tenant.plan;
-    let vouched = plan.acknowledgement.as_ref().map(|vouched| vouched.until);
-    vouched.map_or(plan.removal, |until| until.max(plan.removal))
+fn ends(facade: &Facade, call: &Call<'_>) -> Wall {
+    facade.cutover.of(call.tenant).legacy_ends()
 }
 
 /// Whether the real service answers for chats of this tenant at `wall`.
 fn lives(facade: &Facade, call: &Call<'_>, wall: Wall) -> bool {
-    let latch = facade.latches.look(call.tenant, wall);
-    let seen = latch.instant().filter(|_| latch.holds(&call.tenant.plan));
-    call.tenant.legacy.is_some() && seen.map_or(wall, |seen| seen.max(wall)) < ends(call)
+    let latch = facade.cutover.latch(call.tenant, wall);
+    call.tenant.legacy.is_some() && legacy_lives(&facade.cutover.of(call.tenant), wall, latch)
 }
 
 /// A request with a key that is not ours.
@@ -44,9 +42,9 @@ pub(super) async fn answer(
     tokio::select! {
         biased;
         answer = pass(facade, call, body) => answer,
-        () = facade.clock.until_wall(ends(call)) => {
+        () = facade.clock.until_wall(ends(facade, call)) => {
             // Remembered at once: setting the clock back must not bring the chat back.
-            let _ = facade.latches.look(call.tenant, facade.clock.now().wall);
+            let _ = facade.cutover.latch(call.tenant, facade.clock.now().wall);
             let ended = facade.relay.farewell_held(key, call.integer("ack"));
             ended.map_or_else(reply::gone, |ended| reply::json(http::StatusCode::OK, &ended))
         }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde::Serialize;
@@ -19,6 +19,7 @@ use crate::chat::ids::ChatId;
 use crate::chat::state::Line;
 use crate::chat::{Payload, Reply};
 use crate::config::Behaviour;
+use crate::router::decide::Because;
 use crate::time::Wall;
 use crate::wire::liveagent::{self, Message, MessagesPayload, message};
 
@@ -48,6 +49,21 @@ pub(super) fn gone() -> Response<Body> {
 /// Something on this side failed.
 pub(super) fn failed() -> Response<Body> {
     text(StatusCode::INTERNAL_SERVER_ERROR, liveagent::INTERNAL_ERROR)
+}
+
+/// Why a new chat was refused, by its stable code.
+const REFUSED: HeaderName = HeaderName::from_static("x-liveagent-bridge-refused");
+
+/// A new chat is refused: until an instant, where that is known.
+pub(super) fn refused(because: &Because, now: Wall) -> Response<Body> {
+    let text = format!("New chats are refused: {because}");
+    let mut response = with(StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::from(text));
+    response.headers_mut().insert(REFUSED, HeaderValue::from_static(because.code()));
+    if let Because::BrownOut { until, .. } = because {
+        let seconds = u64::try_from(until.millis_since(now)).unwrap_or_default().div_ceil(1_000);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// Nothing new.

@@ -12,7 +12,7 @@ use super::key::{OwnKey, Owner};
 use super::reply::{self, Refusal};
 use super::{Decided, Facade, chat, legacy, visitor};
 use crate::chat::ids::ChatId;
-use crate::router::decide::{Draw, Route, decide};
+use crate::router::decide::{Because, Decision, Draw, Route};
 use crate::wire::liveagent;
 
 pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
@@ -61,25 +61,24 @@ async fn without_session(
 async fn session_id(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
     let chat = ChatId(Uuid::new_v4());
     let at = facade.clock.now().wall;
-    let latch = facade.latches.look(call.tenant, at);
     let draw = Draw::of(&call.tenant.id, &chat.to_string());
-    let decision = decide(&call.tenant.plan, at, latch, draw);
-    let route = decision.route;
+    let Decision { route, because } = facade.cutover.decide(call.tenant, None, at, draw);
     let tenant = call.tenant.id.clone();
-    let because = decision.because;
-    facade.decisions.decided(Decided { tenant, chat, at, route, because });
+    facade.decisions.decided(Decided { tenant, chat, at, route, because: because.clone() });
     match route {
         Route::Legacy => legacy::pass(facade, call, body).await,
         Route::Miaw => chat::session_id(facade, call, OwnKey { chat, issued: at }),
+        Route::Refused => reply::refused(&because, at),
     }
 }
 
-/// Whether a chat that started now, with a draw of its own, would go to legacy.
+/// Whether a chat that started now, with a draw of its own, would go to legacy; a brown-out refuses
+/// chats and nothing else.
 fn goes_to_legacy(facade: &Facade, call: &Call<'_>) -> bool {
     let at = facade.clock.now().wall;
-    let latch = facade.latches.look(call.tenant, at);
     let draw = Draw::of(&call.tenant.id, &Uuid::new_v4().to_string());
-    decide(&call.tenant.plan, at, latch, draw).route == Route::Legacy
+    let decision = facade.cutover.decide(call.tenant, None, at, draw);
+    decision.route == Route::Legacy || matches!(decision.because, Because::BrownOut { .. })
 }
 
 /// What the facade answers by itself, with or without a session.

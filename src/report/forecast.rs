@@ -12,6 +12,7 @@ use super::finding::{Finding, Severity};
 use super::sources::{Setup, Sources};
 use super::traffic::{self, Figures, Traffic};
 use crate::router::decide::{Draw, PastRemoval, Route, decide};
+use crate::router::effective::Effective;
 use crate::router::plan::{DEFAULT_REMOVAL, Plan};
 use crate::time::Wall;
 
@@ -96,7 +97,9 @@ pub fn calendar(plan: &Plan) -> Vec<Day> {
 
 fn row(plan: &Plan, at: Wall, change: bool) -> Day {
     let days = at.millis_since(plan.removal).div_euclid(DAY);
-    let because = last_draw().map(|draw| decide(plan, at, PastRemoval::NOT_YET, draw).because);
+    let effective = Effective::from(plan);
+    let because =
+        last_draw().map(|draw| decide(&effective, None, at, PastRemoval::NOT_YET, draw).because);
     Day {
         day: format!("T{days:+}"),
         utc: at.to_string(),
@@ -115,9 +118,11 @@ fn last_draw() -> Option<Draw> {
 /// How many of 100 new chats go to MIAW.
 #[must_use]
 pub fn miaw_percent(plan: &Plan, at: Wall) -> u8 {
+    let effective = Effective::from(plan);
+    let decide = |draw| decide(&effective, None, at, PastRemoval::NOT_YET, draw);
     let goes = |percent: u16| {
         let draw = Draw::new(percent * 100);
-        draw.is_some_and(|draw| decide(plan, at, PastRemoval::NOT_YET, draw).route == Route::Miaw)
+        draw.is_some_and(|draw| decide(draw).route == Route::Miaw)
     };
     (0..100_u16).filter(|percent| goes(*percent)).count().try_into().unwrap_or(100)
 }
@@ -126,7 +131,9 @@ pub fn miaw_percent(plan: &Plan, at: Wall) -> u8 {
 /// it never starts one.
 fn last_legacy_start(plan: &Plan) -> Option<(Wall, Wall)> {
     let draw = last_draw()?;
-    let legacy = |at: Wall| decide(plan, at, PastRemoval::NOT_YET, draw).route == Route::Legacy;
+    let effective = Effective::from(plan);
+    let decide = |at| decide(&effective, None, at, PastRemoval::NOT_YET, draw);
+    let legacy = |at: Wall| decide(at).route == Route::Legacy;
     let ends = plan.instants().into_iter().rev().find(|at| legacy(at.plus_millis(-1)))?;
     Some((ends, plan.removal.max(ends)))
 }

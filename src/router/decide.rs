@@ -8,7 +8,9 @@ use std::fmt;
 
 use aws_lc_rs::digest;
 
-use super::plan::{Acknowledgement, Plan, Stage, Step};
+use super::effective::{Effective, InForce, Said};
+use super::panic::Panic;
+use super::plan::{Plan, Stage, Step};
 use crate::time::Wall;
 
 /// The backend of a chat.
@@ -18,6 +20,8 @@ pub enum Route {
     Legacy,
     /// Messaging for In-App and Web.
     Miaw,
+    /// None: the chat is refused.
+    Refused,
 }
 
 impl Route {
@@ -27,6 +31,7 @@ impl Route {
         match self {
             Self::Legacy => "legacy",
             Self::Miaw => "miaw",
+            Self::Refused => "refused",
         }
     }
 }
@@ -127,6 +132,18 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Because {
+    /// The panic file says so.
+    PanicFile {
+        /// Its word.
+        word: Panic,
+    },
+    /// A brown-out: legacy, where the chat would have gone, starts none for now.
+    BrownOut {
+        /// When it ends.
+        until: Wall,
+        /// The change that planned it; `None` when the file did.
+        number: Option<u64>,
+    },
     /// The legacy service is gone.
     PastRemoval {
         /// When it went.
@@ -139,19 +156,19 @@ pub enum Because {
         /// The latest calendar instant it was seen to be past at.
         seen: Wall,
     },
-    /// A step says legacy, but legacy is gone and nobody vouches for it.
+    /// What is in force says legacy, but legacy is gone and nobody vouches for it.
     LegacyIgnoredPastRemoval {
-        /// The step that is ignored.
-        step: Step,
+        /// What is ignored.
+        in_force: InForce,
         /// When legacy went.
         removal: Wall,
         /// The end of an acknowledgement that is over.
         acknowledged_until: Option<Wall>,
     },
-    /// A step says legacy, and somebody vouches that it still answers.
+    /// What is in force says legacy, and somebody vouches that it still answers.
     AcknowledgedLegacy {
-        /// The step in force.
-        step: Step,
+        /// What is in force.
+        in_force: InForce,
         /// When legacy was to go.
         removal: Wall,
         /// The end of the acknowledgement.
@@ -175,16 +192,18 @@ pub enum Because {
     BeforeFirstStep {
         /// The first step.
         first: Step,
+        /// The change that froze the plan, when the step would have begun without it.
+        frozen: Option<u64>,
     },
-    /// The step in force says so.
-    Step {
-        /// That step.
-        step: Step,
+    /// What is in force says so: a step, a change or a roll-back.
+    InForce {
+        /// What is in force.
+        in_force: InForce,
     },
-    /// The step in force is a ramp, and the draw fell on this side.
+    /// A ramp is in force, and the draw fell on this side.
     Ramp {
-        /// When the ramp's share came into force.
-        at: Wall,
+        /// What is in force.
+        in_force: InForce,
         /// The share that goes to MIAW.
         percent: u8,
         /// The chat's lot.
@@ -197,6 +216,8 @@ impl Because {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::PanicFile { .. } => "panic-file",
+            Self::BrownOut { .. } => "brown-out",
             Self::PastRemoval { .. } => "past-removal",
             Self::Latched { .. } => "latched",
             Self::LegacyIgnoredPastRemoval { .. } => "legacy-ignored-past-removal",
@@ -205,7 +226,11 @@ impl Because {
             Self::LegacyNotConfigured => "legacy-not-configured",
             Self::AutoLegacy { .. } => "auto-legacy",
             Self::BeforeFirstStep { .. } => "before-first-step",
-            Self::Step { .. } => "step",
+            Self::InForce { in_force } => match in_force.said {
+                Said::Step | Said::ButtonStep => "step",
+                Said::Change { .. } => "change",
+                Said::RollBack { .. } => "rolled-back",
+            },
             Self::Ramp { .. } => "ramp",
         }
     }
@@ -215,6 +240,14 @@ impl fmt::Display for Because {
     /// One sentence that names the rule, its instants and the draw.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::PanicFile { word } => write!(f, "the panic file says `{}`", word.word()),
+            Self::BrownOut { until, number } => {
+                write!(f, "legacy starts no chats until {until}: a brown-out planned by ")?;
+                match number {
+                    Some(number) => write!(f, "change {number}"),
+                    None => f.write_str("the file"),
+                }
+            }
             Self::PastRemoval { removal } => {
                 write!(f, "legacy was removed at {removal}, so every new chat goes to MIAW")
             }
@@ -223,18 +256,16 @@ impl fmt::Display for Because {
                 "the removal at {removal} was already past at {seen}; a clock set back does not \
                  bring legacy back"
             ),
-            Self::LegacyIgnoredPastRemoval { step, removal, acknowledged_until } => {
-                let (at, stage) = (step.at, step.stage);
-                write!(f, "`{stage}` since {at} is ignored: legacy was removed at {removal} and ")?;
+            Self::LegacyIgnoredPastRemoval { in_force, removal, acknowledged_until } => {
+                write!(f, "{in_force} is ignored: legacy was removed at {removal} and ")?;
                 match acknowledged_until {
                     Some(until) => write!(f, "the acknowledgement ended at {until}"),
                     None => f.write_str("no acknowledgement says that it still answers"),
                 }
             }
-            Self::AcknowledgedLegacy { step, removal, until } => write!(
+            Self::AcknowledgedLegacy { in_force, removal, until } => write!(
                 f,
-                "`{}` since {} stands despite the removal at {removal}: acknowledged until {until}",
-                step.stage, step.at
+                "{in_force} stands despite the removal at {removal}: acknowledged until {until}"
             ),
             Self::WithinMargin { last_call, removal } => write!(
                 f,
@@ -245,76 +276,140 @@ impl fmt::Display for Because {
             Self::AutoLegacy { last_call } => {
                 write!(f, "no steps are planned, so legacy until {last_call}")
             }
-            Self::BeforeFirstStep { first } => {
-                write!(f, "legacy until the first step, `{}` at {}", first.stage, first.at)
+            Self::BeforeFirstStep { first, frozen } => {
+                write!(f, "legacy until the first step, `{}` at {}", first.stage, first.at)?;
+                match frozen {
+                    Some(number) => write!(f, ", which change {number} holds back"),
+                    None => Ok(()),
+                }
             }
-            Self::Step { step } => write!(f, "`{}` since {}", step.stage, step.at),
-            Self::Ramp { at, percent, draw } => {
+            Self::InForce { in_force } => write!(f, "{in_force}"),
+            Self::Ramp { in_force, percent, draw } => {
                 let (lot, edge) = (draw.lot(), u16::from(*percent) * 100);
                 let side = if draw.is_within(*percent) { "below" } else { "not below" };
-                write!(f, "ramp {percent} % since {at}: draw {lot} is {side} {edge} of 10000")
+                write!(f, "{in_force}: draw {lot} is {side} {edge} of 10000")
             }
         }
     }
 }
 
-/// Where a chat that starts at `wall` goes.
+/// Where a chat of this button that starts at `wall` goes. Without a button, where one goes whose
+/// button has no rule of its own.
 #[must_use]
-pub fn decide(plan: &Plan, wall: Wall, latch: PastRemoval, draw: Draw) -> Decision {
-    // A calendar that was set back does not undo what was seen.
+pub fn decide(
+    effective: &Effective,
+    button: Option<&str>,
+    wall: Wall,
+    latch: PastRemoval,
+    draw: Draw,
+) -> Decision {
+    let panicked = |route, word| Decision { route, because: Because::PanicFile { word } };
+    match effective.panic {
+        Some(Panic::Miaw) => return panicked(Route::Miaw, Panic::Miaw),
+        Some(Panic::Refuse) => return panicked(Route::Refused, Panic::Refuse),
+        Some(Panic::Legacy) if legacy_lives(effective, wall, latch) => {
+            return panicked(Route::Legacy, Panic::Legacy);
+        }
+        Some(Panic::Legacy) | None => {}
+    }
+    let planned = planned(effective, button, wall, latch, draw);
+    match effective.brownout(wall) {
+        Some(window) if planned.route == Route::Legacy => {
+            let because = Because::BrownOut { until: window.until, number: window.number };
+            Decision { route: Route::Refused, because }
+        }
+        _ => planned,
+    }
+}
+
+/// Whether there is a legacy service that answers at `wall`, for chats in progress too.
+#[must_use]
+pub fn legacy_lives(effective: &Effective, wall: Wall, latch: PastRemoval) -> bool {
+    let plan = &effective.plan;
+    plan.has_legacy && latest(plan, wall, latch) < effective.legacy_ends()
+}
+
+/// The calendar, not behind what was seen: setting it back does not undo that.
+fn latest(plan: &Plan, wall: Wall, latch: PastRemoval) -> Wall {
     let seen = latch.instant().filter(|_| latch.holds(plan));
-    let effective = seen.map_or(wall, |seen| seen.max(wall));
-    let wanted = wanted(plan, effective, draw);
-    if effective < plan.last_call() || wanted.route == Route::Miaw && effective < plan.removal {
+    seen.map_or(wall, |seen| seen.max(wall))
+}
+
+/// What plan, changes and calendar say.
+fn planned(
+    effective: &Effective,
+    button: Option<&str>,
+    wall: Wall,
+    latch: PastRemoval,
+    draw: Draw,
+) -> Decision {
+    let plan = &effective.plan;
+    let latest = latest(plan, wall, latch);
+    let wanted = wanted(effective, button, latest, draw);
+    if latest < plan.last_call() || wanted.route == Route::Miaw && latest < plan.removal {
         return wanted;
     }
-    let vouched = plan.acknowledgement.as_ref();
+    let vouched = effective.acknowledgement.as_ref().map(|vouched| vouched.until);
+    let removal = plan.removal;
     if wanted.route == Route::Legacy
-        && let Some(step) = plan.step_at(effective)
+        && let Some(in_force) = effective.in_force(button, latest)
     {
-        if let Some(until) = vouched.map(|a| a.until).filter(|until| effective < *until) {
-            let removal = plan.removal;
-            let because = Because::AcknowledgedLegacy { step: *step, removal, until };
+        if let Some(until) = vouched.filter(|until| latest < *until) {
+            let because = Because::AcknowledgedLegacy { in_force, removal, until };
             return Decision { route: Route::Legacy, because };
         }
-        if effective >= plan.removal && wall >= plan.removal {
-            return ignored(*step, plan.removal, vouched);
+        if latest >= removal && wall >= removal {
+            let acknowledged_until = vouched;
+            let because =
+                Because::LegacyIgnoredPastRemoval { in_force, removal, acknowledged_until };
+            return Decision { route: Route::Miaw, because };
         }
     }
+    let seen = latch.instant().filter(|_| latch.holds(plan));
     let because = match seen {
-        _ if effective < plan.removal => {
-            Because::WithinMargin { last_call: plan.last_call(), removal: plan.removal }
-        }
-        Some(seen) if wall < plan.removal => Because::Latched { removal: plan.removal, seen },
-        _ => Because::PastRemoval { removal: plan.removal },
+        _ if latest < removal => Because::WithinMargin { last_call: plan.last_call(), removal },
+        Some(seen) if wall < removal => Because::Latched { removal, seen },
+        _ => Because::PastRemoval { removal },
     };
     Decision { route: Route::Miaw, because }
 }
 
-/// What the declared stages alone say.
-fn wanted(plan: &Plan, wall: Wall, draw: Draw) -> Decision {
+/// What the stages alone say.
+fn wanted(effective: &Effective, button: Option<&str>, wall: Wall, draw: Draw) -> Decision {
+    let plan = &effective.plan;
     if !plan.has_legacy {
         return Decision { route: Route::Miaw, because: Because::LegacyNotConfigured };
     }
-    let Some(step) = plan.step_at(wall).copied() else {
+    let Some(in_force) = effective.in_force(button, wall) else {
         let because = match plan.steps.first() {
-            Some(first) => Because::BeforeFirstStep { first: *first },
+            Some(first) => {
+                let frozen = effective.frozen.filter(|_| first.at <= wall).map(|f| f.number);
+                Because::BeforeFirstStep { first: *first, frozen }
+            }
             None => Because::AutoLegacy { last_call: plan.last_call() },
         };
         return Decision { route: Route::Legacy, because };
     };
-    match step.stage {
-        Stage::Legacy => Decision { route: Route::Legacy, because: Because::Step { step } },
-        Stage::Miaw => Decision { route: Route::Miaw, because: Because::Step { step } },
+    let (route, because) = match in_force.stage {
+        Stage::Legacy | Stage::Shadow => (Route::Legacy, Because::InForce { in_force }),
+        Stage::Miaw | Stage::Complete => (Route::Miaw, Because::InForce { in_force }),
         Stage::Ramp { percent } => {
             let route = if draw.is_within(percent) { Route::Miaw } else { Route::Legacy };
-            Decision { route, because: Because::Ramp { at: step.at, percent, draw } }
+            (route, Because::Ramp { in_force, percent, draw })
         }
-    }
+    };
+    Decision { route, because }
 }
 
-fn ignored(step: Step, removal: Wall, vouched: Option<&Acknowledgement>) -> Decision {
-    let acknowledged_until = vouched.map(|a| a.until);
-    let because = Because::LegacyIgnoredPastRemoval { step, removal, acknowledged_until };
-    Decision { route: Route::Miaw, because }
+/// The one answer that a chat gets whatever its button; `None` when it depends on the button.
+#[must_use]
+pub fn whatever_button(
+    effective: &Effective,
+    wall: Wall,
+    latch: PastRemoval,
+    draw: Draw,
+) -> Option<Decision> {
+    let general = decide(effective, None, wall, latch, draw);
+    let same = |button| decide(effective, Some(button), wall, latch, draw).route == general.route;
+    effective.buttons_with_rules().into_iter().all(same).then_some(general)
 }

@@ -3,11 +3,13 @@
 //! Promised: plain data, no clock. A plan without steps is *auto*: legacy until the margin before
 //! the removal begins, MIAW from that instant on.
 
-use std::fmt;
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use jiff::tz::TimeZone;
 
+pub use super::stage::Stage;
 use crate::time::Wall;
 
 /// The instant Salesforce removed the legacy service: 2026-02-14T00:00:00Z.
@@ -31,6 +33,12 @@ pub struct Plan {
     pub acknowledgement: Option<Acknowledgement>,
     /// Whether the tenant names a legacy service at all; without one every chat goes to MIAW.
     pub has_legacy: bool,
+    /// Buttons with steps of their own.
+    pub buttons: Vec<ButtonPlan>,
+    /// Windows in which legacy starts no chats, to show what its end will be like.
+    pub brownouts: Vec<Brownout>,
+    /// What a move to MIAW must show before it is taken.
+    pub evidence: EvidenceRule,
 }
 
 impl Default for Plan {
@@ -42,6 +50,9 @@ impl Default for Plan {
             steps: Vec::new(),
             acknowledgement: None,
             has_legacy: true,
+            buttons: Vec::new(),
+            brownouts: Vec::new(),
+            evidence: EvidenceRule::default(),
         }
     }
 }
@@ -57,18 +68,117 @@ impl Plan {
     /// The step in force at `wall`: the latest that began at or before it.
     #[must_use]
     pub fn step_at(&self, wall: Wall) -> Option<&Step> {
-        self.steps.iter().rev().find(|step| step.at <= wall)
+        step_at(&self.steps, wall)
+    }
+
+    /// The steps that a button has for itself.
+    #[must_use]
+    pub fn button(&self, button: &str) -> Option<&ButtonPlan> {
+        let button = id15(button);
+        self.buttons.iter().find(|own| own.button == button)
     }
 
     /// Every instant at which a rule of this plan begins or ends, ascending, without repeats.
     #[must_use]
     pub fn instants(&self) -> Vec<Wall> {
-        let mut all: Vec<Wall> = self.steps.iter().map(|step| step.at).collect();
+        let own = self.buttons.iter().flat_map(|button| &button.steps);
+        let mut all: Vec<Wall> = self.steps.iter().chain(own).map(|step| step.at).collect();
         all.extend([self.last_call(), self.removal]);
         all.extend(self.acknowledgement.as_ref().map(|a| a.until));
+        all.extend(self.brownouts.iter().flat_map(|window| [window.from, window.until]));
         all.sort_unstable();
         all.dedup();
         all
+    }
+
+    /// Sixteen hex digits that name what this plan decides: equal plans have equal ones on every
+    /// node; the zone, which decides nothing, is left out.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut text = format!(
+            "liveagent-bridge/plan/1\nremoval {}\nmargin {}\nlegacy {}\n",
+            self.removal.millis(),
+            self.margin.as_millis(),
+            self.has_legacy
+        );
+        let mut line = |line: std::fmt::Arguments<'_>| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{line}");
+        };
+        for step in &self.steps {
+            line(format_args!("step {} {}", step.at.millis(), step.stage));
+        }
+        for own in &self.buttons {
+            for step in &own.steps {
+                line(format_args!("button {} {} {}", own.button, step.at.millis(), step.stage));
+            }
+        }
+        for window in &self.brownouts {
+            line(format_args!("brownout {} {}", window.from.millis(), window.until.millis()));
+        }
+        if let Some(vouched) = &self.acknowledgement {
+            line(format_args!("acknowledged {}", vouched.until.millis()));
+        }
+        let EvidenceRule { required, max_age } = self.evidence;
+        line(format_args!("evidence {required} {}", max_age.as_millis()));
+        fingerprint(&text)
+    }
+}
+
+/// The first sixteen hex digits of the text's SHA-256.
+pub(super) fn fingerprint(text: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.as_ref().iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// The first 15 characters, on which Salesforce compares ids.
+#[must_use]
+pub fn id15(id: &str) -> &str {
+    id.get(..15).unwrap_or(id)
+}
+
+pub(super) fn step_at(steps: &[Step], wall: Wall) -> Option<&Step> {
+    steps.iter().rev().find(|step| step.at <= wall)
+}
+
+/// A button's own steps. Before the first of them it follows the tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ButtonPlan {
+    /// The legacy button's id, 15 characters.
+    pub button: String,
+    /// Stages by instant, ascending.
+    pub steps: Vec<Step>,
+}
+
+/// A window in which legacy starts no chats: `from` belongs to it, `until` does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brownout {
+    /// Its first instant.
+    pub from: Wall,
+    /// The first instant after it.
+    pub until: Wall,
+}
+
+impl Brownout {
+    /// Whether the instant is inside.
+    #[must_use]
+    pub fn holds(&self, wall: Wall) -> bool {
+        self.from <= wall && wall < self.until
+    }
+}
+
+/// What a move that sends more chats to MIAW must show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvidenceRule {
+    /// Whether such a move needs a dry run without errors.
+    pub required: bool,
+    /// How old that dry run may be.
+    pub max_age: Duration,
+}
+
+impl Default for EvidenceRule {
+    fn default() -> Self {
+        Self { required: true, max_age: Duration::from_secs(7 * 24 * 60 * 60) }
     }
 }
 
@@ -79,66 +189,6 @@ pub struct Step {
     pub at: Wall,
     /// What new chats do from then on.
     pub stage: Stage,
-}
-
-/// What new chats do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Stage {
-    /// All go to the legacy service.
-    Legacy,
-    /// A share goes to MIAW, the others to legacy.
-    Ramp {
-        /// The share that goes to MIAW, 0 to 100.
-        percent: u8,
-    },
-    /// All go to MIAW.
-    Miaw,
-}
-
-impl Stage {
-    /// Reads `legacy`, `miaw` or `ramp 10 %` (spaces and the sign may be missing).
-    ///
-    /// # Errors
-    /// Says what was expected.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "expected `legacy`, `ramp 10 %` (0 to 100) or `miaw`";
-        let lower = text.trim().to_ascii_lowercase();
-        match lower.as_str() {
-            "legacy" => return Ok(Self::Legacy),
-            "miaw" => return Ok(Self::Miaw),
-            _ => {}
-        }
-        let Some(share) = lower.strip_prefix("ramp") else {
-            return Err(format!("`{text}` is not a stage; {EXPECTED}"));
-        };
-        let share = share.trim();
-        let share = share.strip_suffix('%').unwrap_or(share).trim_end();
-        match share.parse::<u8>() {
-            Ok(percent) if percent <= 100 => Ok(Self::Ramp { percent }),
-            _ => Err(format!("`{text}` has no share from 0 to 100; {EXPECTED}")),
-        }
-    }
-
-    /// Whether some chats of this stage go to the legacy service.
-    #[must_use]
-    pub const fn uses_legacy(self) -> bool {
-        match self {
-            Self::Legacy => true,
-            Self::Ramp { percent } => percent < 100,
-            Self::Miaw => false,
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Legacy => f.write_str("legacy"),
-            Self::Ramp { percent } => write!(f, "ramp {percent} %"),
-            Self::Miaw => f.write_str("miaw"),
-        }
-    }
 }
 
 /// A dated statement that legacy still answers after the removal instant.

@@ -312,6 +312,7 @@ async fn build(
         tenants: vec![tenant.clone()],
         limits: Limits::default(),
         egress: Egress::default(),
+        panic_file: None,
     };
     let options = Options {
         clock: clock.clone(),

@@ -68,6 +68,7 @@ impl World {
             tenants: vec![tenant],
             limits: Limits::default(),
             egress: Egress::default(),
+            panic_file: None,
         };
         let shutdown = CancellationToken::new();
         let options = Options {

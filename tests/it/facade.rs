@@ -259,7 +259,7 @@ async fn a_seen_removal_stays_seen_when_the_calendar_is_set_back() {
     let stage = after();
     stage.session().await;
     stage.session().await;
-    assert_eq!(*stage.latched.lock().unwrap(), [("acme".to_owned(), now())]);
+    assert_eq!(stage.cutover.waiting(), [("acme".to_owned(), now())]);
     stage.clock.set_wall(Wall::parse("2025-12-01T00:00:00Z").unwrap());
     stage.session().await;
     assert_eq!(stage.decided.0.lock().unwrap()[2].because.code(), "latched");

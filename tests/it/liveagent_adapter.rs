@@ -177,7 +177,7 @@ async fn at_the_removal_a_held_poll_ends_the_chat_once_and_for_ever() {
     let (got, ()) = tokio::join!(held, removal);
     assert_eq!(got.status, 200);
     assert_eq!(got.json(), chat_ended(5, 1_574_190_117));
-    assert_eq!(stage.latched.lock().unwrap().len(), 1);
+    assert_eq!(stage.cutover.waiting().len(), 1);
     let asked = salesforce.paths().len();
     for wall in [REMOVAL, "2026-03-01T00:00:00Z", BEFORE] {
         stage.clock.set_wall(Wall::parse(wall).unwrap());

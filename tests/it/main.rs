@@ -6,6 +6,7 @@ mod budget;
 mod capture;
 mod check_live;
 mod config_check;
+mod cutover;
 mod demo;
 mod dry_run;
 mod dry_run_sources;

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use liveagent_bridge::router::calendar::{next_change, table};
-use liveagent_bridge::router::decide::{Because, Decision, Draw, PastRemoval, Route, decide};
+use liveagent_bridge::router::calendar::{self, Asked, Row};
+use liveagent_bridge::router::decide::{self, Because, Decision, Draw, PastRemoval, Route};
+use liveagent_bridge::router::effective::Effective;
 use liveagent_bridge::router::plan::{Acknowledgement, DEFAULT_REMOVAL, Plan, Stage, Step, Zone};
 use liveagent_bridge::time::Wall;
 
@@ -34,6 +35,20 @@ fn acknowledged(stage: Stage, until: Wall) -> Plan {
     let reason = "the org has an extension".to_owned();
     let vouched = Acknowledgement { until, by: "ops@acme.example".to_owned(), reason };
     Plan { acknowledgement: Some(vouched), ..toggled(stage) }
+}
+
+/// The plan's answer, without changes and whatever the button.
+fn decide(plan: &Plan, wall: Wall, latch: PastRemoval, draw: Draw) -> Decision {
+    decide::decide(&Effective::from(plan), None, wall, latch, draw)
+}
+
+fn next_change(plan: &Plan, wall: Wall) -> Option<Wall> {
+    calendar::next_change(&Effective::from(plan), None, wall)
+}
+
+fn table(plan: &Plan, latch: PastRemoval, draw: Draw) -> Vec<Row> {
+    let effective = Effective::from(plan);
+    calendar::table(Asked { effective: &effective, button: None, latch, draw })
 }
 
 #[track_caller]

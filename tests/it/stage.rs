@@ -19,10 +19,11 @@ use liveagent_bridge::clock::Clock;
 use liveagent_bridge::config::{
     Behaviour, Config, DEFAULT_LISTEN, Egress, Legacy, Limits, Miaw, StoreConfig, Tenant,
 };
+use liveagent_bridge::cutover::Cutover;
 use liveagent_bridge::facade::key::KeyRing;
-use liveagent_bridge::facade::latch::Latches;
 use liveagent_bridge::facade::{Decided, Decisions, Facade, Strictness, Translate, router};
 use liveagent_bridge::router::plan::Plan;
+use liveagent_bridge::store::memory::MemoryStore;
 use liveagent_bridge::time::Wall;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -37,7 +38,7 @@ pub(crate) struct Stage {
     pub(crate) clock: Clock,
     pub(crate) decided: Arc<Seen>,
     pub(crate) salesforce: Arc<InProcess>,
-    pub(crate) latched: Arc<Mutex<Vec<(String, Wall)>>>,
+    pub(crate) cutover: Cutover,
 }
 
 /// Chats that answer as told, else `Ok`; a poll without an answer waits for ever.
@@ -132,8 +133,6 @@ pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> 
     let clock = Clock::starting_at(Wall::parse(at).expect("an instant"));
     let (chats, decided) = (Arc::new(Script::default()), Arc::new(Seen::default()));
     let salesforce = Arc::new(InProcess::new());
-    let latched = Arc::new(Mutex::new(Vec::new()));
-    let keep = latched.clone();
     let translate: Translate = Arc::new(|_, init, _| {
         Ok(Begin { button_id: init.button_id.clone().unwrap_or_default(), ..Begin::default() })
     });
@@ -143,7 +142,10 @@ pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> 
         tenants,
         limits: Limits::default(),
         egress: Egress::default(),
+        panic_file: None,
     };
+    let store = Arc::new(MemoryStore::new());
+    let cutover = Cutover::new(&config.tenants, store, clock.clone());
     let facade = Facade {
         config: Arc::new(config),
         keys: KeyRing::single(SECRET),
@@ -152,13 +154,11 @@ pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> 
         relay: Arc::new(LiveAgent::new(salesforce.clone(), clock.clone())),
         translate,
         decisions: decided.clone(),
-        latches: Arc::new(Latches::new(move |tenant, wall| {
-            keep.lock().unwrap().push((tenant.to_owned(), wall));
-        })),
+        cutover: cutover.clone(),
         strictness,
         capture: None,
     };
-    Stage { service: router(facade), chats, clock, decided, salesforce, latched }
+    Stage { service: router(facade), chats, clock, decided, salesforce, cutover }
 }
 
 /// An answer, read to its end.

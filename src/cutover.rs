@@ -1,0 +1,242 @@
+//! The tenants' moves as this node knows them: plans, changes of the store, panic file.
+//!
+//! Reading order: this file (the handle), `state` (what is folded), `tasks` (what runs beside).
+//!
+//! Promised: a change made here holds here at once, and one made on another node within 1 s; of two
+//! changes that expect the same number one is taken; a sighting of the removal holds before it is
+//! stored, and is stored as soon as the store can. Not here: what follows from plan and changes
+//! (`router`), who may change them (the admin API).
+
+mod state;
+mod tasks;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Tenant;
+use crate::router::change::{Change, Effective, Proposal, Refused};
+use crate::router::decide::{Decision, Draw, PastRemoval, decide};
+use crate::store::{Store, StoreError};
+use crate::time::Wall;
+use state::State;
+
+/// Changes read at a time.
+const PAGE: u32 = 1_000;
+/// How often a change is written again after somebody else's came between.
+const ATTEMPTS: usize = 8;
+/// How often the store is asked for changes of other nodes.
+pub const POLL_EVERY: Duration = Duration::from_millis(500);
+
+/// The handle; clones are the same.
+#[derive(Clone)]
+pub struct Cutover {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    state: Mutex<State>,
+    /// A sighting waits to be stored.
+    seen: Notify,
+    /// The file that beats all.
+    panic_file: Option<PathBuf>,
+}
+
+/// Why a change was not made.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ProposeError {
+    /// There is no such tenant.
+    #[error("there is no tenant `{0}`")]
+    NoSuchTenant(String),
+    /// The change is not possible.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Somebody else's change came first.
+    #[error(
+        "the plan has changed meanwhile: its last change is number {last}; look at it and propose \
+         again with `expected` {last}"
+    )]
+    Conflict {
+        /// The number of the tenant's last change.
+        last: u64,
+    },
+    /// The store failed; perhaps the change was made.
+    #[error("the change could not be stored: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl Cutover {
+    /// What the files declare, without changes; nothing is read and nothing runs yet.
+    #[must_use]
+    pub fn new(tenants: &[Tenant], store: Arc<dyn Store>, clock: Clock) -> Self {
+        Self::with_panic_file(tenants, store, clock, None)
+    }
+
+    fn with_panic_file(
+        tenants: &[Tenant],
+        store: Arc<dyn Store>,
+        clock: Clock,
+        panic_file: Option<PathBuf>,
+    ) -> Self {
+        let state = Mutex::new(State::new(tenants));
+        let seen = Notify::new();
+        Self { inner: Arc::new(Inner { store, clock, state, seen, panic_file }) }
+    }
+
+    /// Reads the stored changes and the panic file, and follows both until `shutdown`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn start(
+        tenants: &[Tenant],
+        store: Arc<dyn Store>,
+        clock: Clock,
+        panic_file: Option<PathBuf>,
+        shutdown: CancellationToken,
+    ) -> Result<Self, StoreError> {
+        let cutover = Self::with_panic_file(tenants, store, clock, panic_file);
+        cutover.catch_up().await?;
+        tasks::start(&cutover, shutdown).await;
+        cutover.lock().tell_drift();
+        Ok(cutover)
+    }
+
+    // No code panics while it holds the lock, and every change below is made in one go.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Other tenants, or other plans, from now on; the changes stay.
+    pub fn replace(&self, tenants: &[Tenant]) {
+        let mut state = self.lock();
+        state.replace(tenants);
+        state.tell_drift();
+    }
+
+    /// The plan that holds for a tenant; `None` for an unknown one.
+    #[must_use]
+    pub fn effective(&self, tenant: &str) -> Option<Arc<Effective>> {
+        self.lock().effective(tenant)
+    }
+
+    /// The plan that holds for a tenant that somebody has the configuration of.
+    #[must_use]
+    pub fn of(&self, tenant: &Tenant) -> Arc<Effective> {
+        self.effective(&tenant.id).unwrap_or_else(|| Arc::new(Effective::from(&tenant.plan)))
+    }
+
+    /// The plan as it held at an instant: without the changes that were made later.
+    #[must_use]
+    pub fn effective_at(&self, tenant: &str, at: Wall) -> Option<Effective> {
+        self.lock().effective_at(tenant, at)
+    }
+
+    /// Whether the removal was seen to be past; seen now if `wall` is past it.
+    #[must_use]
+    pub fn latch(&self, tenant: &Tenant, wall: Wall) -> PastRemoval {
+        let (latch, new) = self.lock().look(&tenant.id, wall);
+        if new {
+            let tenant = tenant.id.as_str();
+            tracing::info!(tenant, at = %wall, "the removal is past; new chats go to MIAW");
+            self.inner.seen.notify_one();
+        }
+        latch
+    }
+
+    /// Where a chat of this button that starts now goes.
+    #[must_use]
+    pub fn decide(
+        &self,
+        tenant: &Tenant,
+        button: Option<&str>,
+        wall: Wall,
+        draw: Draw,
+    ) -> Decision {
+        let latch = self.latch(tenant, wall);
+        decide(&self.of(tenant), button, wall, latch, draw)
+    }
+
+    /// At most `limit` changes of a tenant numbered above `after`, in order.
+    #[must_use]
+    pub fn changes(&self, tenant: &str, after: u64, limit: usize) -> Vec<Change> {
+        self.lock().changes(tenant, after, limit)
+    }
+
+    /// The sightings of a removal that are not stored yet.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<(String, Wall)> {
+        self.lock().waiting().to_vec()
+    }
+
+    /// Makes a change, if it is possible and nobody else's came first.
+    ///
+    /// # Errors
+    /// Why it was not made.
+    pub async fn propose(&self, tenant: &str, proposal: Proposal) -> Result<Change, ProposeError> {
+        for _ in 0..ATTEMPTS {
+            self.catch_up().await?;
+            let now = self.inner.clock.now().wall;
+            let (change, after) = self.lock().prepare(tenant, &proposal, now)?;
+            match self.append(&change, after).await {
+                Ok(change) => {
+                    let (number, kind, who) = (change.number, change.action.kind(), &change.who);
+                    tracing::info!(tenant, number, kind, who, "a change was made");
+                    return Ok(change);
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let last = self.effective(tenant).map_or(0, |effective| effective.number);
+        Err(ProposeError::Conflict { last })
+    }
+
+    /// Stores a change after number `after` and lets it hold.
+    async fn append(&self, change: &Change, after: u64) -> Result<Change, StoreError> {
+        let change = Change { number: after.saturating_add(1), ..change.clone() };
+        let body = serde_json::to_vec(&change)
+            .map_err(|error| StoreError::Damaged { detail: error.to_string() })?;
+        let number = self.inner.store.append_change(change.at, body, after).await?;
+        let change = Change { number, ..change };
+        self.lock().take(vec![(number, Some(change.clone()))]);
+        Ok(change)
+    }
+
+    /// Reads what was stored since the last time.
+    async fn catch_up(&self) -> Result<(), StoreError> {
+        loop {
+            let last = self.lock().last();
+            let page = self.inner.store.changes_after(last, PAGE).await?;
+            let full = page.len() >= PAGE as usize;
+            let read = page.into_iter().map(|stored| {
+                let change = Change::read(stored.number, stored.at, &stored.body);
+                if let Err(error) = &change {
+                    // The position alone: the text may quote what is stored.
+                    let (number, column) = (stored.number, error.column());
+                    tracing::error!(
+                        number,
+                        column,
+                        "a stored change cannot be read; it is ignored"
+                    );
+                }
+                (stored.number, change.ok())
+            });
+            self.lock().take(read.collect());
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Cutover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cutover").field("last", &self.lock().last()).finish_non_exhaustive()
+    }
+}
