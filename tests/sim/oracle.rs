@@ -111,6 +111,13 @@ impl Ledger {
         ours.map(|(id, _)| *id).collect()
     }
 
+    /// What was attempted of a text's beginning alone.
+    pub fn heads_of(&self, text: &str) -> BTreeSet<String> {
+        let known = self.attempts.values().flat_map(|attempt| &attempt.texts);
+        let heads = known.map(Text::as_str).filter(|part| text.starts_with(part) && *part != text);
+        heads.map(str::to_owned).collect()
+    }
+
     /// Whether the end of the chat was told together with the loss of what still waited.
     pub fn ended_with_notice(&self) -> bool {
         self.last_word.is_some_and(|(number, _)| self.notices.contains_key(&(number - 1)))

@@ -31,6 +31,12 @@ impl World {
             let text = self.text_of(item);
             let places: Vec<usize> = desk.match_indices(&text).map(|(at, _)| at).collect();
             rest = rest.replace(&text, "");
+            if self.may_be_late(item) {
+                // Its head arrived after it had been given up, and its tail was not sent then.
+                for head in self.ledger.heads_of(&text) {
+                    rest = rest.replacen(&head, "", 1);
+                }
+            }
             if places.len() > 1 {
                 self.came_twice(item);
             }
