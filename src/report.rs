@@ -6,7 +6,6 @@
 pub mod captured;
 pub mod codes;
 pub mod finding;
-pub mod metadata;
 pub mod sources;
 pub mod traffic;
 

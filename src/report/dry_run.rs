@@ -354,7 +354,7 @@ fn legacy(sources: &Sources) -> (Vec<SettingLine>, Vec<Finding>) {
         _ => None,
     };
     let (mut all, mut findings) = (Vec::new(), Vec::new());
-    for component in &sources.metadata.legacy {
+    for component in sources.metadata.legacy() {
         let lines = platform::settings(component, channel);
         findings.extend(platform::settings_lost(component, &lines));
         all.extend(lines);

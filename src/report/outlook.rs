@@ -16,12 +16,12 @@ use super::codes::values::{PC110, PC153, PC154};
 use super::dry_run::{Sample, Tenant};
 use super::finding::{Code, Finding};
 use super::forecast::{self, Day, Straddle};
-use super::metadata::Channel;
 use super::platform;
 use super::sources::{Setup, Sources};
 use super::traffic::{self, Figures, Named, Traffic};
 use crate::mapping;
 use crate::mapping::translation::Field;
+use crate::metadata::Channel;
 use crate::time::Wall;
 
 /// Captured traffic older than this is reported, in days.
@@ -125,8 +125,8 @@ pub(super) fn build(
     found.extend(own.map(|(_, finding)| (captured(), finding.clone())));
     let mut straddle = None;
     if let Some(setup) = setup {
-        let legacy = &sources.metadata.legacy;
-        let general = platform::differences(channel, !legacy.is_empty());
+        let has_buttons = sources.metadata.legacy().next().is_some();
+        let general = platform::differences(channel, has_buttons);
         found.extend(general.into_iter().map(|f| (None, f)));
         found.extend(forecast::zone(&setup.plan).map(|f| (None, f)));
         straddle = ahead(setup, sources, traffic, found);
@@ -139,7 +139,7 @@ pub(super) fn build(
     let seen = if samples.is_empty() { &shapes.samples } else { samples };
     let (agent_view, lossiness) = agent_view::view(&tenant.mapping, seen);
     Outlook {
-        channel: channel.map(|channel| channel.file.clone()),
+        channel: channel.map(|channel| channel.file().to_owned()),
         calendar: setup.map(|setup| forecast::calendar(&setup.plan)).unwrap_or_default(),
         straddle,
         captured: shown,

@@ -11,9 +11,9 @@ use super::codes::platform::{
     RT301, RT303,
 };
 use super::finding::{Finding, Severity};
-use super::metadata::{Channel, LegacyComponent, Settings};
 use super::traffic::Traffic;
 use crate::mapping::Mapping;
+use crate::metadata::{Channel, Component};
 
 /// One setting of a legacy button or deployment and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -101,18 +101,16 @@ const TEXTS: [&str; 2] = ["autoGreeting", "customAgentName"];
 
 /// Setting by setting, what becomes of a legacy component.
 #[must_use]
-pub fn settings(component: &LegacyComponent, channel: Option<&Channel>) -> Vec<SettingLine> {
-    let known = channel.and_then(|channel| channel.settings.as_ref());
+pub fn settings(component: &Component, channel: Option<&Channel>) -> Vec<SettingLine> {
+    let known = channel.filter(|channel| !channel.listed);
     let mut lines = Vec::new();
     for (setting, successor) in SETTINGS {
-        let Some(value) = component.settings.get(*setting).filter(|v| !v.is_empty()) else {
-            continue;
-        };
+        let Some(value) = component.joined(setting) else { continue };
         let (fate, miaw) = match successor {
             Place(place) => (SettingFate::Elsewhere, (*place).to_owned()),
             Nothing(why) => (SettingFate::Lost, (*why).to_owned()),
             On(name) => match known.map(|settings| settings.get(name)) {
-                Some(Some(new)) if new.eq_ignore_ascii_case(value) => {
+                Some(Some(new)) if new.eq_ignore_ascii_case(&value) => {
                     (SettingFate::Carried, format!("{name} = {new}"))
                 }
                 Some(Some(new)) => (SettingFate::Changed, format!("{name} = {new}")),
@@ -122,9 +120,9 @@ pub fn settings(component: &LegacyComponent, channel: Option<&Channel>) -> Vec<S
         };
         let legacy = match TEXTS.contains(setting) {
             true => format!("{} characters", value.chars().count()),
-            false => value.clone(),
+            false => value,
         };
-        let component = format!("{} {}", component.kind, component.name);
+        let component = format!("{} {}", component.kind.name(), component.developer_name);
         let setting = (*setting).to_owned();
         lines.push(SettingLine { component, setting, legacy, fate, miaw });
     }
@@ -133,7 +131,7 @@ pub fn settings(component: &LegacyComponent, channel: Option<&Channel>) -> Vec<S
 
 /// `RT303` for one component.
 #[must_use]
-pub fn settings_lost(component: &LegacyComponent, lines: &[SettingLine]) -> Option<Finding> {
+pub fn settings_lost(component: &Component, lines: &[SettingLine]) -> Option<Finding> {
     let names = |fate: SettingFate| -> Vec<&str> {
         lines.iter().filter(|l| l.fate == fate).map(|l| l.setting.as_str()).collect()
     };
@@ -143,7 +141,7 @@ pub fn settings_lost(component: &LegacyComponent, lines: &[SettingLine]) -> Opti
         .filter(|(_, names)| !names.is_empty())
         .map(|(fate, names)| format!("{}: {}", fate.word(), names.join(", ")));
     let parts: Vec<String> = parts.collect();
-    let path = format!("{}.{}", component.kind, component.name);
+    let path = format!("{}.{}", component.kind.name(), component.developer_name);
     (!parts.is_empty()).then(|| RT303.at(path, parts.join("; ")))
 }
 
@@ -177,7 +175,7 @@ pub fn buttons(own: &str, mapping: &Mapping, traffic: &Traffic) -> Vec<Finding> 
 /// What differs whatever is sent.
 #[must_use]
 pub fn differences(channel: Option<&Channel>, has_buttons: bool) -> Vec<Finding> {
-    let settings = channel.and_then(|channel| channel.settings.as_ref());
+    let settings = channel.filter(|channel| !channel.listed);
     let mut findings = events(settings);
     findings.extend(availability(settings, has_buttons));
     for (code, path, message) in [
@@ -200,7 +198,7 @@ pub fn differences(channel: Option<&Channel>, has_buttons: bool) -> Vec<Finding>
     findings
 }
 
-fn events(settings: Option<&Settings>) -> Vec<Finding> {
+fn events(settings: Option<&Channel>) -> Vec<Finding> {
     let on = |name: &str| settings.and_then(|s| s.on(name));
     let both = (on("isQueuePositionEnabled"), on("isEstimatedWaitTimeEnabled"));
     let (message, heavy) = match both {
@@ -233,7 +231,7 @@ fn events(settings: Option<&Settings>) -> Vec<Finding> {
     findings
 }
 
-fn availability(settings: Option<&Settings>, has_buttons: bool) -> [Finding; 2] {
+fn availability(settings: Option<&Channel>, has_buttons: bool) -> [Finding; 2] {
     let message = match has_buttons {
         true => "legacy answered Visitor/Availability for the buttons given; MIAW does not",
         false => "clients that ask Visitor/Availability get the bridge's own answer",

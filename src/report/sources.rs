@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::dry_run::Evidence;
 use super::finding::Finding;
-use super::metadata::Metadata;
 use super::traffic::Traffic;
+use crate::metadata::Metadata;
 use crate::router::plan::Plan;
 
 /// Further sources of a dry run.

@@ -8,6 +8,7 @@ mod check_live;
 mod config_check;
 mod demo;
 mod dry_run;
+mod dry_run_channel;
 mod dry_run_sources;
 mod emulator_desk;
 mod emulator_liveagent;
