@@ -34,8 +34,8 @@ pub(super) struct Args {
     /// A pre-chat document: a whole ChasitorInit body, or prechatEntities and prechatDetails
     #[arg(long, value_name = "FILE", required_unless_present = "captured", num_args = 1..)]
     prechat: Vec<PathBuf>,
-    /// Channel metadata: MessagingChannel, LiveChatButton, LiveChatDeployment or
-    /// EmbeddedServiceConfig XML, or a JSON list of channel parameters
+    /// Metadata XML: MessagingChannel, EmbeddedServiceConfig, LiveChatButton, LiveChatDeployment,
+    /// QueueRoutingConfig, ServiceChannel; or a JSON list of channel parameters
     #[arg(long, value_name = "FILE", num_args = 1..)]
     metadata: Vec<PathBuf>,
     /// Captured chats, one per line, as `capture` writes them

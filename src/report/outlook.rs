@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::agent_view::{self, Lossiness, Seen};
 use super::channel;
-use super::codes::platform::{CH202, CH205, CH206, RP101};
+use super::codes::platform::{CH202, CH205, CH206, RP101, TR150};
 use super::codes::prechat::{PC036, PC037, PC038};
 use super::codes::values::{PC110, PC153, PC154};
 use super::dry_run::{Sample, Tenant};
@@ -20,6 +20,7 @@ use super::platform;
 use super::sources::{Setup, Sources};
 use super::traffic::{self, Figures, Named, Traffic};
 use crate::mapping;
+use crate::mapping::limits::{MAX_OPENING_PART_LEN, MESSAGES_PER_MINUTE};
 use crate::mapping::translation::Field;
 use crate::metadata::Channel;
 use crate::time::Wall;
@@ -128,6 +129,8 @@ pub(super) fn build(
         let has_buttons = sources.metadata.legacy().next().is_some();
         let general = platform::differences(channel, has_buttons);
         found.extend(general.into_iter().map(|f| (None, f)));
+        let capacity = platform::capacity(&sources.metadata);
+        found.extend(capacity.into_iter().map(|f| (None, f)));
         found.extend(forecast::zone(&setup.plan).map(|f| (None, f)));
         straddle = ahead(setup, sources, traffic, found);
     }
@@ -249,7 +252,7 @@ fn longer(lengths: &[u64], limit: usize) -> usize {
     lengths.iter().filter(|length| usize::try_from(**length).is_ok_and(|l| l > limit)).count()
 }
 
-/// Captured values that do not fit their parameter (`PC110`).
+/// Captured values that do not fit their parameter (`PC110`), or a minute (`TR150`).
 fn too_long(traffic: &Traffic, shapes: &Shapes, channel: Option<&Channel>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (named, field) in &shapes.places {
@@ -267,6 +270,16 @@ fn too_long(traffic: &Traffic, shapes: &Shapes, channel: Option<&Channel>) -> Ve
             f.count, f.p50, f.p95, f.p99, f.max
         );
         findings.push(PC110.at(format!("captured.{}", field.source), message));
+        let minute = MAX_OPENING_PART_LEN * MESSAGES_PER_MINUTE;
+        let slow = longer(lengths, minute);
+        if slow > 0 {
+            let message = format!(
+                "`{key}`: {slow} of {} captured values need more than {MESSAGES_PER_MINUTE} \
+                 messages, which is what MIAW takes in a minute",
+                f.count
+            );
+            findings.push(TR150.at(format!("captured.{}", field.source), message));
+        }
     }
     findings
 }

@@ -7,13 +7,13 @@
 use serde::Serialize;
 
 use super::codes::platform::{
-    AV501, AV502, EV401, EV402, EV403, EV404, EV405, LS101, LS102, LS103, LS104, OB160, OB161,
-    RT301, RT303,
+    AV501, AV502, EV401, EV402, EV403, EV404, EV405, FL701, LS101, LS102, LS103, LS104, OB160,
+    OB161, OM101, OM102, RT301, RT303, TK602,
 };
 use super::finding::{Finding, Severity};
 use super::traffic::Traffic;
 use crate::mapping::Mapping;
-use crate::metadata::{Channel, Component};
+use crate::metadata::{Channel, Component, Kind, Metadata};
 
 /// One setting of a legacy button or deployment and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -152,7 +152,8 @@ pub fn buttons(own: &str, mapping: &Mapping, traffic: &Traffic) -> Vec<Finding> 
     let passed_on = mapping.constants.iter().any(|c| c.value.contains("{button_id}"));
     let named = |id: &str| {
         let constants = mapping.constants.iter().map(|c| &c.button);
-        let mut buttons = constants.chain(mapping.rules.iter().map(|r| &r.button)).flatten();
+        let buttons = constants.chain(mapping.rules.iter().map(|r| &r.button)).flatten();
+        let mut buttons = buttons.chain(&mapping.matching.buttons);
         buttons.any(|button| short(button) == short(id))
     };
     let others = traffic.buttons.iter().filter(|(id, _)| !id.is_empty());
@@ -178,6 +179,8 @@ pub fn differences(channel: Option<&Channel>, has_buttons: bool) -> Vec<Finding>
     let settings = channel.filter(|channel| !channel.listed);
     let mut findings = events(settings);
     findings.extend(availability(settings, has_buttons));
+    findings.push(files(settings));
+    findings.extend(identity(settings));
     for (code, path, message) in [
         (LS101, "legacy.sneakPeek", "sneak peek is lost: agents see a message once it is sent"),
         (LS101, "legacy.geoLocation", "geolocation is lost: nothing stands for it"),
@@ -245,4 +248,84 @@ fn availability(settings: Option<&Channel>, has_buttons: bool) -> [Finding; 2] {
     };
     let nobody = AV502.at("channel.isAgentAvlCheckEnabled", message);
     [asked, if heavy { nobody } else { nobody.with_severity(Severity::Note) }]
+}
+
+/// What visitors may send, as far as the channel's file tells.
+fn files(settings: Option<&Channel>) -> Finding {
+    /// The largest file a known legacy client sends is 2.3 MB.
+    const LEGACY_MB: u64 = 3;
+    let Some(channel) = settings else {
+        let message = "whether files are on is not known: no channel metadata";
+        return FL701.at("channel.isAttachmentUploadEnabled", message).with_severity(Severity::Note);
+    };
+    if channel.on("isAttachmentUploadEnabled") != Some(true) {
+        let message = "isAttachmentUploadEnabled is off or not set: visitors send no files";
+        return FL701.at("channel.isAttachmentUploadEnabled", message);
+    }
+    let size = channel.number("maxFileSize");
+    let types = channel.embedded.joined("allowedFileTypes");
+    let message = format!(
+        "files are on; maxFileSize {}, allowedFileTypes {}; legacy named no types, and agents had \
+         to ask",
+        size.map_or_else(|| "not set (5 MB)".to_owned(), |size| format!("is {size} MB")),
+        types.as_deref().unwrap_or("not set")
+    );
+    let finding = FL701.at("channel.allowedFileTypes", message);
+    let wide = types.is_none() && size.is_none_or(|size| size >= LEGACY_MB);
+    if wide { finding.with_severity(Severity::Note) } else { finding }
+}
+
+/// A channel that verifies users, against chats that begin as guests.
+fn identity(settings: Option<&Channel>) -> Option<Finding> {
+    let mode = settings?.get("authMode").filter(|mode| mode.eq_ignore_ascii_case("Auth"))?;
+    let message = format!(
+        "authMode is {mode}: a chat without a valid identity token is refused or anonymous; only \
+         `check --live` can see which"
+    );
+    Some(TK602.at("channel.authMode", message).with_severity(Severity::Warning))
+}
+
+/// How a chat counts for agents: routing configurations and service channels.
+#[must_use]
+pub fn capacity(metadata: &Metadata) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let nothing = |text: &str| text.parse::<f64>().is_ok_and(|n| n <= 0.0);
+    for config in metadata.of(Kind::QueueRoutingConfig) {
+        let found = ["capacityWeight", "capacityPercentage"];
+        let set: Vec<(&str, &str)> = found
+            .iter()
+            .filter_map(|name| Some((*name, config.get(name)?.value.as_str())))
+            .filter(|(_, text)| !text.is_empty())
+            .collect();
+        let path = format!("QueueRoutingConfig.{}", config.developer_name);
+        let all: Vec<String> = set.iter().map(|(name, text)| format!("{name} {text}")).collect();
+        let finding = match set.iter().all(|(_, text)| nothing(text)) {
+            true if set.is_empty() => OM101.at(path, "neither weight nor percentage is set"),
+            true => OM101.at(path, format!("{}: chats count nothing", all.join(", "))),
+            false => {
+                let finding = OM101.at(path, all.join(", "));
+                findings.push(finding.with_todo("Nothing, if that many chats at once are meant."));
+                continue;
+            }
+        };
+        findings.push(finding.with_severity(Severity::Warning));
+    }
+    for channel in metadata.of(Kind::ServiceChannel) {
+        let Some(model) = channel.get("capacityModel").map(|found| found.value.as_str()) else {
+            continue;
+        };
+        let path = format!("ServiceChannel.{}", channel.developer_name);
+        let finding = OM102.at(path, format!("capacityModel is {model}"));
+        findings.push(match model.eq_ignore_ascii_case("StatusBased") {
+            true => finding.with_severity(Severity::Warning),
+            false => finding.with_todo("Nothing."),
+        });
+    }
+    for (code, kind) in [(OM101, Kind::QueueRoutingConfig), (OM102, Kind::ServiceChannel)] {
+        if metadata.of(kind).next().is_none() {
+            let message = format!("not known: no {} metadata", kind.name());
+            findings.push(code.at(kind.name(), message));
+        }
+    }
+    findings
 }

@@ -59,6 +59,12 @@ EV404 "inactive-is-not-ended" Warning "An inactive session is not an ended one"
 EV405 "agent-name" Note "The agent's name may be an alias"
     "What visitors see depends on the org's settings."
     "Check the display name of agents.";
+OM101 "capacity-weight" Note "How much a chat counts is set in the routing configuration"
+    "With a weight of 0 an agent is given any number of chats at once; legacy had a capacity of its own."
+    "Set capacity weight or percentage on the queue's routing configuration.";
+OM102 "capacity-model" Note "Capacity by status changes when a chat counts"
+    "With status-based capacity a chat counts until it is ended, and the inactivity timer does not run."
+    "Choose tab-based capacity on the service channel, or let agents end chats.";
 AV501 "availability-unknown" Warning "Anonymous availability does not exist"
     "Legacy told clients whether agents are there; MIAW does not."
     "Choose how the bridge answers availability for this tenant.";
@@ -72,8 +78,8 @@ TK602 "silently-anonymous" Error "An identity token was silently taken as anonym
     "The visitor is not verified, though the answer was 200."
     "Check the key set and the claims of the identity token.";
 FL701 "file-limits" Warning "File types or sizes differ between the two sides"
-    "A file that legacy took may be refused."
-    "Align allowed types and size on the channel.";
+    "Legacy's agents could ask for a file; MIAW's cannot, and what a visitor may send is set on the channel."
+    "Turn attachments on and align types and size on the channel; tell agents to ask for a link.";
 NW801 "stream-buffered" Error "A proxy holds the event stream back"
     "Replies arrive late or never."
     "Turn buffering off for text/event-stream.";
