@@ -5,7 +5,9 @@
 
 pub mod captured;
 pub mod codes;
+pub mod evidence;
 pub mod finding;
+pub mod shadow;
 pub mod sources;
 pub mod traffic;
 

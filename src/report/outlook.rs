@@ -10,13 +10,14 @@ use serde::Serialize;
 
 use super::agent_view::{self, Lossiness, Seen};
 use super::channel;
-use super::codes::platform::{CH202, CH205, CH206, RP101, TR150};
+use super::codes::platform::{CH202, CH205, CH206, TR150};
 use super::codes::prechat::{PC036, PC037, PC038};
 use super::codes::values::{PC110, PC153, PC154};
 use super::dry_run::{Sample, Tenant};
 use super::finding::{Code, Finding};
 use super::forecast::{self, Day, Straddle};
 use super::platform;
+use super::shadow::{self, Shadowed};
 use super::sources::{Setup, Sources};
 use super::traffic::{self, Figures, Named, Traffic};
 use crate::mapping;
@@ -25,10 +26,10 @@ use crate::mapping::translation::Field;
 use crate::metadata::Channel;
 use crate::time::Wall;
 
-/// Captured traffic older than this is reported, in days.
-const OLD_DAYS: i64 = 30;
 /// The document that findings about captured chats belong to.
 const CAPTURED: &str = "captured chats";
+/// The document that findings about shadow counts belong to.
+const SHADOW: &str = "shadow counts";
 /// Codes that names alone can show; the others would speak of placeholder values.
 const BY_NAMES: [Code; 8] = [CH202, CH205, CH206, PC036, PC037, PC038, PC153, PC154];
 
@@ -43,6 +44,8 @@ pub struct Outlook {
     pub straddle: Option<Straddle>,
     /// Captured chats.
     pub captured: Option<Captured>,
+    /// What live traffic showed, in counts.
+    pub shadow: Option<Shadowed>,
     /// What the agent sees, before and after.
     pub agent_view: Vec<Seen>,
     /// How much is lost.
@@ -135,10 +138,7 @@ pub(super) fn build(
         straddle = ahead(setup, sources, traffic, found);
     }
     let shown = traffic.and_then(|traffic| figures(traffic, &shapes, channel, as_of));
-    if let Some(shown) = shown.as_ref().filter(|shown| shown.age_days > OLD_DAYS) {
-        let message = format!("the last captured chat is {} days old", shown.age_days);
-        found.push((captured(), RP101.at("captured.to", message)));
-    }
+    let shadow = shadowed(&tenant.id, setup, sources, as_of, found);
     let seen = if samples.is_empty() { &shapes.samples } else { samples };
     let (agent_view, lossiness) = agent_view::view(&tenant.mapping, seen);
     Outlook {
@@ -146,9 +146,28 @@ pub(super) fn build(
         calendar: setup.map(|setup| forecast::calendar(&setup.plan)).unwrap_or_default(),
         straddle,
         captured: shown,
+        shadow,
         agent_view,
         lossiness,
     }
+}
+
+/// Shadow counts, and what they show beyond everything that was found before.
+fn shadowed(
+    id: &str,
+    setup: Option<&Setup>,
+    sources: &Sources,
+    as_of: Wall,
+    found: &mut Found,
+) -> Option<Shadowed> {
+    let mapping = setup.and_then(|setup| setup.mapping_sha256.as_deref());
+    let sum = shadow::sum(sources.shadow.get(id)?, mapping, as_of)?;
+    let mut known: BTreeSet<&str> = found.iter().map(|(_, f)| f.code.entry().id).collect();
+    // Live translation knows no channel; its metadata, where given, has answered these.
+    known.extend([CH202, CH205, CH206].map(|code| code.entry().id));
+    let new = shadow::findings(&sum, &known);
+    found.extend(new.into_iter().map(|f| (Some(SHADOW.to_owned()), f)));
+    Some(sum)
 }
 
 /// Token life and the removal.

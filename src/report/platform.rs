@@ -149,16 +149,21 @@ pub fn settings_lost(component: &Component, lines: &[SettingLine]) -> Option<Fin
 #[must_use]
 pub fn buttons(own: &str, mapping: &Mapping, traffic: &Traffic) -> Vec<Finding> {
     let short = |id: &str| id.get(..15).unwrap_or(id).to_owned();
-    let passed_on = mapping.constants.iter().any(|c| c.value.contains("{button_id}"));
+    let passed_on = |id: &str| {
+        let file = mapping.for_button(id);
+        file.is_some_and(|(_, f)| f.constants.iter().any(|c| c.value.contains("{button_id}")))
+    };
     let named = |id: &str| {
-        let constants = mapping.constants.iter().map(|c| &c.button);
-        let buttons = constants.chain(mapping.rules.iter().map(|r| &r.button)).flatten();
-        let mut buttons = buttons.chain(&mapping.matching.buttons);
-        buttons.any(|button| short(button) == short(id))
+        mapping.files().any(|file| {
+            let constants = file.constants.iter().map(|c| &c.button);
+            let buttons = constants.chain(file.rules.iter().map(|r| &r.button)).flatten();
+            let mut buttons = buttons.chain(&file.matching.buttons);
+            buttons.any(|button| short(button) == short(id))
+        })
     };
     let others = traffic.buttons.iter().filter(|(id, _)| !id.is_empty());
     others
-        .filter(|(id, _)| short(id) != short(own) && !passed_on && !named(id))
+        .filter(|(id, _)| short(id) != short(own) && !passed_on(id) && !named(id))
         .map(|(id, chats)| {
             let message = format!(
                 "{chats} captured chats came by button {id}; the tenant's button is {}, and no \
@@ -256,7 +261,9 @@ fn files(settings: Option<&Channel>) -> Finding {
     const LEGACY_MB: u64 = 3;
     let Some(channel) = settings else {
         let message = "whether files are on is not known: no channel metadata";
-        return FL701.at("channel.isAttachmentUploadEnabled", message).with_severity(Severity::Note);
+        return FL701
+            .at("channel.isAttachmentUploadEnabled", message)
+            .with_severity(Severity::Note);
     };
     if channel.on("isAttachmentUploadEnabled") != Some(true) {
         let message = "isAttachmentUploadEnabled is off or not set: visitors send no files";

@@ -9,6 +9,8 @@ mod config_check;
 mod demo;
 mod dry_run;
 mod dry_run_channel;
+mod dry_run_codes;
+mod dry_run_evidence;
 mod dry_run_sources;
 mod emulator_desk;
 mod emulator_liveagent;

@@ -101,15 +101,24 @@ LS103 "switch-server-emulated" Note "SwitchServer is not needed any more"
 LS104 "sensitive-data-rules-moved" Note "Sensitive data rules do not carry over"
     "Legacy's rules masked texts in chats; messaging has rules of its own."
     "Create the rules again for messaging before the cutover.";
-RP101 "evidence-old" Warning "The captured traffic is old"
-    "What clients send may have changed since."
-    "Capture again shortly before signing.";
-RP102 "captured-line-unreadable" Warning "A line of the captured traffic cannot be read"
-    "The chat on it is not counted."
-    "Check that the file is what capture wrote and was not cut off.";
-RP103 "captured-tenant-unknown" Note "Captured chats belong to a tenant that is not looked at"
+RP101 "evidence-old" Warning "Evidence is old"
+    "What clients send, and what the org is set to, may have changed since."
+    "Capture or export again shortly before signing.";
+RP102 "captured-line-unreadable" Warning "A line of captured chats or shadow counts cannot be read"
+    "What is on it is not counted."
+    "Check that the file is what the bridge wrote and was not cut off.";
+RP103 "captured-tenant-unknown" Note "Captured chats or shadow counts belong to a tenant that is not looked at"
     "They are not counted."
     "Name the tenant in the configuration, or leave its capture out.";
+RP104 "evidence-undated" Note "It is not known when evidence was made"
+    "Files carry no date that survives copying, so only what says its own date has an age."
+    "Give --evidence-at INSTANT for all of it, or --evidence-at FILE=INSTANT for one.";
+RP105 "shadow-other-mapping" Warning "Shadow counts were made with another mapping"
+    "They say nothing about the mapping of this report, and are not counted."
+    "Let the bridge shadow live traffic with this mapping for a while.";
+RP106 "shadow-only" Warning "Live traffic has a finding that nothing else shows"
+    "The documents and captured chats of this report are not all that clients send."
+    "Capture more chats, or add a document that shows it; explain CODE says what the finding means.";
 OB160 "transcript-automation" Note "Reports and automation on LiveChatTranscript"
     "They see no new records after the cutover."
     "Rebuild them on MessagingSession.";
