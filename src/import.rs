@@ -141,7 +141,7 @@ fn recognize(input: &Input, facts: &mut Facts) -> Result<(), String> {
     if text.is_empty() {
         return Err("the file is empty".to_owned());
     }
-    if metadata::is(text) {
+    if crate::metadata::file::is_xml(text) {
         return metadata::read(&source, facts);
     }
     let calls = snippet::is(text);

@@ -11,6 +11,7 @@ pub mod wire;
 pub mod chat;
 pub mod import;
 pub mod mapping;
+pub mod metadata;
 pub mod report;
 pub mod router;
 

@@ -20,7 +20,6 @@ pub mod load;
 pub mod problem;
 pub mod schema;
 
-pub mod channel;
 pub mod example;
 pub mod suggest;
 

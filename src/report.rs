@@ -5,8 +5,9 @@
 
 pub mod captured;
 pub mod codes;
+pub mod evidence;
 pub mod finding;
-pub mod metadata;
+pub mod shadow;
 pub mod sources;
 pub mod traffic;
 

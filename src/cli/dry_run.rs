@@ -12,7 +12,8 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 
 use crate::report::codes;
-use crate::report::dry_run::{self, Document, Evidence, Inputs, Report, RoutingRow};
+use crate::report::dry_run::{self, Document, Inputs, Report, RoutingRow};
+use crate::report::evidence::Evidence;
 use crate::report::finding::{Finding, Severity};
 use crate::report::sources::{Setup, Sources};
 use crate::report::{html, markdown};
@@ -22,6 +23,7 @@ use crate::router::effective::Effective;
 use crate::time::Wall;
 
 mod capture;
+mod shadow;
 
 const COULD_NOT_RUN: u8 = 3;
 
@@ -33,15 +35,22 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// A pre-chat document: a whole ChasitorInit body, or prechatEntities and prechatDetails
-    #[arg(long, value_name = "FILE", required_unless_present = "captured", num_args = 1..)]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["captured", "shadow"], num_args = 1..)]
     prechat: Vec<PathBuf>,
-    /// Channel metadata: MessagingChannel, LiveChatButton, LiveChatDeployment or
-    /// EmbeddedServiceConfig XML, or a JSON list of channel parameters
+    /// Metadata XML: MessagingChannel, EmbeddedServiceConfig, LiveChatButton, LiveChatDeployment,
+    /// QueueRoutingConfig, ServiceChannel; or a JSON list of channel parameters
     #[arg(long, value_name = "FILE", num_args = 1..)]
     metadata: Vec<PathBuf>,
     /// Captured chats, one per line, as `capture` writes them
     #[arg(long, value_name = "FILE", num_args = 1..)]
     captured: Vec<PathBuf>,
+    /// Shadow counts, as the bridge writes them
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    shadow: Vec<PathBuf>,
+    /// When evidence was made that does not say so itself: one instant for all of it, or
+    /// FILE=INSTANT for one file
+    #[arg(long, value_name = "[FILE=]INSTANT", value_parser = DatedBy::parse)]
+    evidence_at: Vec<DatedBy>,
     /// The instant the report speaks for, e.g. 2026-02-01T00:00:00Z; now unless given
     #[arg(long, value_name = "INSTANT", value_parser = Wall::parse)]
     as_of: Option<Wall>,
@@ -66,6 +75,38 @@ pub(super) struct Args {
     /// Write to this file instead of the terminal
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+/// Whose date, and the date.
+#[derive(Clone, Debug)]
+struct DatedBy {
+    file: Option<String>,
+    at: Wall,
+}
+
+impl DatedBy {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (file, at) = match text.rsplit_once('=') {
+            Some((file, at)) => (Some(file.to_owned()), at),
+            None => (None, text),
+        };
+        Ok(Self { file, at: Wall::parse(at).map_err(|error| error.to_string())? })
+    }
+}
+
+/// Dates evidence that says nothing itself: by its own name first, then by what holds for all.
+fn date(evidence: &mut [Evidence], given: &[DatedBy]) -> anyhow::Result<()> {
+    for one in given.iter().filter(|one| one.file.is_some()) {
+        let mut named =
+            evidence.iter_mut().filter(|e| Some(&e.name) == one.file.as_ref()).peekable();
+        let name = one.file.as_deref().unwrap_or_default();
+        anyhow::ensure!(named.peek().is_some(), "--evidence-at: no file `{name}` is read here");
+        named.for_each(|e| e.date(one.at));
+    }
+    if let Some(all) = given.iter().find(|one| one.file.is_none()) {
+        evidence.iter_mut().for_each(|e| e.date(all.at));
+    }
+    Ok(())
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -124,9 +165,12 @@ fn sources(args: &Args, config: &Config, inputs: &Inputs) -> anyhow::Result<Sour
     let mut sources = Sources::default();
     let ids: Vec<&str> = inputs.tenants.iter().map(|t| t.id.as_str()).collect();
     let chosen = || config.tenants.iter().filter(|t| ids.contains(&t.id.as_str()));
+    let documents = inputs.documents.iter();
+    sources.evidence.extend(documents.map(|d| Evidence::of_export(&d.name, "prechat", &d.text)));
     sources.evidence.push(evidence(&args.config, "configuration")?);
-    for file in chosen().filter_map(|tenant| tenant.mapping.as_ref()) {
-        let item = evidence(&file.path, "mapping")?;
+    let files = chosen().filter_map(|tenant| tenant.mapping.as_ref());
+    for path in files.flat_map(|file| &file.paths) {
+        let item = evidence(path, "mapping")?;
         if !sources.evidence.contains(&item) {
             sources.evidence.push(item);
         }
@@ -141,6 +185,11 @@ fn sources(args: &Args, config: &Config, inputs: &Inputs) -> anyhow::Result<Sour
         let item = capture::read(path, &ids, &mut sources)?;
         sources.evidence.push(item);
     }
+    for path in &args.shadow {
+        let item = shadow::read(path, &ids, &mut sources)?;
+        sources.evidence.push(item);
+    }
+    date(&mut sources.evidence, &args.evidence_at)?;
     Ok(sources)
 }
 
@@ -155,6 +204,7 @@ fn setup(tenant: &config::Tenant) -> Setup {
         organization_id: tenant.miaw.organization_id.clone(),
         deployment: tenant.miaw.embedded_service_developer_name.clone(),
         token_grace_s: tenant.behaviour.token_grace.as_secs(),
+        mapping_sha256: tenant.mapping.as_ref().map(|file| file.sha256.clone()),
     }
 }
 
@@ -183,7 +233,10 @@ fn inputs_of(tenant: &config::Tenant, as_of: Wall) -> dry_run::Tenant {
     let legacy = tenant.legacy.as_ref();
     dry_run::Tenant {
         id: tenant.id.clone(),
-        mapping_name: tenant.mapping.as_ref().map(|file| file.path.display().to_string()),
+        mapping_name: tenant.mapping.as_ref().map(|file| {
+            let names: Vec<String> = file.paths.iter().map(|p| p.display().to_string()).collect();
+            names.join(", ")
+        }),
         mapping: tenant.mapping.as_ref().map(|file| file.mapping.clone()).unwrap_or_default(),
         deployment_id: legacy.map(|l| l.deployment_id.clone()).unwrap_or_default(),
         button_id: legacy.and_then(|l| l.button_id.clone()).unwrap_or_default(),

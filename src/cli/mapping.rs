@@ -78,6 +78,8 @@ struct Given {
     mapping: Mapping,
     button_id: String,
     deployment_id: String,
+    /// The developer name of the MIAW deployment.
+    deployment: String,
 }
 
 impl From {
@@ -111,6 +113,7 @@ fn tenant(path: &Path, id: Option<&str>) -> anyhow::Result<Given> {
         mapping: tenant.mapping.as_ref().map(|file| file.mapping.clone()).unwrap_or_default(),
         button_id: legacy.and_then(|l| l.button_id.clone()).unwrap_or_default(),
         deployment_id: legacy.map(|l| l.deployment_id.clone()).unwrap_or_default(),
+        deployment: tenant.miaw.embedded_service_developer_name.clone(),
     })
 }
 

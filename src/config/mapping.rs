@@ -4,22 +4,64 @@
 
 use std::path::PathBuf;
 
+use aws_lc_rs::digest::{Context as Hasher, SHA256};
+
 use super::problem::Problem;
 use super::section::{Cx, Text};
 use super::source::Source;
+use crate::mapping::keys::hex;
+use crate::mapping::limits::MAX_MAPPING_FILES;
 use crate::mapping::{Mapping, load, problem};
 
-/// A mapping and the file it came from.
+/// A mapping and the files it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingFile {
-    /// The file.
-    pub path: PathBuf,
-    /// What it says.
+    /// The files, in the order in which the tenant names them.
+    pub paths: Vec<PathBuf>,
+    /// What they say together.
     pub mapping: Mapping,
+    /// Of the bytes of all files: tells one mapping from another in shadow counts.
+    pub sha256: String,
 }
 
-/// Reads the mapping file; whatever is wrong with it is a problem.
-pub(super) fn read(cx: Cx<'_>, text: &Text) -> Option<MappingFile> {
+/// Reads the mapping files; whatever is wrong with them is a problem.
+pub(super) fn read(cx: Cx<'_>, texts: &[Text]) -> Option<MappingFile> {
+    let first = texts.first()?;
+    if texts.len() > MAX_MAPPING_FILES {
+        let problem = first.at.says(format!("more than {MAX_MAPPING_FILES} mapping files"));
+        cx.found.problem(problem);
+        return None;
+    }
+    let mut hasher = Hasher::new(&SHA256);
+    let mut paths = Vec::new();
+    let mut files = Vec::new();
+    for text in texts {
+        if let Some((path, source, file)) = one(cx, text) {
+            hasher.update(source.as_bytes());
+            paths.push(path);
+            files.push(file);
+        }
+    }
+    if files.len() != texts.len() {
+        return None;
+    }
+    match Mapping::together(files) {
+        Ok(mapping) => {
+            let sha256 = hex(hasher.finish().as_ref(), usize::MAX);
+            Some(MappingFile { paths, mapping, sha256 })
+        }
+        Err((one, other, why)) => {
+            let (one, other) = (&texts[one], &texts[other]);
+            let message =
+                format!("`{}` and `{}` claim the same chats: {why}", one.value, other.value);
+            let expected = "one file without [match] at most, and each button in one file";
+            cx.found.problem(other.at.says(message).expected(expected));
+            None
+        }
+    }
+}
+
+fn one(cx: Cx<'_>, text: &Text) -> Option<(PathBuf, String, Mapping)> {
     let path = cx.source.folder().join(&text.value);
     if !path.is_file() {
         let problem = text.at.says(format!("there is no file `{}`", path.display()));
@@ -28,7 +70,7 @@ pub(super) fn read(cx: Cx<'_>, text: &Text) -> Option<MappingFile> {
     }
     let source = Source::read(&path).map_err(|problem| cx.found.problem(*problem)).ok()?;
     match load::load(&path.display().to_string(), &source.text) {
-        Ok(mapping) => Some(MappingFile { path, mapping }),
+        Ok(mapping) => Some((path, source.text, mapping)),
         Err(problems) => {
             located(&source, problems).into_iter().for_each(|p| cx.found.problem(p));
             None

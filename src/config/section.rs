@@ -168,6 +168,12 @@ impl<'a> Section<'a> {
         Some(each.filter_map(|item| item.text(false)).collect())
     }
 
+    /// A string, or a list of strings.
+    pub(super) fn one_or_more(&self, key: &'static str) -> Option<Vec<Text>> {
+        let list = self.table.get(key).is_some_and(|v| matches!(v.get_ref(), DeValue::Array(_)));
+        if list { self.texts(key) } else { self.text(key).map(|text| vec![text]) }
+    }
+
     /// A table within this one.
     pub(super) fn section(&self, key: &'static str) -> Option<Section<'a>> {
         let item = self.take(key)?;

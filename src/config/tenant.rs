@@ -28,7 +28,7 @@ pub struct Tenant {
     pub id: String,
     /// The `Host` names that mean this tenant, lower case, without port.
     pub hosts: Vec<String>,
-    /// The mapping file; without one the built-in rules hold.
+    /// The mapping files; without one the built-in rules hold.
     pub mapping: Option<MappingFile>,
     /// The legacy provider page; `None` once it is of no use.
     pub legacy: Option<Legacy>,
@@ -83,7 +83,7 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
     let id = section.required("id", EXPECTED_ID).and_then(|text| tenant_id(&section, text));
     let hosts = section.texts("hosts").unwrap_or_default();
     let hosts: Vec<Text> = hosts.into_iter().filter_map(|text| host(&section, text)).collect();
-    let mapping = section.text("mapping");
+    let mapping = section.one_or_more("mapping").unwrap_or_default();
     let legacy_section = section.section("legacy");
     let has_legacy = legacy_section.is_some();
     let legacy = legacy_section.map(legacy);
@@ -104,7 +104,7 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
             problem.expected("base_url, organization_id, embedded_service_developer_name"),
         );
     }
-    let mapping = mapping.and_then(|text| mapping::read(section.cx, &text));
+    let mapping = mapping::read(section.cx, &mapping);
     section.finish();
     let (id, id_at) = id?;
     let (hosts, host_places) = hosts.into_iter().map(|text| (text.value, text.at)).unzip();

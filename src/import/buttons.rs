@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::fact::{ButtonId, Channel, Component, Facts, Place, Slot};
+use super::fact::{ButtonId, Facts, Place, Slot};
 use super::id;
 use super::object::fold;
 use super::org::Org;
 use super::problem::Problem;
 use super::settings::{self, Setting};
+use crate::metadata::{Channel, Component};
 use crate::report::finding::Severity;
 
 /// The attribute that tells the flow which button a chat came from.

@@ -3,13 +3,14 @@
 //! Promised: nothing here is a visitor's value; pre-chat documents are kept with their values
 //! replaced, and routing attributes by name only.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::problem::Problem;
 use crate::mapping::Prechat;
+use crate::metadata::{Channel, Component};
+pub use crate::metadata::{Located, Place};
 
 /// One file as it was given.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,30 +25,6 @@ impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Input").field("name", &self.name).field("bytes", &self.text.len()).finish()
     }
-}
-
-/// Where something was read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
-    /// The file's name.
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
-/// A text and its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Located {
-    /// What stands there.
-    pub value: String,
-    /// Where.
-    pub place: Place,
 }
 
 /// A source with its line starts, so that places are found fast.
@@ -70,12 +47,6 @@ impl<'i> Source<'i> {
 
     pub(super) fn located(&self, value: &str, at: usize) -> Located {
         Located { value: value.trim().to_owned(), place: self.place(at) }
-    }
-
-    /// The file's name without folder and endings: the developer name of a metadata component.
-    pub(super) fn stem(&self) -> String {
-        let name = self.name.rsplit(['/', '\\']).next().unwrap_or_default();
-        name.split('.').next().unwrap_or_default().to_owned()
     }
 }
 
@@ -148,6 +119,10 @@ pub enum Kind {
     EmbeddedServiceLiveAgent,
     /// `MessagingChannel`
     MessagingChannel,
+    /// `QueueRoutingConfig`
+    QueueRoutingConfig,
+    /// `ServiceChannel`
+    ServiceChannel,
 }
 
 impl Kind {
@@ -168,6 +143,8 @@ impl Kind {
             Self::EmbeddedServiceConfig => "EmbeddedServiceConfig metadata",
             Self::EmbeddedServiceLiveAgent => "EmbeddedServiceLiveAgent metadata",
             Self::MessagingChannel => "MessagingChannel metadata",
+            Self::QueueRoutingConfig => "QueueRoutingConfig metadata",
+            Self::ServiceChannel => "ServiceChannel metadata",
         }
     }
 }
@@ -192,43 +169,6 @@ pub(super) struct ButtonId {
     pub(super) config: Option<String>,
 }
 
-/// One metadata file: its simple settings, in file order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Component {
-    pub(super) developer_name: String,
-    pub(super) place: Place,
-    /// Element name, text, line.
-    pub(super) settings: Vec<(String, Located)>,
-}
-
-impl Component {
-    pub(super) fn get(&self, name: &str) -> Option<&Located> {
-        self.settings.iter().find(|(key, _)| key == name).map(|(_, value)| value)
-    }
-}
-
-/// A custom parameter of a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Parameter {
-    /// The channel variable: the attribute key.
-    pub(super) key: Located,
-    pub(super) name: String,
-    pub(super) max_len: Option<usize>,
-    pub(super) data_type: String,
-    pub(super) flow_variable: Option<String>,
-}
-
-/// A messaging channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Channel {
-    pub(super) component: Component,
-    pub(super) parameters: Vec<Parameter>,
-    /// Standard parameters by type, with the flow variable.
-    pub(super) standard: BTreeMap<String, Option<String>>,
-    /// `embeddedConfig`
-    pub(super) embedded: Component,
-}
-
 /// A pre-chat document, its values replaced.
 pub(super) struct Document {
     pub(super) place: Place,
@@ -248,6 +188,8 @@ pub(super) struct Facts {
     pub(super) live_agents: Vec<Component>,
     pub(super) configs: Vec<Component>,
     pub(super) channels: Vec<Channel>,
+    /// Routing configurations and service channels.
+    pub(super) routing: Vec<Component>,
     pub(super) documents: Vec<Document>,
     /// Attribute keys that the MIAW side already uses.
     pub(super) attribute_keys: Vec<Located>,

@@ -8,8 +8,6 @@ pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
 pub const MAX_DEPTH: usize = 64;
 /// The most values of one document.
 pub const MAX_VALUES: usize = 1_000_000;
-/// The most elements, attributes and texts of one metadata file.
-pub const MAX_XML_NODES: u32 = 1_000_000;
 /// The most problems kept.
 pub const MAX_PROBLEMS: usize = 1_000;
 /// The most things recognised in all files together.

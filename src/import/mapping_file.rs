@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::buttons::SOURCE_BUTTON;
-use super::fact::{Channel, Document, Facts, Parameter, Place};
+use super::fact::{Document, Facts, Place};
 use super::id;
 use super::object::fold;
 use super::problem::Problem;
@@ -21,6 +21,7 @@ use crate::mapping::node::{Node, Value};
 use crate::mapping::prechat::{Detail, Prechat};
 use crate::mapping::translation::{Context, Ground};
 use crate::mapping::{apply, script};
+use crate::metadata::{Channel, Fit, Parameter};
 use crate::report::finding::Severity;
 
 /// The longest URL parameter Cognigy's Copilot page asks for.
@@ -84,8 +85,7 @@ pub(super) fn attributes(facts: &mut Facts, channel: Option<&Channel>) -> Vec<At
 
 /// The attribute that carries the button, when there are several.
 pub(super) fn source_button(channel: Option<&Channel>, place: &Place) -> Attribute {
-    let parameter =
-        channel.and_then(|c| c.parameters.iter().find(|p| p.key.value == SOURCE_BUTTON));
+    let parameter = channel.and_then(|c| c.parameter(SOURCE_BUTTON));
     Attribute {
         key: SOURCE_BUTTON.to_owned(),
         source: "the button's id".to_owned(),
@@ -188,36 +188,23 @@ fn attribute(
 /// Takes the channel's own spelling, length and flow variable where it declares the key.
 fn declare(attribute: &mut Attribute, detail: &Detail, channel: &Channel, taken: &[Attribute]) {
     if STANDARD_KEYS.contains(&attribute.key.as_str()) {
-        let kind = attribute.key.trim_start_matches('_');
-        let found = channel.standard.iter().find(|(name, _)| name.eq_ignore_ascii_case(kind));
-        attribute.declared = found.map(|_| channel.component.place.clone());
-        attribute.flow_variable = found.and_then(|(_, variable)| variable.clone());
+        let found = channel.parameter(&attribute.key).filter(|p| p.standard);
+        attribute.declared = found.map(|p| p.key.place.clone());
+        attribute.flow_variable = found.and_then(|p| p.flow_variable.clone());
         return;
     }
-    let legal = |p: &&Parameter| {
+    let usable = |p: &Parameter| {
         let free = !taken.iter().any(|other| other.key == p.key.value);
         free && legal(&p.key.value) && p.key.value != LANGUAGE
     };
-    let candidates: Vec<&Parameter> = channel.parameters.iter().filter(legal).collect();
-    let exact = candidates.iter().find(|p| p.key.value == attribute.key);
-    let alike = [Some(attribute.key.as_str()), detail.label.as_deref()]
-        .into_iter()
-        .flatten()
-        .chain(detail.targets.iter().map(|t| t.field.as_str()))
-        .chain(detail.transcript_fields.iter().map(String::as_str))
-        .map(fold)
-        .find_map(|name| {
-            let mut fits = candidates.iter().filter(|p| {
-                !name.is_empty() && (fold(&p.key.value) == name || fold(&p.name) == name)
-            });
-            let first = fits.next()?;
-            fits.next().is_none().then_some(first)
-        });
-    let Some(parameter) = exact.or(alike) else { return };
+    let names = detail.label.iter().chain(detail.targets.iter().map(|t| &t.field));
+    let names = names.chain(&detail.transcript_fields).map(String::as_str);
+    let Some(fit) = channel.fit(&attribute.key, names, &usable) else { return };
+    let parameter = fit.parameter();
     let place = &parameter.key.place;
-    attribute.ground = match exact {
-        Some(_) => format!("{}; declared by the channel ({place})", attribute.ground),
-        None => format!(
+    attribute.ground = match fit {
+        Fit::Exact(_) => format!("{}; declared by the channel ({place})", attribute.ground),
+        Fit::Alike(_) => format!(
             "the channel spells it {} ({place}), the built-in rules {}",
             parameter.key.value, attribute.key
         ),
@@ -283,7 +270,7 @@ fn unplaced(document: &Document) -> Vec<Problem> {
 
 /// Channel variables that no mapping file can name.
 fn illegal(channel: &Channel) -> Vec<Problem> {
-    let wrong = channel.parameters.iter().filter(|p| !legal(&p.key.value));
+    let wrong = channel.parameters.iter().filter(|p| !p.standard && !legal(&p.key.value));
     let each = wrong.map(|p| {
         let name = id::quoted(&p.key.value);
         let message = format!("the channel variable {name} is not a legal attribute key");

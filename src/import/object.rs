@@ -7,12 +7,8 @@ use super::fact::{Facts, Located, Source};
 use super::id;
 use super::problem::Problem;
 use crate::mapping::node::{Member, Node, Value};
+pub(super) use crate::metadata::fold;
 use crate::report::finding::Severity;
-
-/// Letters and digits in lower case.
-pub(super) fn fold(key: &str) -> String {
-    key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
 
 /// An object and the file it stands in.
 #[derive(Clone, Copy)]

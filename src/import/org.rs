@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::fact::{Channel, Component, Facts, Located, Slot};
+use super::fact::{Facts, Located, Slot};
 use super::id;
-use super::object::fold;
 use super::problem::Problem;
+use crate::metadata::{self, Channel, Component};
 use crate::report::finding::Severity;
 
 /// The settled settings.
@@ -170,14 +170,8 @@ fn same(a: &Component, b: &Component) -> bool {
 
 /// The channel of the tenant's deployment.
 pub(super) fn channel<'f>(facts: &'f Facts, org: &Org) -> Option<&'f Channel> {
-    let deployment = org.text(Slot::DeveloperName);
-    let config = facts.configs.iter().find(|c| Some(c.developer_name.as_str()) == deployment);
-    let named = config.and_then(|c| c.get("embeddedServiceMessagingChannel.messagingChannel"));
-    let by_name = named.and_then(|named| {
-        facts.channels.iter().find(|c| fold(&c.component.developer_name) == fold(&named.value))
-    });
-    let only = (facts.channels.len() == 1).then(|| &facts.channels[0]);
-    by_name.or(only)
+    let deployment = org.text(Slot::DeveloperName).unwrap_or_default();
+    metadata::channel::of_deployment(&facts.channels, &facts.configs, deployment)
 }
 
 /// The metadata of the tenant's deployment, if it says that the type is wrong.

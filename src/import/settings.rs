@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
-use super::fact::{Channel, Component, Place};
+use super::fact::Place;
 use super::id;
+use crate::metadata::{Channel, Component};
 
 /// What becomes of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::buttons::Button;
-use super::fact::{Channel, Facts, Slot};
+use super::fact::{Facts, Slot};
 use super::id;
 use super::mapping_file::{self, Attribute};
 use super::org::{self, Org};
@@ -18,6 +18,7 @@ use crate::mapping::apply;
 use crate::mapping::file::Mapping;
 use crate::mapping::keys::STANDARD_KEYS;
 use crate::mapping::translation::Context;
+use crate::metadata::Channel;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -168,13 +169,12 @@ fn parameters(steps: &mut Steps, known: &Known<'_>) {
         known.attributes.iter().any(|a| a.key == key)
             || known.facts.attribute_keys.iter().any(|k| k.value == key)
     };
-    for parameter in channel.parameters.iter().filter(|p| !fed(&p.key.value)) {
+    for parameter in channel.parameters.iter().filter(|p| !p.standard && !fed(&p.key.value)) {
         let key = id::plain(&parameter.key.value);
         steps.open(PARAMETERS, 3, format!("Decide about {key}: no pre-chat found here feeds it"));
         steps.because(format!("declared in {}", parameter.key.place));
     }
-    let not_text = |kind: &str| !kind.is_empty() && !kind.eq_ignore_ascii_case("string");
-    for parameter in channel.parameters.iter().filter(|p| not_text(&p.data_type)) {
+    for parameter in channel.parameters.iter().filter(|p| p.is_not_text()) {
         let (key, kind) = (id::plain(&parameter.key.value), id::plain(&parameter.data_type));
         steps.open(PARAMETERS, 5, format!("Convert {key} in the flow: it is a {kind}, text comes"));
         steps.because(format!("declared in {}", parameter.key.place));

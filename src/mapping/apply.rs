@@ -23,17 +23,26 @@ use crate::report::codes::values::{
     PC158,
 };
 
-/// Translates one pre-chat document.
+/// Translates one pre-chat document by the mapping file for its button.
 #[must_use]
 pub fn apply(mapping: &Mapping, prechat: &Prechat, context: &Context) -> Translation {
     let mut notes = Notes::from(prechat.findings.clone());
-    let built_in = Mapping::default();
-    let ours = mapping.is_for(&context.button_id);
-    if !ours {
-        let message = "the built-in rules hold; [match] does not name this button";
-        notes.add(PC158.at("mapping.match.buttons", message));
+    match mapping.for_button(&context.button_id) {
+        Some((0, file)) => by_file(file, prechat, context, notes),
+        Some((number, file)) => {
+            let mut translation = by_file(file, prechat, context, notes);
+            translation.of_file(number, mapping.rules_before(number));
+            translation
+        }
+        None => {
+            let message = "the built-in rules hold; [match] does not name this button";
+            notes.add(PC158.at("mapping.match.buttons", message));
+            by_file(&Mapping::default(), prechat, context, notes)
+        }
     }
-    let mapping = if ours { mapping } else { &built_in };
+}
+
+fn by_file(mapping: &Mapping, prechat: &Prechat, context: &Context, notes: Notes) -> Translation {
     let templates = mapping.rules.iter().any(|rule| rule.template.is_some());
     let details = templates.then(|| Details::of(prechat));
     let mut run = Run { mapping, context, details, placer: Placer::new(mapping, notes) };

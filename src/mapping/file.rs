@@ -25,6 +25,8 @@ pub struct Mapping {
     pub accept: Vec<Accept>,
     /// `[[test]]`, in file order.
     pub tests: Vec<Example>,
+    /// The tenant's further mapping files; these have none of their own.
+    pub others: Vec<Mapping>,
 }
 
 impl Mapping {
@@ -33,6 +35,63 @@ impl Mapping {
     pub fn is_for(&self, button_id: &str) -> bool {
         let buttons = &self.matching.buttons;
         buttons.is_empty() || buttons.iter().any(|b| keys::same_id(b, button_id))
+    }
+
+    /// All files of the tenant, this one first.
+    pub fn files(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
+    }
+
+    /// The file for chats of this button and its number: the one that names the button, else the
+    /// one without `[match]`.
+    #[must_use]
+    pub fn for_button(&self, button_id: &str) -> Option<(usize, &Self)> {
+        let fits = |named: bool| {
+            let mut files = self.files().enumerate();
+            files.find(|(_, f)| f.is_for(button_id) && f.matching.buttons.is_empty() != named)
+        };
+        fits(true).or_else(|| fits(false))
+    }
+
+    /// A rule by its number over all files.
+    #[must_use]
+    pub fn rule(&self, number: usize) -> Option<&Rule> {
+        self.files().flat_map(|file| &file.rules).nth(number)
+    }
+
+    /// How many rules stand in files before this one.
+    #[must_use]
+    pub fn rules_before(&self, file: usize) -> usize {
+        self.files().take(file).map(|file| file.rules.len()).sum()
+    }
+
+    /// How reports name a file: `mapping`, `mapping[1]` and so on.
+    #[must_use]
+    pub fn path(file: usize) -> String {
+        if file == 0 { "mapping".to_owned() } else { format!("mapping[{file}]") }
+    }
+
+    /// Puts several files together; the error says which two of them claim the same chats.
+    ///
+    /// # Errors
+    /// Two files name one button, or two have no `[match]`.
+    pub fn together(files: Vec<Self>) -> Result<Self, (usize, usize, String)> {
+        for (i, file) in files.iter().enumerate() {
+            let own = &file.matching.buttons;
+            for (j, before) in files[..i].iter().enumerate() {
+                let theirs = &before.matching.buttons;
+                if own.is_empty() && theirs.is_empty() {
+                    return Err((j, i, "neither has [match] buttons".to_owned()));
+                }
+                let mut both = own.iter().filter(|b| theirs.iter().any(|t| keys::same_id(b, t)));
+                if let Some(button) = both.next() {
+                    return Err((j, i, format!("both name button {}", keys::id_15(button))));
+                }
+            }
+        }
+        let mut files = files.into_iter();
+        let first = files.next().unwrap_or_default();
+        Ok(Self { others: files.collect(), ..first })
     }
 }
 

@@ -2,6 +2,8 @@
 
 /// The largest pre-chat document that is read.
 pub const MAX_DOCUMENT_BYTES: usize = 2 * 1024 * 1024;
+/// The most mapping files of one tenant.
+pub const MAX_MAPPING_FILES: usize = 100;
 /// The largest mapping file that is read.
 pub const MAX_MAPPING_BYTES: usize = 1024 * 1024;
 /// The deepest nesting of lists and objects that is read.

@@ -1,19 +1,23 @@
 //! Proposes a mapping file from pre-chat samples, each rule with the ground it stands on.
 //!
 //! Promised: the proposal passes `load`; what it says of a value is its length and kind, never the
-//! value. Not promised: that it is right. It writes down what the built-in rules do, so that people
-//! can change it.
+//! value; with a channel at hand every key is one that the channel declares. Not promised: that it
+//! is right. It writes down what the built-in rules do, so that people can change it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::file::Rule;
-use super::keys;
+use super::keys::{self, STANDARD_KEYS};
 use super::limits::DEFAULT_VALUE_LEN;
 use super::node::{Node, Value};
 use super::notes::quoted;
 use super::prechat::{Detail, Prechat};
 use super::translation::{Fate, Field, Ground, Translation};
+use crate::metadata::{Channel, Fit};
+
+/// The longest key of a channel that a mapping file can name.
+const MAX_CHANNEL_KEY_LEN: usize = 200;
 
 /// Words in a label that often mean a secret.
 const SECRETS: [&str; 7] = ["token", "password", "passwd", "secret", "apikey", "iban", "pin"];
@@ -31,18 +35,20 @@ pub struct Sample<'a> {
 /// One proposed rule.
 struct Proposal {
     rule: Rule,
+    /// The key that the built-in rules would give.
+    built_in: Option<String>,
     grounds: Vec<String>,
     longest: usize,
     samples: BTreeSet<String>,
 }
 
 /// The text of a mapping file. Details that a rule of the mapping there is matches already are
-/// left out.
+/// left out, and so are those for which the channel, where it is known, declares no key.
 #[must_use]
-pub fn suggest(samples: &[Sample<'_>]) -> String {
+pub fn suggest(samples: &[Sample<'_>], channel: Option<&Channel>) -> String {
     let mut proposals: Vec<Proposal> = Vec::new();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut unplaced = BTreeSet::new();
+    let (mut unplaced, mut undeclared) = (BTreeSet::new(), BTreeSet::new());
     for sample in samples {
         for field in sample.translation.fields.iter().filter(|f| f.rule.is_none()) {
             let Some(detail) = sample.prechat.details.iter().find(|d| d.path == field.path) else {
@@ -52,21 +58,81 @@ pub fn suggest(samples: &[Sample<'_>]) -> String {
                 unplaced.insert(format!("{} in {}", field.path, comment(sample.name)));
                 continue;
             }
-            let Some(rule) = propose(detail, field, &proposals) else { continue };
+            let Some(mut rule) = propose(detail, field, &proposals) else { continue };
+            let built_in = rule.to.clone();
+            let said = match channel.filter(|_| !rule.drop) {
+                Some(channel) => match of_channel(channel, &mut rule, detail, &proposals) {
+                    Ok(said) => said,
+                    Err(said) => {
+                        undeclared.insert(said);
+                        continue;
+                    }
+                },
+                None => None,
+            };
             let at = *seen.entry(rule.selector().to_lowercase()).or_insert(proposals.len());
             if at == proposals.len() {
-                let grounds = grounds(detail, field, &rule);
+                let mut grounds = grounds(detail, field, &rule);
+                grounds.extend(said);
                 let samples = BTreeSet::new();
-                proposals.push(Proposal { rule, grounds, longest: 0, samples });
+                proposals.push(Proposal { rule, built_in, grounds, longest: 0, samples });
             }
             proposals[at].longest = proposals[at].longest.max(field.length);
             proposals[at].samples.insert(comment(sample.name));
         }
     }
-    write(samples, &proposals, &unplaced)
+    for path in unplaced {
+        undeclared.insert(format!("{path} names neither label nor field: no rule can match it."));
+    }
+    write(samples, channel, &proposals, &undeclared)
 }
 
-fn write(samples: &[Sample<'_>], proposals: &[Proposal], unplaced: &BTreeSet<String>) -> String {
+/// Takes the channel's key, length and flow variable, and says so; the error says why the channel
+/// takes no such value.
+fn of_channel(
+    channel: &Channel,
+    rule: &mut Rule,
+    detail: &Detail,
+    before: &[Proposal],
+) -> Result<Option<String>, String> {
+    let Some(key) = rule.to.clone().filter(|key| key != keys::LANGUAGE) else { return Ok(None) };
+    let own = rule.selector().to_lowercase();
+    let of_others = |key: &str| {
+        let others = before.iter().filter(|p| p.rule.selector().to_lowercase() != own);
+        others.into_iter().any(|p| p.rule.to.as_deref() == Some(key))
+    };
+    let names = detail.label.iter().chain(detail.targets.iter().map(|t| &t.field));
+    let names = names.chain(&detail.transcript_fields).map(String::as_str);
+    let standard = STANDARD_KEYS.contains(&key.as_str());
+    let fit = channel.fit(&key, names, &|parameter| {
+        let legal = keys::objection(&parameter.key.value, MAX_CHANNEL_KEY_LEN).is_none();
+        !standard && legal && !of_others(&parameter.key.value)
+    });
+    let Some(fit) = fit else {
+        let what = detail.label.as_deref().map_or_else(|| detail.path.clone(), quoted);
+        return Err(comment(&format!(
+            "{what} gets no rule: {} declares no parameter like {key}. Add the parameter and run \
+             this again, or accept that the value is dropped.",
+            channel.file()
+        )));
+    };
+    let parameter = fit.parameter();
+    rule.to = Some(parameter.key.value.clone());
+    rule.flow_variable = parameter.flow_variable.clone().or(rule.flow_variable.take());
+    rule.max_len = parameter.max_len;
+    let place = &parameter.key.place;
+    Ok(Some(comment(&match fit {
+        Fit::Exact(_) => format!("Declared by the channel ({place})."),
+        Fit::Alike(_) => format!("The channel spells {key} so ({place}); that spelling counts."),
+    })))
+}
+
+fn write(
+    samples: &[Sample<'_>],
+    channel: Option<&Channel>,
+    proposals: &[Proposal],
+    left_out: &BTreeSet<String>,
+) -> String {
     let by_name =
         |s: &Sample<'_>| s.translation.fields.iter().any(|f| f.ground == Ground::VisitorName);
     let mut out = format!(
@@ -75,6 +141,15 @@ fn write(samples: &[Sample<'_>], proposals: &[Proposal], unplaced: &BTreeSet<Str
          # What the samples do not show, this file does not know.\n\nversion = 1\n\n[defaults]\n",
         samples.len()
     );
+    if let Some(channel) = channel {
+        let file = comment(channel.file());
+        let head = format!("# Every key is one that {file} declares.\n");
+        out.insert_str(out.find("\nversion").unwrap_or_default(), &head);
+        let longest = proposals.iter().filter_map(|p| p.rule.to.as_ref()).map(String::len).max();
+        if let Some(longest) = longest.filter(|longest| *longest > super::limits::DEFAULT_KEY_LEN) {
+            let _ = writeln!(out, "max_key_len = {longest}");
+        }
+    }
     out.push_str(if samples.iter().any(by_name) {
         "# visitorName fills first and last name, which only `generate` does. Once the details\n\
          # name the visitor, `drop` is safer: nothing goes out that no rule names.\n\
@@ -82,8 +157,8 @@ fn write(samples: &[Sample<'_>], proposals: &[Proposal], unplaced: &BTreeSet<Str
     } else {
         "# Nothing goes out that no rule names; the dry run reports it.\nunmapped = \"drop\"\n"
     });
-    for path in unplaced {
-        let _ = write!(out, "\n# {path} names neither label nor field: no rule can match it.\n");
+    for line in left_out {
+        let _ = write!(out, "\n# {line}\n");
     }
     for proposal in proposals {
         rule(&mut out, proposal);
@@ -92,7 +167,7 @@ fn write(samples: &[Sample<'_>], proposals: &[Proposal], unplaced: &BTreeSet<Str
 }
 
 fn rule(out: &mut String, proposal: &Proposal) {
-    let Proposal { rule, grounds, longest, samples } = proposal;
+    let Proposal { rule, grounds, longest, samples, .. } = proposal;
     out.push('\n');
     for ground in grounds {
         let _ = writeln!(out, "# {ground}");
@@ -121,6 +196,9 @@ fn rule(out: &mut String, proposal: &Proposal) {
             let _ = writeln!(out, "{key} = {}", literal(value));
         }
     }
+    if let Some(max_len) = rule.max_len {
+        let _ = writeln!(out, "max_len = {max_len}");
+    }
     if rule.drop {
         let reason = literal(rule.reason.as_deref().unwrap_or_default());
         let _ = writeln!(out, "drop = true\nreason = {reason}");
@@ -132,7 +210,7 @@ fn propose(detail: &Detail, field: &Field, before: &[Proposal]) -> Option<Rule> 
     let taken = |rule: &Rule, to: Option<&str>| {
         let selector = rule.selector().to_lowercase();
         let same = before.iter().find(|p| p.rule.selector().to_lowercase() == selector);
-        same.is_some_and(|p| to.is_some() && !p.rule.drop && p.rule.to.as_deref() != to)
+        same.is_some_and(|p| to.is_some() && !p.rule.drop && p.built_in.as_deref() != to)
     };
     let to = field.key.clone();
     let usable = |rule: &Rule| !taken(rule, to.as_deref());

@@ -68,11 +68,27 @@ pub struct Translation {
     pub findings: Vec<Finding>,
     /// What became of each detail, constant and built-in source.
     pub fields: Vec<Field>,
-    /// Indexes of the mapping rules that matched a detail.
+    /// The mapping rules that matched a detail, counted over all files of the tenant.
     pub rules_used: BTreeSet<usize>,
 }
 
 impl Translation {
+    /// Rules are counted over all files of the tenant, and paths name the file.
+    pub(super) fn of_file(&mut self, number: usize, rules_before: usize) {
+        let file = super::Mapping::path(number);
+        let rename = |path: &mut String| {
+            if let Some(rest) = path.strip_prefix("mapping.") {
+                *path = format!("{file}.{rest}");
+            }
+        };
+        self.findings.iter_mut().for_each(|finding| rename(&mut finding.path));
+        for field in &mut self.fields {
+            rename(&mut field.path);
+            field.rule = field.rule.map(|rule| rule + rules_before);
+        }
+        self.rules_used = self.rules_used.iter().map(|rule| rule + rules_before).collect();
+    }
+
     /// The opening message in parts of at most `limits::MAX_OPENING_PART_LEN`, cut between turns
     /// and lines.
     #[must_use]
@@ -147,7 +163,7 @@ pub struct Field {
     pub key: Option<String>,
     /// By what the key was chosen.
     pub ground: Ground,
-    /// The rule's index, when a rule chose.
+    /// The rule's number over all mapping files of the tenant, when a rule chose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<usize>,
     /// The flow variable the mapping file names.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes::values::{PC162, PC163};
 use super::dry_run::{Accepted, NextStep, Reported, Tenant};
 use super::finding::{Finding, Severity};
+use crate::mapping::Mapping;
 use crate::mapping::file::Accept;
 use crate::time::Wall;
 
@@ -21,7 +22,13 @@ pub(super) fn accept(
     let today = jiff::Timestamp::from_millisecond(as_of.millis())
         .map(|t| t.to_zoned(jiff::tz::TimeZone::UTC).date())
         .unwrap_or_default();
-    let list = &tenant.mapping.accept;
+    let files = tenant.mapping.files().enumerate();
+    let (places, list): (Vec<String>, Vec<&Accept>) = files
+        .flat_map(|(f, file)| {
+            let all = file.accept.iter().enumerate();
+            all.map(move |(i, a)| (format!("{}.accept[{i}]", Mapping::path(f)), a))
+        })
+        .unzip();
     let mut used = BTreeSet::<usize>::new();
     let report = |document, finding, accepted| Reported {
         tenant: tenant.id.clone(),
@@ -30,17 +37,16 @@ pub(super) fn accept(
         accepted,
     };
     for (document, finding) in found {
-        let covers = |a: &&Accept| finding.code.is_named(&a.code) && a.covers(&finding.path);
+        let covers = |a: &Accept| finding.code.is_named(&a.code) && a.covers(&finding.path);
         let matching: Vec<usize> =
             list.iter().enumerate().filter(|(_, a)| covers(a)).map(|(i, _)| i).collect();
         used.extend(&matching);
-        let standing = matching.iter().map(|i| &list[*i]).find(|a| a.until >= today);
+        let standing = matching.iter().map(|i| list[*i]).find(|a| a.until >= today);
         let accepted =
             standing.map(|a| Accepted { reason: a.reason.clone(), until: a.until.to_string() });
         out.push(report(document, finding, accepted));
     }
-    for (i, acceptance) in list.iter().enumerate() {
-        let path = format!("mapping.accept[{i}]");
+    for (i, (acceptance, path)) in list.iter().zip(places).enumerate() {
         let (code, until) = (&acceptance.code, acceptance.until);
         if until < today {
             let message = format!("the acceptance of {code} ended on {until}");

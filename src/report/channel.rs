@@ -1,17 +1,18 @@
 //! What a messaging channel makes of the attributes: `CH20x`, `CH21x`, `CH220`.
 //!
-//! Promised: keys are compared exactly, as MIAW does; a key that differs only in case or in
-//! punctuation is named in the advice. Not promised: anything about the flow behind the channel.
+//! Promised: keys are compared exactly, as MIAW does; a key that differs only in case, punctuation
+//! or a letter is named in the advice. Not promised: anything about the flow behind the channel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::codes::platform::{CH201, CH203, CH204, CH210, CH211, CH220};
+use super::codes::platform::{CH201, CH203, CH204, CH207, CH210, CH211, CH220};
 use super::codes::values::PC110;
 use super::finding::{Finding, Severity};
-use super::metadata::{Channel, Parameter};
+use crate::mapping::did_you_mean;
 use crate::mapping::file::{ChannelNames, Mapping};
 use crate::mapping::keys::STANDARD_KEYS;
 use crate::mapping::translation::{Fate, Field};
+use crate::metadata::{Channel, Parameter, fold};
 
 /// The attribute MIAW consumes itself.
 const LANGUAGE: &str = "language";
@@ -19,20 +20,22 @@ const LANGUAGE: &str = "language";
 /// The channel as a whole, whatever is sent.
 #[must_use]
 pub fn state(channel: &Channel) -> Vec<Finding> {
-    let Some(settings) = &channel.settings else { return Vec::new() };
+    if channel.listed {
+        return Vec::new();
+    }
     let mut findings = Vec::new();
-    let at = |setting: &str| format!("channel.{}.{setting}", channel.name);
-    if let Some(kind) = settings.get("sessionHandlerType")
+    let at = |setting: &str| format!("channel.{}.{setting}", channel.name());
+    if let Some(kind) = channel.get("sessionHandlerType")
         && kind.eq_ignore_ascii_case("queue")
     {
         let message = format!("sessionHandlerType is {kind}: no flow receives the attributes");
         findings.push(CH204.at(at("sessionHandlerType"), message));
     }
-    if settings.get("sessionHandlerQueue").unwrap_or_default().is_empty() {
+    if channel.get("sessionHandlerQueue").unwrap_or_default().is_empty() {
         let message = "no fallback queue is named; whether a queue has members is not in metadata";
         findings.push(CH210.at(at("sessionHandlerQueue"), message));
     }
-    if settings.on("isActive") == Some(false) {
+    if channel.on("isActive") == Some(false) {
         findings.push(CH211.at(at("isActive"), "the channel is not active"));
     }
     findings
@@ -53,6 +56,7 @@ pub fn compare(channel: &Channel, mapping: &Mapping, fields: &[Field]) -> Vec<Fi
             continue;
         };
         findings.extend(unmapped(channel, parameter, &field.path));
+        findings.extend(not_text(parameter, &field.path));
         let own = field.length > field.limit;
         if let Some(max) = parameter.max_len.filter(|max| field.length > *max && !own) {
             let message = format!(
@@ -75,31 +79,32 @@ pub fn compare(channel: &Channel, mapping: &Mapping, fields: &[Field]) -> Vec<Fi
 /// Parameters that nothing feeds.
 #[must_use]
 pub fn unfed(channel: &Channel, keys: &BTreeSet<String>) -> Vec<Finding> {
-    let unfed = channel.parameters.iter().filter(|p| !keys.contains(&p.key));
+    let unfed = channel.parameters.iter().filter(|p| !keys.contains(&p.key.value));
     unfed
         .map(|parameter| {
             let variable = parameter.flow_variable.as_deref();
             let variable = variable.map_or_else(String::new, |v| format!("; flow variable {v}"));
-            let near = near(&parameter.key, keys.iter().map(String::as_str));
+            let near = near(&parameter.key.value, keys.iter().map(String::as_str));
             let near = near.map_or_else(String::new, |key| format!("; `{key}` is sent"));
-            let message = format!("nothing feeds `{}`{variable}{near}", parameter.key);
-            CH220.at(format!("channel.{}.{}", channel.name, parameter.path), message)
+            let message = format!("nothing feeds `{}`{variable}{near}", parameter.key.value);
+            CH220.at(format!("channel.{}.{}", channel.name(), parameter.path), message)
         })
         .collect()
 }
 
 /// A key that the channel does not declare.
 pub(super) fn undeclared(channel: &Channel, mapping: &Mapping, key: &str, at: &str) -> Finding {
-    let near = near(key, channel.parameters.iter().map(|p| p.key.as_str()));
+    let names: Vec<&str> = channel.parameters.iter().map(|p| p.key.value.as_str()).collect();
+    let near = near(key, names.iter().copied()).or_else(|| did_you_mean(key, &names));
     let message = match near {
         Some(near) if near.eq_ignore_ascii_case(key) => format!(
             "`{key}` is not declared in {}; `{near}` is, and upper and lower case count",
-            channel.file
+            channel.file()
         ),
         Some(near) => {
-            format!("`{key}` is not declared in {}; did you mean `{near}`?", channel.file)
+            format!("`{key}` is not declared in {}; did you mean `{near}`?", channel.file())
         }
-        None => format!("`{key}` is not declared in {}", channel.file),
+        None => format!("`{key}` is not declared in {}", channel.file()),
     };
     let severity = match mapping.defaults.channel_names {
         ChannelNames::Strict => Severity::Error,
@@ -128,23 +133,27 @@ pub(super) fn unmapped(channel: &Channel, parameter: &Parameter, at: &str) -> Op
     if parameter.flow_variable.is_some() {
         return None;
     }
-    let message = format!("`{}` is mapped to no flow variable in {}", parameter.key, channel.file);
+    let message =
+        format!("`{}` is mapped to no flow variable in {}", parameter.key.value, channel.file());
     Some(CH203.at(at, message))
 }
 
+/// A parameter of another type than text.
+fn not_text(parameter: &Parameter, at: &str) -> Option<Finding> {
+    let (key, kind) = (&parameter.key.value, &parameter.data_type);
+    let message = || format!("`{key}` is of type {kind}; the value is sent as text");
+    parameter.is_not_text().then(|| CH207.at(at, message()))
+}
+
 fn place(channel: &Channel, parameter: &Parameter) -> String {
-    format!("{} {}", channel.file, parameter.path)
+    format!("{} {}", channel.file(), parameter.path)
 }
 
 /// A name that differs only in case or punctuation.
 fn near<'n>(key: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let bare = |name: &str| -> String {
-        let kept = name.chars().filter(char::is_ascii_alphanumeric);
-        kept.map(|c| c.to_ascii_lowercase()).collect()
-    };
-    let own = bare(key);
+    let own = fold(key);
     let mut by_bare: BTreeMap<bool, &str> = BTreeMap::new();
-    for name in names.filter(|name| *name != key && !own.is_empty() && bare(name) == own) {
+    for name in names.filter(|name| *name != key && !own.is_empty() && fold(name) == own) {
         by_bare.entry(!name.eq_ignore_ascii_case(key)).or_insert(name);
     }
     by_bare.into_values().next()

@@ -6,19 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_lc_rs::digest::{Context as Hasher, SHA256, digest};
 use serde::Serialize;
 
 use super::accept::{accept, next_steps};
 use super::codes::prechat::PC001;
 use super::codes::values::{PC160, PC161};
+use super::evidence::{self, Evidence};
 use super::finding::{Finding, Severity};
 use super::forecast::{self, Rate};
 use super::outlook::{self, Outlook};
 use super::platform::{self, SettingLine};
 use super::redact::Redactor;
 use super::sources::Sources;
-use crate::mapping::keys::hex;
 use crate::mapping::translation::{Field, Translation};
 use crate::mapping::{self, Mapping};
 use crate::time::Wall;
@@ -230,26 +229,14 @@ pub struct Shown {
     pub value: Option<String>,
 }
 
-/// One file by hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Evidence {
-    /// The file's name.
-    pub name: String,
-    /// What it is: `prechat`, `configuration`, `mapping`, `metadata` or `captured`.
-    pub kind: &'static str,
-    /// Its size.
-    pub bytes: usize,
-    /// SHA-256 of its bytes.
-    pub sha256: String,
-}
-
-const COVERS: [&str; 8] = [
+const COVERS: [&str; 9] = [
     "every pre-chat document given, read and translated exactly as a live chat would be",
     "records, links and transcript fields that legacy handled by itself",
     "lengths, keys and collisions under the mapping file",
     "the router's answer around the removal date, day by day",
     "channel parameters and legacy buttons, as far as metadata files were given",
     "lengths, durations and rates, as far as captured chats were given",
+    "how often live traffic has each finding, as far as shadow counts were given",
     "what agents saw and will see",
     "accepted losses and whether their dates still hold",
 ];
@@ -275,8 +262,11 @@ pub fn build_with(inputs: &Inputs, sources: &Sources) -> Report {
     let (rates, near) = forecast::rates(sources);
     let (legacy_settings, lost) = legacy(sources);
     let mut shared = near;
-    // Buttons belong to the org, not to a tenant: the first one carries them.
+    let mut all = documents(inputs, sources);
+    let ages = evidence::ages(&mut all, inputs.as_of);
+    // Buttons and files belong to no single tenant: the first one carries them.
     if let Some(first) = inputs.tenants.first() {
+        shared.extend(ages.into_iter().map(|finding| (first.id.clone(), finding)));
         shared.extend(lost.into_iter().map(|finding| (first.id.clone(), finding)));
     }
     let tenants: Vec<TenantReport> = inputs
@@ -307,8 +297,6 @@ pub fn build_with(inputs: &Inputs, sources: &Sources) -> Report {
         (0, _) => Verdict::Warnings,
         _ => Verdict::Errors,
     };
-    let mut all: Vec<Evidence> = inputs.documents.iter().map(evidence).collect();
-    all.extend(sources.evidence.iter().cloned());
     Report {
         report_version: 1,
         as_of: inputs.as_of.to_string(),
@@ -319,32 +307,19 @@ pub fn build_with(inputs: &Inputs, sources: &Sources) -> Report {
         tenants,
         rates,
         legacy_settings,
-        evidence_hash: evidence_hash(&all),
+        evidence_hash: evidence::hash(&all),
         evidence: all,
         covers: COVERS.to_vec(),
         does_not_cover: DOES_NOT_COVER.to_vec(),
     }
 }
 
-fn evidence(document: &Document) -> Evidence {
-    Evidence::of(&document.name, "prechat", document.text.as_bytes())
-}
-
-impl Evidence {
-    /// Of a file's bytes.
-    #[must_use]
-    pub fn of(name: &str, kind: &'static str, bytes: &[u8]) -> Self {
-        let sha256 = hex(digest(&SHA256, bytes).as_ref(), usize::MAX);
-        Self { name: name.to_owned(), kind, bytes: bytes.len(), sha256 }
-    }
-}
-
-/// Names do not count: a moved file is the same evidence.
-fn evidence_hash(all: &[Evidence]) -> String {
-    let lines: BTreeSet<String> = all.iter().map(|e| format!("{} {}", e.kind, e.sha256)).collect();
-    let mut hasher = Hasher::new(&SHA256);
-    lines.iter().for_each(|line| hasher.update(line.as_bytes()));
-    hex(hasher.finish().as_ref(), usize::MAX)
+/// The documents and everything else that was read.
+fn documents(inputs: &Inputs, sources: &Sources) -> Vec<Evidence> {
+    let known = |name: &str| sources.evidence.iter().any(|e| e.kind == "prechat" && e.name == name);
+    let missing = inputs.documents.iter().filter(|document| !known(&document.name));
+    let documents = missing.map(|d| Evidence::of_export(&d.name, "prechat", &d.text));
+    documents.chain(sources.evidence.iter().cloned()).collect()
 }
 
 /// Legacy components, setting by setting, and their findings.
@@ -354,7 +329,7 @@ fn legacy(sources: &Sources) -> (Vec<SettingLine>, Vec<Finding>) {
         _ => None,
     };
     let (mut all, mut findings) = (Vec::new(), Vec::new());
-    for component in &sources.metadata.legacy {
+    for component in sources.metadata.legacy() {
         let lines = platform::settings(component, channel);
         findings.extend(platform::settings_lost(component, &lines));
         all.extend(lines);
@@ -421,15 +396,20 @@ fn sample(document: &Document, translation: Translation, redactor: &Redactor) ->
 fn unused_rules(mapping: &Mapping, used: &BTreeSet<usize>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut keys: BTreeMap<&str, usize> = BTreeMap::new();
-    for (i, rule) in mapping.rules.iter().enumerate() {
-        let path = format!("mapping.rule[{i}]");
-        if !used.contains(&i) {
-            let message = format!("no sample matches {}", rule.selector());
-            findings.push(PC160.at(path.clone(), message));
-        }
-        if let Some(first) = rule.to.as_deref().and_then(|to| keys.insert(to, i)) {
-            let message = format!("writes the same key as rule[{first}]");
-            findings.push(PC161.at(path, message));
+    let mut number = 0;
+    for (f, file) in mapping.files().enumerate() {
+        keys.clear();
+        for (i, rule) in file.rules.iter().enumerate() {
+            let path = format!("{}.rule[{i}]", Mapping::path(f));
+            if !used.contains(&number) {
+                let message = format!("no sample matches {}", rule.selector());
+                findings.push(PC160.at(path.clone(), message));
+            }
+            if let Some(first) = rule.to.as_deref().and_then(|to| keys.insert(to, i)) {
+                let message = format!("writes the same key as rule[{first}]");
+                findings.push(PC161.at(path, message));
+            }
+            number += 1;
         }
     }
     findings

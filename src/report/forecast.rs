@@ -202,7 +202,7 @@ pub fn zone(plan: &Plan) -> Option<Finding> {
 #[must_use]
 pub fn token_life(setup: &Setup, sources: &Sources) -> (u64, bool) {
     let channel = sources.metadata.channel_of(&setup.deployment);
-    let known = channel.and_then(super::metadata::Channel::token_life_s);
+    let known = channel.and_then(crate::metadata::Channel::token_life_s);
     (known.unwrap_or(ASSUMED_TOKEN_LIFE_S), known.is_none())
 }
 

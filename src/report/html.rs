@@ -250,15 +250,17 @@ fn write_scope(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     out.push_str(
         "</ul></div>\n</section>\n<section>\n<h2>Evidence</h2>\n<div class=\"scroll\">\
-                  <table>\n<tbody>\n",
+                  <table class=\"evidence\">\n<thead><tr><th>File</th><th>Kind</th><th>Age</th>\
+                  <th>Bytes</th><th>SHA-256</th></tr></thead>\n<tbody>\n",
     );
     for item in &report.evidence {
         writeln!(
             out,
-            "<tr><td>{}</td><td>{}</td><td class=\"num\">{} bytes</td><td><code>{}</code></td>\
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"num\">{}</td><td><code>{}</code></td>\
              </tr>",
             escape(&item.name),
             item.kind,
+            item.age(),
             item.bytes,
             item.sha256
         )?;

@@ -58,11 +58,13 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "\n## Evidence\n\n| File | Kind | Bytes | SHA-256 |\n| --- | --- | ---: | --- |"
+        "\n## Evidence\n\n| File | Kind | Age | Bytes | SHA-256 |\n\
+         | --- | --- | --- | ---: | --- |"
     )?;
     for item in &report.evidence {
         let name = escape(&item.name);
-        writeln!(out, "| {name} | {} | {} | `{}` |", item.kind, item.bytes, item.sha256)?;
+        let (kind, age) = (item.kind, item.age());
+        writeln!(out, "| {name} | {kind} | {age} | {} | `{}` |", item.bytes, item.sha256)?;
     }
     writeln!(out, "\nEvidence hash: `{}`", report.evidence_hash)
 }

@@ -10,24 +10,26 @@ use serde::Serialize;
 
 use super::agent_view::{self, Lossiness, Seen};
 use super::channel;
-use super::codes::platform::{CH202, CH205, CH206, RP101};
+use super::codes::platform::{CH202, CH205, CH206, TR150};
 use super::codes::prechat::{PC036, PC037, PC038};
 use super::codes::values::{PC110, PC153, PC154};
 use super::dry_run::{Sample, Tenant};
 use super::finding::{Code, Finding};
 use super::forecast::{self, Day, Straddle};
-use super::metadata::Channel;
 use super::platform;
+use super::shadow::{self, Shadowed};
 use super::sources::{Setup, Sources};
 use super::traffic::{self, Figures, Named, Traffic};
 use crate::mapping;
+use crate::mapping::limits::{MAX_OPENING_PART_LEN, MESSAGES_PER_MINUTE};
 use crate::mapping::translation::Field;
+use crate::metadata::Channel;
 use crate::time::Wall;
 
-/// Captured traffic older than this is reported, in days.
-const OLD_DAYS: i64 = 30;
 /// The document that findings about captured chats belong to.
 const CAPTURED: &str = "captured chats";
+/// The document that findings about shadow counts belong to.
+const SHADOW: &str = "shadow counts";
 /// Codes that names alone can show; the others would speak of placeholder values.
 const BY_NAMES: [Code; 8] = [CH202, CH205, CH206, PC036, PC037, PC038, PC153, PC154];
 
@@ -42,6 +44,8 @@ pub struct Outlook {
     pub straddle: Option<Straddle>,
     /// Captured chats.
     pub captured: Option<Captured>,
+    /// What live traffic showed, in counts.
+    pub shadow: Option<Shadowed>,
     /// What the agent sees, before and after.
     pub agent_view: Vec<Seen>,
     /// How much is lost.
@@ -125,27 +129,45 @@ pub(super) fn build(
     found.extend(own.map(|(_, finding)| (captured(), finding.clone())));
     let mut straddle = None;
     if let Some(setup) = setup {
-        let legacy = &sources.metadata.legacy;
-        let general = platform::differences(channel, !legacy.is_empty());
+        let has_buttons = sources.metadata.legacy().next().is_some();
+        let general = platform::differences(channel, has_buttons);
         found.extend(general.into_iter().map(|f| (None, f)));
+        let capacity = platform::capacity(&sources.metadata);
+        found.extend(capacity.into_iter().map(|f| (None, f)));
         found.extend(forecast::zone(&setup.plan).map(|f| (None, f)));
         straddle = ahead(setup, sources, traffic, found);
     }
     let shown = traffic.and_then(|traffic| figures(traffic, &shapes, channel, as_of));
-    if let Some(shown) = shown.as_ref().filter(|shown| shown.age_days > OLD_DAYS) {
-        let message = format!("the last captured chat is {} days old", shown.age_days);
-        found.push((captured(), RP101.at("captured.to", message)));
-    }
+    let shadow = shadowed(&tenant.id, setup, sources, as_of, found);
     let seen = if samples.is_empty() { &shapes.samples } else { samples };
     let (agent_view, lossiness) = agent_view::view(&tenant.mapping, seen);
     Outlook {
-        channel: channel.map(|channel| channel.file.clone()),
+        channel: channel.map(|channel| channel.file().to_owned()),
         calendar: setup.map(|setup| forecast::calendar(&setup.plan)).unwrap_or_default(),
         straddle,
         captured: shown,
+        shadow,
         agent_view,
         lossiness,
     }
+}
+
+/// Shadow counts, and what they show beyond everything that was found before.
+fn shadowed(
+    id: &str,
+    setup: Option<&Setup>,
+    sources: &Sources,
+    as_of: Wall,
+    found: &mut Found,
+) -> Option<Shadowed> {
+    let mapping = setup.and_then(|setup| setup.mapping_sha256.as_deref());
+    let sum = shadow::sum(sources.shadow.get(id)?, mapping, as_of)?;
+    let mut known: BTreeSet<&str> = found.iter().map(|(_, f)| f.code.entry().id).collect();
+    // Live translation knows no channel; its metadata, where given, has answered these.
+    known.extend([CH202, CH205, CH206].map(|code| code.entry().id));
+    let new = shadow::findings(&sum, &known);
+    found.extend(new.into_iter().map(|f| (Some(SHADOW.to_owned()), f)));
+    Some(sum)
 }
 
 /// Token life and the removal.
@@ -249,7 +271,7 @@ fn longer(lengths: &[u64], limit: usize) -> usize {
     lengths.iter().filter(|length| usize::try_from(**length).is_ok_and(|l| l > limit)).count()
 }
 
-/// Captured values that do not fit their parameter (`PC110`).
+/// Captured values that do not fit their parameter (`PC110`), or a minute (`TR150`).
 fn too_long(traffic: &Traffic, shapes: &Shapes, channel: Option<&Channel>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (named, field) in &shapes.places {
@@ -267,6 +289,16 @@ fn too_long(traffic: &Traffic, shapes: &Shapes, channel: Option<&Channel>) -> Ve
             f.count, f.p50, f.p95, f.p99, f.max
         );
         findings.push(PC110.at(format!("captured.{}", field.source), message));
+        let minute = MAX_OPENING_PART_LEN * MESSAGES_PER_MINUTE;
+        let slow = longer(lengths, minute);
+        if slow > 0 {
+            let message = format!(
+                "`{key}`: {slow} of {} captured values need more than {MESSAGES_PER_MINUTE} \
+                 messages, which is what MIAW takes in a minute",
+                f.count
+            );
+            findings.push(TR150.at(format!("captured.{}", field.source), message));
+        }
     }
     findings
 }

@@ -7,13 +7,13 @@
 use serde::Serialize;
 
 use super::codes::platform::{
-    AV501, AV502, EV401, EV402, EV403, EV404, EV405, LS101, LS102, LS103, LS104, OB160, OB161,
-    RT301, RT303,
+    AV501, AV502, EV401, EV402, EV403, EV404, EV405, FL701, LS101, LS102, LS103, LS104, OB160,
+    OB161, OM101, OM102, RT301, RT303, TK602,
 };
 use super::finding::{Finding, Severity};
-use super::metadata::{Channel, LegacyComponent, Settings};
 use super::traffic::Traffic;
 use crate::mapping::Mapping;
+use crate::metadata::{Channel, Component, Kind, Metadata};
 
 /// One setting of a legacy button or deployment and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -101,18 +101,16 @@ const TEXTS: [&str; 2] = ["autoGreeting", "customAgentName"];
 
 /// Setting by setting, what becomes of a legacy component.
 #[must_use]
-pub fn settings(component: &LegacyComponent, channel: Option<&Channel>) -> Vec<SettingLine> {
-    let known = channel.and_then(|channel| channel.settings.as_ref());
+pub fn settings(component: &Component, channel: Option<&Channel>) -> Vec<SettingLine> {
+    let known = channel.filter(|channel| !channel.listed);
     let mut lines = Vec::new();
     for (setting, successor) in SETTINGS {
-        let Some(value) = component.settings.get(*setting).filter(|v| !v.is_empty()) else {
-            continue;
-        };
+        let Some(value) = component.joined(setting) else { continue };
         let (fate, miaw) = match successor {
             Place(place) => (SettingFate::Elsewhere, (*place).to_owned()),
             Nothing(why) => (SettingFate::Lost, (*why).to_owned()),
             On(name) => match known.map(|settings| settings.get(name)) {
-                Some(Some(new)) if new.eq_ignore_ascii_case(value) => {
+                Some(Some(new)) if new.eq_ignore_ascii_case(&value) => {
                     (SettingFate::Carried, format!("{name} = {new}"))
                 }
                 Some(Some(new)) => (SettingFate::Changed, format!("{name} = {new}")),
@@ -122,9 +120,9 @@ pub fn settings(component: &LegacyComponent, channel: Option<&Channel>) -> Vec<S
         };
         let legacy = match TEXTS.contains(setting) {
             true => format!("{} characters", value.chars().count()),
-            false => value.clone(),
+            false => value,
         };
-        let component = format!("{} {}", component.kind, component.name);
+        let component = format!("{} {}", component.kind.name(), component.developer_name);
         let setting = (*setting).to_owned();
         lines.push(SettingLine { component, setting, legacy, fate, miaw });
     }
@@ -133,7 +131,7 @@ pub fn settings(component: &LegacyComponent, channel: Option<&Channel>) -> Vec<S
 
 /// `RT303` for one component.
 #[must_use]
-pub fn settings_lost(component: &LegacyComponent, lines: &[SettingLine]) -> Option<Finding> {
+pub fn settings_lost(component: &Component, lines: &[SettingLine]) -> Option<Finding> {
     let names = |fate: SettingFate| -> Vec<&str> {
         lines.iter().filter(|l| l.fate == fate).map(|l| l.setting.as_str()).collect()
     };
@@ -143,7 +141,7 @@ pub fn settings_lost(component: &LegacyComponent, lines: &[SettingLine]) -> Opti
         .filter(|(_, names)| !names.is_empty())
         .map(|(fate, names)| format!("{}: {}", fate.word(), names.join(", ")));
     let parts: Vec<String> = parts.collect();
-    let path = format!("{}.{}", component.kind, component.name);
+    let path = format!("{}.{}", component.kind.name(), component.developer_name);
     (!parts.is_empty()).then(|| RT303.at(path, parts.join("; ")))
 }
 
@@ -151,15 +149,21 @@ pub fn settings_lost(component: &LegacyComponent, lines: &[SettingLine]) -> Opti
 #[must_use]
 pub fn buttons(own: &str, mapping: &Mapping, traffic: &Traffic) -> Vec<Finding> {
     let short = |id: &str| id.get(..15).unwrap_or(id).to_owned();
-    let passed_on = mapping.constants.iter().any(|c| c.value.contains("{button_id}"));
+    let passed_on = |id: &str| {
+        let file = mapping.for_button(id);
+        file.is_some_and(|(_, f)| f.constants.iter().any(|c| c.value.contains("{button_id}")))
+    };
     let named = |id: &str| {
-        let constants = mapping.constants.iter().map(|c| &c.button);
-        let mut buttons = constants.chain(mapping.rules.iter().map(|r| &r.button)).flatten();
-        buttons.any(|button| short(button) == short(id))
+        mapping.files().any(|file| {
+            let constants = file.constants.iter().map(|c| &c.button);
+            let buttons = constants.chain(file.rules.iter().map(|r| &r.button)).flatten();
+            let mut buttons = buttons.chain(&file.matching.buttons);
+            buttons.any(|button| short(button) == short(id))
+        })
     };
     let others = traffic.buttons.iter().filter(|(id, _)| !id.is_empty());
     others
-        .filter(|(id, _)| short(id) != short(own) && !passed_on && !named(id))
+        .filter(|(id, _)| short(id) != short(own) && !passed_on(id) && !named(id))
         .map(|(id, chats)| {
             let message = format!(
                 "{chats} captured chats came by button {id}; the tenant's button is {}, and no \
@@ -177,9 +181,11 @@ pub fn buttons(own: &str, mapping: &Mapping, traffic: &Traffic) -> Vec<Finding> 
 /// What differs whatever is sent.
 #[must_use]
 pub fn differences(channel: Option<&Channel>, has_buttons: bool) -> Vec<Finding> {
-    let settings = channel.and_then(|channel| channel.settings.as_ref());
+    let settings = channel.filter(|channel| !channel.listed);
     let mut findings = events(settings);
     findings.extend(availability(settings, has_buttons));
+    findings.push(files(settings));
+    findings.extend(identity(settings));
     for (code, path, message) in [
         (LS101, "legacy.sneakPeek", "sneak peek is lost: agents see a message once it is sent"),
         (LS101, "legacy.geoLocation", "geolocation is lost: nothing stands for it"),
@@ -200,7 +206,7 @@ pub fn differences(channel: Option<&Channel>, has_buttons: bool) -> Vec<Finding>
     findings
 }
 
-fn events(settings: Option<&Settings>) -> Vec<Finding> {
+fn events(settings: Option<&Channel>) -> Vec<Finding> {
     let on = |name: &str| settings.and_then(|s| s.on(name));
     let both = (on("isQueuePositionEnabled"), on("isEstimatedWaitTimeEnabled"));
     let (message, heavy) = match both {
@@ -233,7 +239,7 @@ fn events(settings: Option<&Settings>) -> Vec<Finding> {
     findings
 }
 
-fn availability(settings: Option<&Settings>, has_buttons: bool) -> [Finding; 2] {
+fn availability(settings: Option<&Channel>, has_buttons: bool) -> [Finding; 2] {
     let message = match has_buttons {
         true => "legacy answered Visitor/Availability for the buttons given; MIAW does not",
         false => "clients that ask Visitor/Availability get the bridge's own answer",
@@ -247,4 +253,86 @@ fn availability(settings: Option<&Settings>, has_buttons: bool) -> [Finding; 2] 
     };
     let nobody = AV502.at("channel.isAgentAvlCheckEnabled", message);
     [asked, if heavy { nobody } else { nobody.with_severity(Severity::Note) }]
+}
+
+/// What visitors may send, as far as the channel's file tells.
+fn files(settings: Option<&Channel>) -> Finding {
+    /// The largest file a known legacy client sends is 2.3 MB.
+    const LEGACY_MB: u64 = 3;
+    let Some(channel) = settings else {
+        let message = "whether files are on is not known: no channel metadata";
+        return FL701
+            .at("channel.isAttachmentUploadEnabled", message)
+            .with_severity(Severity::Note);
+    };
+    if channel.on("isAttachmentUploadEnabled") != Some(true) {
+        let message = "isAttachmentUploadEnabled is off or not set: visitors send no files";
+        return FL701.at("channel.isAttachmentUploadEnabled", message);
+    }
+    let size = channel.number("maxFileSize");
+    let types = channel.embedded.joined("allowedFileTypes");
+    let message = format!(
+        "files are on; maxFileSize {}, allowedFileTypes {}; legacy named no types, and agents had \
+         to ask",
+        size.map_or_else(|| "not set (5 MB)".to_owned(), |size| format!("is {size} MB")),
+        types.as_deref().unwrap_or("not set")
+    );
+    let finding = FL701.at("channel.allowedFileTypes", message);
+    let wide = types.is_none() && size.is_none_or(|size| size >= LEGACY_MB);
+    if wide { finding.with_severity(Severity::Note) } else { finding }
+}
+
+/// A channel that verifies users, against chats that begin as guests.
+fn identity(settings: Option<&Channel>) -> Option<Finding> {
+    let mode = settings?.get("authMode").filter(|mode| mode.eq_ignore_ascii_case("Auth"))?;
+    let message = format!(
+        "authMode is {mode}: a chat without a valid identity token is refused or anonymous; only \
+         `check --live` can see which"
+    );
+    Some(TK602.at("channel.authMode", message).with_severity(Severity::Warning))
+}
+
+/// How a chat counts for agents: routing configurations and service channels.
+#[must_use]
+pub fn capacity(metadata: &Metadata) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let nothing = |text: &str| text.parse::<f64>().is_ok_and(|n| n <= 0.0);
+    for config in metadata.of(Kind::QueueRoutingConfig) {
+        let found = ["capacityWeight", "capacityPercentage"];
+        let set: Vec<(&str, &str)> = found
+            .iter()
+            .filter_map(|name| Some((*name, config.get(name)?.value.as_str())))
+            .filter(|(_, text)| !text.is_empty())
+            .collect();
+        let path = format!("QueueRoutingConfig.{}", config.developer_name);
+        let all: Vec<String> = set.iter().map(|(name, text)| format!("{name} {text}")).collect();
+        let finding = match set.iter().all(|(_, text)| nothing(text)) {
+            true if set.is_empty() => OM101.at(path, "neither weight nor percentage is set"),
+            true => OM101.at(path, format!("{}: chats count nothing", all.join(", "))),
+            false => {
+                let finding = OM101.at(path, all.join(", "));
+                findings.push(finding.with_todo("Nothing, if that many chats at once are meant."));
+                continue;
+            }
+        };
+        findings.push(finding.with_severity(Severity::Warning));
+    }
+    for channel in metadata.of(Kind::ServiceChannel) {
+        let Some(model) = channel.get("capacityModel").map(|found| found.value.as_str()) else {
+            continue;
+        };
+        let path = format!("ServiceChannel.{}", channel.developer_name);
+        let finding = OM102.at(path, format!("capacityModel is {model}"));
+        findings.push(match model.eq_ignore_ascii_case("StatusBased") {
+            true => finding.with_severity(Severity::Warning),
+            false => finding.with_todo("Nothing."),
+        });
+    }
+    for (code, kind) in [(OM101, Kind::QueueRoutingConfig), (OM102, Kind::ServiceChannel)] {
+        if metadata.of(kind).next().is_none() {
+            let message = format!("not known: no {} metadata", kind.name());
+            findings.push(code.at(kind.name(), message));
+        }
+    }
+    findings
 }

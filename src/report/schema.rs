@@ -27,6 +27,7 @@ use Kind::{Bool, ByName, Count, List, Of, OneOf, OrNull, Text, Whole};
 type Members = &'static [(&'static str, Kind)];
 
 const ROUTES: Kind = OneOf(&["legacy", "miaw"]);
+const SOURCES: &[&str] = &["prechat", "configuration", "mapping", "metadata", "captured", "shadow"];
 const SEVERITY: Kind = OneOf(&["error", "warning", "note"]);
 
 const DEFINITIONS: &[(&str, Members)] = &[
@@ -95,6 +96,7 @@ const DEFINITIONS: &[(&str, Members)] = &[
             ("calendar", List(&Of("day"))),
             ("straddle", OrNull(&Of("straddle"))),
             ("captured", OrNull(&Of("captured"))),
+            ("shadow", OrNull(&Of("shadow"))),
             ("agent_view", List(&Of("seen"))),
             ("lossiness", Of("lossiness")),
         ],
@@ -204,6 +206,29 @@ const DEFINITIONS: &[(&str, Members)] = &[
         ],
     ),
     (
+        "shadow",
+        &[
+            ("inits", Count),
+            ("unreadable", Count),
+            ("since", Text),
+            ("until", Text),
+            ("age_days", Whole),
+            ("other_mapping", Count),
+            ("codes", List(&Of("counted"))),
+        ],
+    ),
+    (
+        "counted",
+        &[
+            ("code", Text),
+            ("slug", Text),
+            ("severity", SEVERITY),
+            ("inits", Count),
+            ("findings", Count),
+            ("per_mille", Count),
+        ],
+    ),
+    (
         "rate",
         &[
             ("organization_id", Text),
@@ -229,9 +254,12 @@ const DEFINITIONS: &[(&str, Members)] = &[
         "evidence",
         &[
             ("name", Text),
-            ("kind", OneOf(&["prechat", "configuration", "mapping", "metadata", "captured"])),
+            ("kind", OneOf(SOURCES)),
             ("bytes", Count),
             ("sha256", Text),
+            ("dated", OrNull(&Text)),
+            ("dated_by", OrNull(&OneOf(&["document", "given"]))),
+            ("age_days", OrNull(&Whole)),
         ],
     ),
 ];

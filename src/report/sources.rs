@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::dry_run::Evidence;
+use super::evidence::Evidence;
 use super::finding::Finding;
-use super::metadata::Metadata;
+use super::shadow::Shadow;
 use super::traffic::Traffic;
+use crate::metadata::Metadata;
 use crate::router::plan::Plan;
 
 /// Further sources of a dry run.
@@ -20,7 +21,9 @@ pub struct Sources {
     pub setups: BTreeMap<String, Setup>,
     /// Captured chats, by tenant id.
     pub traffic: BTreeMap<String, Traffic>,
-    /// What reading the captured chats found, by tenant id.
+    /// Shadow counts, by tenant id.
+    pub shadow: BTreeMap<String, Vec<Shadow>>,
+    /// What reading captured chats and shadow counts found, by tenant id.
     pub found: Vec<(String, Finding)>,
     /// The files behind all this, configuration and mappings included.
     pub evidence: Vec<Evidence>,
@@ -37,4 +40,6 @@ pub struct Setup {
     pub deployment: String,
     /// A chat is ended this long before its token expires, in seconds.
     pub token_grace_s: u64,
+    /// The hash of its mapping files; `None` for the built-in rules alone.
+    pub mapping_sha256: Option<String>,
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use liveagent_bridge::metadata::Metadata;
 use liveagent_bridge::report::captured::{CapturedDetail, CapturedInit, ValueKind};
-use liveagent_bridge::report::metadata::Metadata;
 use liveagent_bridge::report::schema::schema;
 use liveagent_bridge::report::traffic::{Figures, Traffic};
 use serde_json::{Value, json};
@@ -166,7 +166,7 @@ fn metadata_that_cannot_be_read_says_why_and_where() {
         "dataType":"String","actionParameterName":"copilotUrl"}]"#;
     metadata.add("list.json", list).unwrap();
     let parameter = &metadata.channels[0].parameters[0];
-    assert_eq!((parameter.key.as_str(), parameter.max_len), ("Copilot_URL", Some(255)));
+    assert_eq!((parameter.key.value.as_str(), parameter.max_len), ("Copilot_URL", Some(255)));
     for (text, part) in [
         ("<Flow/>", "the root element is `Flow`"),
         ("<MessagingChannel>", "x.xml:1:"),

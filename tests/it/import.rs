@@ -288,7 +288,10 @@ fn unknown_files_are_named_with_the_reason() {
         ("", "empty"),
         ("Dear colleague, here is the chat.", "neither JSON"),
         ("{\"a\": [1, 2]}", "neither a provider"),
-        ("<?xml version=\"1.0\"?><Flow/>", "root element `Flow`; read are LiveChatButton"),
+        (
+            "<?xml version=\"1.0\"?><Flow/>",
+            "root element `Flow`; read are MessagingChannel, LiveChatButton",
+        ),
         ("// liveagent.init('https://d.example/chat', '572', '00D')", "in comments only"),
     ] {
         let unknown = Input { name: "what".to_owned(), text: text.to_owned() };

@@ -7,7 +7,6 @@ use liveagent_bridge::report::finding::Severity;
 use serde_json::json;
 
 mod cases;
-mod channel;
 mod files;
 mod live;
 mod opening;

@@ -14,7 +14,7 @@ const MAX_COLUMNS: usize = 100;
 
 /// The top-level modules of the core: pure, so that the same machine runs live, in simulation, in
 /// replay and in the dry run.
-const CORE: [&str; 5] = ["chat", "router", "mapping", "report", "import"];
+const CORE: [&str; 6] = ["chat", "router", "mapping", "report", "import", "metadata"];
 
 /// What the pure layers may not mention, and what to do instead.
 const IMPURE: [(&str, &str); 9] = [

@@ -10,11 +10,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use aws_lc_rs::digest::{Context as Hasher, SHA256};
 
-use crate::mapping::keys::hex;
 use crate::report::captured::{CapturedInit, LONGEST_LINE};
 use crate::report::codes::platform::{RP102, RP103};
-use crate::report::dry_run::Evidence;
+use crate::report::evidence::Evidence;
 use crate::report::sources::Sources;
+use crate::time::Wall;
 
 /// How many unreadable lines are reported one by one.
 const MAX_LINES_REPORTED: usize = 20;
@@ -48,14 +48,16 @@ pub(super) fn read(path: &Path, ids: &[&str], sources: &mut Sources) -> anyhow::
         progress.at(bytes);
     }
     progress.done();
+    let last = seen.last;
     seen.report(&name, ids, sources);
-    let sha256 = hex(hasher.finish().as_ref(), usize::MAX);
-    Ok(Evidence { name, kind: "captured", bytes, sha256 })
+    Ok(Evidence::hashed(&name, "captured", bytes, hasher.finish().as_ref()).dated(last))
 }
 
 /// What went wrong while reading.
 #[derive(Default)]
 struct Seen {
+    /// The last start of all readable lines.
+    last: Option<Wall>,
     unreadable: Vec<(usize, String)>,
     more_unreadable: usize,
     strangers: usize,
@@ -70,6 +72,9 @@ impl Seen {
             Ok(text) => CapturedInit::read(text),
             Err(error) => Err(error),
         };
+        if let Ok(init) = &init {
+            self.last = self.last.max(Some(init.instant()));
+        }
         match init {
             Ok(init) if !ids.contains(&init.tenant.as_str()) => self.strangers += 1,
             Ok(init) => {

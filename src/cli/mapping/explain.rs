@@ -119,7 +119,7 @@ fn explain_field(out: &mut String, mapping: &Mapping, translation: &Translation,
 }
 
 fn because(mapping: &Mapping, field: &Field) -> String {
-    let rule = field.rule.and_then(|i| Some((i, mapping.rules.get(i)?)));
+    let rule = field.rule.and_then(|i| Some((i, mapping.rule(i)?)));
     match (field.ground, rule) {
         (_, Some((i, rule))) => format!("by rule[{i}]: {}", rule.selector()),
         (Ground::Constant, _) => "a constant".to_owned(),

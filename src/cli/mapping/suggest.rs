@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 
 use super::{From, text};
 use crate::cli::check::say;
 use crate::mapping::suggest::{Sample, suggest};
 use crate::mapping::{self, Context};
+use crate::metadata::Metadata;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -19,6 +20,9 @@ pub(super) struct Args {
     /// Pre-chat documents: whole ChasitorInit bodies, or prechatEntities and prechatDetails
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     prechat: Vec<PathBuf>,
+    /// Channel metadata: the proposal then holds only keys that the channel declares
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    metadata: Vec<PathBuf>,
     #[command(flatten)]
     from: From,
 }
@@ -38,6 +42,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|(name, prechat, translation)| Sample { name, prechat, translation })
         .collect();
-    say(suggest(&samples).trim_end())?;
+    let mut metadata = Metadata::default();
+    for path in &args.metadata {
+        metadata.add(&path.display().to_string(), &text(path)?).map_err(anyhow::Error::msg)?;
+    }
+    let channel = metadata.channel_of(&given.deployment);
+    if channel.is_none() && !args.metadata.is_empty() {
+        let names: Vec<&str> = metadata.channels.iter().map(|c| c.name()).collect();
+        bail!(
+            "the metadata tells no channel for the tenant's deployment; found {}. Add the \
+             deployment's EmbeddedServiceConfig, name --config and --tenant, or give one \
+             MessagingChannel file",
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        );
+    }
+    say(suggest(&samples, channel).trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

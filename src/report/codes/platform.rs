@@ -59,6 +59,12 @@ EV404 "inactive-is-not-ended" Warning "An inactive session is not an ended one"
 EV405 "agent-name" Note "The agent's name may be an alias"
     "What visitors see depends on the org's settings."
     "Check the display name of agents.";
+OM101 "capacity-weight" Note "How much a chat counts is set in the routing configuration"
+    "With a weight of 0 an agent is given any number of chats at once; legacy had a capacity of its own."
+    "Set capacity weight or percentage on the queue's routing configuration.";
+OM102 "capacity-model" Note "Capacity by status changes when a chat counts"
+    "With status-based capacity a chat counts until it is ended, and the inactivity timer does not run."
+    "Choose tab-based capacity on the service channel, or let agents end chats.";
 AV501 "availability-unknown" Warning "Anonymous availability does not exist"
     "Legacy told clients whether agents are there; MIAW does not."
     "Choose how the bridge answers availability for this tenant.";
@@ -72,8 +78,8 @@ TK602 "silently-anonymous" Error "An identity token was silently taken as anonym
     "The visitor is not verified, though the answer was 200."
     "Check the key set and the claims of the identity token.";
 FL701 "file-limits" Warning "File types or sizes differ between the two sides"
-    "A file that legacy took may be refused."
-    "Align allowed types and size on the channel.";
+    "Legacy's agents could ask for a file; MIAW's cannot, and what a visitor may send is set on the channel."
+    "Turn attachments on and align types and size on the channel; tell agents to ask for a link.";
 NW801 "stream-buffered" Error "A proxy holds the event stream back"
     "Replies arrive late or never."
     "Turn buffering off for text/event-stream.";
@@ -95,15 +101,24 @@ LS103 "switch-server-emulated" Note "SwitchServer is not needed any more"
 LS104 "sensitive-data-rules-moved" Note "Sensitive data rules do not carry over"
     "Legacy's rules masked texts in chats; messaging has rules of its own."
     "Create the rules again for messaging before the cutover.";
-RP101 "evidence-old" Warning "The captured traffic is old"
-    "What clients send may have changed since."
-    "Capture again shortly before signing.";
-RP102 "captured-line-unreadable" Warning "A line of the captured traffic cannot be read"
-    "The chat on it is not counted."
-    "Check that the file is what capture wrote and was not cut off.";
-RP103 "captured-tenant-unknown" Note "Captured chats belong to a tenant that is not looked at"
+RP101 "evidence-old" Warning "Evidence is old"
+    "What clients send, and what the org is set to, may have changed since."
+    "Capture or export again shortly before signing.";
+RP102 "captured-line-unreadable" Warning "A line of captured chats or shadow counts cannot be read"
+    "What is on it is not counted."
+    "Check that the file is what the bridge wrote and was not cut off.";
+RP103 "captured-tenant-unknown" Note "Captured chats or shadow counts belong to a tenant that is not looked at"
     "They are not counted."
     "Name the tenant in the configuration, or leave its capture out.";
+RP104 "evidence-undated" Note "It is not known when evidence was made"
+    "Files carry no date that survives copying, so only what says its own date has an age."
+    "Give --evidence-at INSTANT for all of it, or --evidence-at FILE=INSTANT for one.";
+RP105 "shadow-other-mapping" Warning "Shadow counts were made with another mapping"
+    "They say nothing about the mapping of this report, and are not counted."
+    "Let the bridge shadow live traffic with this mapping for a while.";
+RP106 "shadow-only" Warning "Live traffic has a finding that nothing else shows"
+    "The documents and captured chats of this report are not all that clients send."
+    "Capture more chats, or add a document that shows it; explain CODE says what the finding means.";
 OB160 "transcript-automation" Note "Reports and automation on LiveChatTranscript"
     "They see no new records after the cutover."
     "Rebuild them on MessagingSession.";

@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use super::escape;
 use crate::report::dry_run::{Report, TenantReport};
+use crate::report::finding::Severity;
 use crate::report::forecast::{duration, hundredths};
 use crate::report::outlook::Outlook;
+use crate::report::shadow::{Counted, Shadowed};
 
 /// A table of escaped cells; a row may have a class.
 fn table(out: &mut String, heads: &[&str], rows: &[(&str, Vec<String>)]) -> std::fmt::Result {
@@ -94,7 +96,27 @@ pub(super) fn tenant(tenant: &TenantReport, out: &mut String) -> std::fmt::Resul
             ["Label", "Attribute", "Seen", "50 %", "95 %", "99 %", "Longest", "Limit", "Over"];
         table(out, &heads, &rows)?;
     }
+    if let Some(s) = &outlook.shadow {
+        shadow(s, out)?;
+    }
     view(outlook, out)
+}
+
+/// How often live traffic has each finding.
+fn shadow(s: &Shadowed, out: &mut String) -> std::fmt::Result {
+    let headline = escape(&s.headline());
+    writeln!(out, "<h3>Shadow counts of live traffic</h3>\n<p>{headline}</p>")?;
+    if s.codes.is_empty() {
+        return Ok(());
+    }
+    let row = |c: &Counted| {
+        let class = if c.severity == Severity::Error { "bad" } else { "" };
+        let numbers = [c.inits, c.per_mille, c.findings].map(|n| n.to_string());
+        let cells = vec![format!("{} {}", c.code, c.slug), c.severity.to_string()];
+        (class, [cells, numbers.to_vec()].concat())
+    };
+    let rows: Vec<(&str, Vec<String>)> = s.codes.iter().map(row).collect();
+    table(out, &["Finding", "Severity", "Chats", "of 1,000", "Times"], &rows)
 }
 
 fn view(outlook: &Outlook, out: &mut String) -> std::fmt::Result {

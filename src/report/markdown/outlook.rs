@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::escape;
 use crate::report::dry_run::{Report, TenantReport};
 use crate::report::forecast::{duration, hundredths};
+use crate::report::shadow::Shadowed;
 
 /// Calendar, forecast, captured chats, the agent's view.
 pub(super) fn tenant(tenant: &TenantReport, out: &mut String) -> std::fmt::Result {
@@ -62,7 +63,28 @@ pub(super) fn tenant(tenant: &TenantReport, out: &mut String) -> std::fmt::Resul
         }
         writeln!(out)?;
     }
+    if let Some(s) = &outlook.shadow {
+        shadow(s, out)?;
+    }
     view(tenant, out)
+}
+
+/// How often live traffic has each finding.
+fn shadow(s: &Shadowed, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "### Shadow counts of live traffic\n\n{}\n", s.headline())?;
+    if s.codes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "| Finding | | Chats | of 1,000 | Times |\n| --- | --- | ---: | ---: | ---: |")?;
+    for c in &s.codes {
+        let (code, slug, severity) = (escape(&c.code), c.slug, c.severity);
+        writeln!(
+            out,
+            "| {code} {slug} | {severity} | {} | {} | {} |",
+            c.inits, c.per_mille, c.findings
+        )?;
+    }
+    writeln!(out)
 }
 
 fn view(tenant: &TenantReport, out: &mut String) -> std::fmt::Result {

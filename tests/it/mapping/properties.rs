@@ -58,7 +58,7 @@ fn holds_with(mapping: &Mapping, text: &str) -> Result<(), TestCaseError> {
         prop_assert!(values::length(&part) <= limits::MAX_OPENING_PART_LEN && !part.is_empty());
     }
     let sample = Sample { name: "x.json", prechat: &prechat, translation: &once };
-    let proposal = suggest(&[sample]);
+    let proposal = suggest(&[sample], None);
     let loaded = mapping::load::load("s.toml", &proposal);
     prop_assert!(loaded.is_ok(), "{:?}\n{}", loaded, proposal);
     prop_assert!(once == twice);

@@ -151,6 +151,43 @@ fn a_proposal_says_why_and_leaves_secrets_and_mapped_details_out() {
 }
 
 #[test]
+fn with_metadata_only_keys_of_the_channel_are_proposed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    };
+    put(
+        "a.json",
+        r#"[{"label":"Order no","value":"1","transcriptFields":["order_no__c"]},
+        {"label":"Topic","value":"x"},{"label":"Tier","value":"gold"},{"label":"Short","value":"x"},
+        {"label":"E","value":"x@y.zz","entityMaps":[{"entityName":"Contact","fieldName":"Email"}]},
+        {"label":"F","value":"Mia","entityMaps":[{"entityName":"Contact","fieldName":"FirstName"}]}]"#,
+    );
+    put("c.xml", include_str!("../fixtures/metadata/Acme_Web.messagingChannel-meta.xml"));
+    let args = ["mapping", "suggest", "--prechat", "a.json", "--metadata", "c.xml"];
+    let (code, out, err) = run(folder.path(), &args, "");
+    assert_eq!(code, Some(0), "{err}");
+    for part in [
+        "# Every key is one that c.xml declares.\n",
+        "# The channel spells order_no_c so (c.xml:7); that spelling counts.\n",
+        "to = \"OrderNo\"\nflow_variable = \"orderNo\"\nmax_len = 255\n",
+        "to = \"Short\"\nflow_variable = \"short\"\nmax_len = 10\n",
+        "# `Tier` gets no rule: c.xml declares no parameter like Tier. ",
+        "# `F` gets no rule: c.xml declares no parameter like _firstName. ",
+    ] {
+        assert!(out.contains(part), "{part}\n---\n{out}");
+    }
+    let mapping = load("s.toml", &out).expect("sound");
+    let keys: Vec<&str> = mapping.rules.iter().filter_map(|r| r.to.as_deref()).collect();
+    assert_eq!(keys, ["OrderNo", "Topic", "Short", "_email"]);
+
+    put("d.xml", "<MessagingChannel/>");
+    let (code, _, err) = run(folder.path(), &[&args[..], &["d.xml"]].concat(), "");
+    assert_eq!(code, Some(2));
+    assert!(err.contains("tells no channel for the tenant's deployment; found c, d"), "{err}");
+}
+
+#[test]
 fn every_code_is_explained_and_a_typing_slip_is_corrected() {
     let (code, out, _) = here(&["explain"]);
     assert_eq!(code, Some(0));
