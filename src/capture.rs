@@ -1,15 +1,16 @@
 //! Captured traffic: for each chat of a tenant that opted in, one redacted line in a file.
 //!
 //! Promised: no value, name or key is written, only lengths, types and the names that pre-chat
-//! gives to fields (`line`); a chat never waits: what finds the queue full is dropped and counted.
-//! One line per chat, written when it ends, so that it holds how long the chat took. Not promised:
-//! chats that run when the process is killed; a bridge that stops in good order writes them without
-//! their duration.
+//! gives to fields (`line`, `clean`); a chat never waits: what finds the queue full is dropped,
+//! counted, and told in the log once. A chat is a line when it begins and another when it ends, so
+//! that a killed process loses no more than its queue. Not promised: the end of a chat that goes on
+//! in the next process.
 //!
 //! `tap` copies what passes by, `chats` folds it into lines, `files` keeps the files, and this file
 //! is the handle and the task between them.
 
 mod chats;
+mod clean;
 mod files;
 pub mod line;
 
@@ -141,7 +142,7 @@ impl Capture {
         self.shared.tasks.wait().await;
         match self.dropped() {
             0 => {}
-            count => tracing::warn!(count, "sightings were not captured: the writer was behind"),
+            count => tracing::warn!(count, "so many sightings were not captured"),
         }
     }
 
@@ -155,7 +156,12 @@ impl Capture {
     }
 
     fn drop_one(&self) {
-        self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        if self.shared.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                "captures are incomplete: the writer is behind, or an init is larger than \
+                 {COPY_BYTES} bytes; how many are missing is told at the stop"
+            );
+        }
     }
 }
 
@@ -243,15 +249,12 @@ struct Work {
 }
 
 impl Work {
-    fn go(&mut self, batch: &[Sighting], now: Now, last: bool) {
+    fn go(&mut self, batch: &[Sighting], now: Now) {
         for sighting in batch {
             self.chats.take(sighting);
         }
         self.chats.sweep(now.mono);
-        if last {
-            self.chats.close();
-        }
-        for (tenant, line) in self.chats.finished() {
+        for (tenant, line) in self.chats.lines() {
             self.files.append(&tenant, &line, now.wall);
         }
         self.files.flush(now.wall);
@@ -280,7 +283,7 @@ impl Writer {
             }
             let now = self.clock.now();
             let done = tokio::task::spawn_blocking(move || {
-                work.go(&batch, now, last);
+                work.go(&batch, now);
                 work
             });
             match done.await {

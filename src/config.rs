@@ -6,6 +6,7 @@
 
 pub mod behaviour;
 pub mod capture;
+pub mod identity;
 pub mod limits;
 pub mod problem;
 pub mod secrets;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 
 pub use behaviour::{Behaviour, Delivery};
 pub use capture::CaptureConfig;
+pub use identity::Identity;
 pub use limits::Limits;
 pub use load::{Loaded, load, load_str, load_with};
 pub use problem::{Note, Problem, Problems};

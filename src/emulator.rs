@@ -22,6 +22,7 @@ pub use liveagent::knobs::{Delivery, Knobs as LiveAgentKnobs, Overlap};
 pub use miaw::knobs::{
     FormDisplay, Knobs as MiawKnobs, RepeatedIds, RoutingStart, UnauthorizedBody,
 };
+pub use miaw::verify::{IdentityKey, Verification};
 pub use serve::serve;
 
 /// Who sits at the desk.

@@ -4,6 +4,7 @@
 //! never a conversation. Every finding names what was wrong, what was expected and what to do;
 //! tokens are not printed. Not promised: that attributes arrive, which only a flow can tell.
 
+mod clock;
 mod form;
 mod reach;
 mod stream;
@@ -20,8 +21,8 @@ use crate::config::{Problem, Tenant};
 
 /// How long an event stream may be silent before a proxy is suspected.
 pub const WAIT: Duration = Duration::from_secs(90);
-/// The wait for the head of an answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// The wait for an answer that is not a stream.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// The most of an answer that is read, in bytes.
 const ANSWER_BYTES: usize = 1 << 20;
 
@@ -34,6 +35,8 @@ pub struct Live {
     pub clock: Clock,
     /// How long to wait for the first byte of the stream.
     pub wait: Duration,
+    /// How long to wait for any other answer.
+    pub answer_within: Duration,
     /// The configuration's file, which findings name.
     pub file: PathBuf,
 }

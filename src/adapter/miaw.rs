@@ -2,9 +2,10 @@
 //!
 //! `client.rs` makes the REST calls, `stream.rs` reads the events, `task.rs` is the loop *input →
 //! step → commit → effects*, `registry.rs` finds or starts the task of a chat, `records.rs` is what
-//! the store keeps, `token.rs` reads the life of a token.
+//! the store keeps, `token.rs` reads the life of a token, `identity.rs` says who a visitor is.
 
 pub mod client;
+pub mod identity;
 pub mod records;
 pub mod registry;
 pub mod stream;

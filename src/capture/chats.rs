@@ -1,7 +1,8 @@
 //! Sightings folded into lines: what belongs to one chat, from its init to its end.
 //!
-//! Promised: pure but for memory, which is bounded; a repeated init is one chat. A chat that nobody
-//! asks about for [`SILENT`] ended when it was last seen.
+//! Promised: pure but for memory, which is bounded; a repeated init is one chat. The init is a line
+//! at once, the end is another, so that a killed process leaves the chats that ran. A chat that
+//! nobody asks about for [`SILENT`] ended when it was last seen.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,19 +11,24 @@ use std::time::Duration;
 use super::line;
 use super::{Seen, Session, Sighting};
 use crate::facade;
-use crate::report::captured::CapturedInit;
+use crate::mapping::keys::hex;
+use crate::report::captured::{CapturedEnd, CapturedInit, CapturedLine};
 use crate::time::Mono;
 use crate::wire::liveagent::MessagesPayload;
 use crate::wire::liveagent::request::MultiNoun;
 
-/// Chats that are followed at once; one more is written without its duration.
+/// Chats that are followed at once; of one more only the init is written.
 const FOLLOWED_MAX: usize = 10_000;
 /// Longer than any poll is held, relayed ones too.
 const SILENT: Duration = Duration::from_secs(180);
+/// The length of a chat's number, which is written in hexadecimal.
+const NUMBER_BYTES: usize = 8;
 
 struct Chat {
     tenant: Arc<str>,
-    line: CapturedInit,
+    said: u64,
+    /// `None` once an answer could not be read.
+    heard: Option<u64>,
     began: Mono,
     last: Mono,
 }
@@ -31,7 +37,12 @@ struct Chat {
 #[derive(Default)]
 pub(super) struct Chats {
     running: HashMap<Session, Chat>,
-    finished: Vec<(Arc<str>, CapturedInit)>,
+    lines: Vec<(Arc<str>, CapturedLine)>,
+}
+
+/// What init and end of a chat share: the head of a salted hash whose salt nobody keeps.
+fn number(session: &Session) -> String {
+    hex(session, NUMBER_BYTES)
 }
 
 impl Chats {
@@ -51,13 +62,15 @@ impl Chats {
         }
         let Some(line) = line::redact(body, sighting.at.wall, &sighting.tenant) else { return };
         let tenant = sighting.tenant.clone();
-        if self.running.len() >= FOLLOWED_MAX {
-            self.finished.push((tenant, line));
-            return;
+        let followed = self.running.len() < FOLLOWED_MAX;
+        let chat = followed.then(|| number(&sighting.session));
+        let line = CapturedLine::Init(Box::new(CapturedInit { chat, ..line }));
+        self.lines.push((tenant.clone(), line));
+        if followed {
+            let (began, last) = (sighting.at.mono, sighting.at.mono);
+            let chat = Chat { tenant, said: 0, heard: Some(0), began, last };
+            self.running.insert(sighting.session, chat);
         }
-        let line = CapturedInit { messages: Some(0), agent_messages: Some(0), ..line };
-        let (began, last) = (sighting.at.mono, sighting.at.mono);
-        self.running.insert(sighting.session, Chat { tenant, line, began, last });
     }
 
     fn batch(&mut self, sighting: &Sighting, body: &[u8]) {
@@ -77,28 +90,40 @@ impl Chats {
     fn said(&mut self, sighting: &Sighting) {
         if let Some(chat) = self.running.get_mut(&sighting.session) {
             chat.last = sighting.at.mono;
-            chat.line.messages = chat.line.messages.map(|count| count + 1);
+            chat.said += 1;
         }
     }
 
     fn polled(&mut self, sighting: &Sighting, body: &[u8]) {
         let Some(chat) = self.running.get_mut(&sighting.session) else { return };
         chat.last = sighting.at.mono;
-        // What is compressed or too long is not understood.
-        let Ok(payload) = serde_json::from_slice::<MessagesPayload>(body) else { return };
+        if body.is_empty() {
+            return;
+        }
+        // What is compressed, cut off or too long is not understood; the end is seen all the same,
+        // by the 403 of the next poll or by silence.
+        let Ok(payload) = serde_json::from_slice::<MessagesPayload>(body) else {
+            chat.heard = None;
+            return;
+        };
         let kinds = || payload.messages.iter().map(|message| message.kind.as_str());
-        let said = kinds().filter(|kind| *kind == "ChatMessage").count() as u64;
-        chat.line.agent_messages = chat.line.agent_messages.map(|count| count + said);
+        let heard = kinds().filter(|kind| *kind == "ChatMessage").count() as u64;
+        chat.heard = chat.heard.map(|count| count + heard);
         if kinds().any(|kind| matches!(kind, "ChatEnded" | "ChatRequestFail")) {
             self.over(&sighting.session, sighting.at.mono);
         }
     }
 
     fn over(&mut self, session: &Session, at: Mono) {
-        if let Some(mut chat) = self.running.remove(session) {
-            chat.line.duration_seconds = Some(at.since(chat.began).as_secs());
-            self.finished.push((chat.tenant, chat.line));
-        }
+        let Some(chat) = self.running.remove(session) else { return };
+        let end = CapturedEnd {
+            end: number(session),
+            tenant: chat.tenant.to_string(),
+            duration_seconds: at.since(chat.began).as_secs(),
+            messages: Some(chat.said),
+            agent_messages: chat.heard,
+        };
+        self.lines.push((chat.tenant, CapturedLine::End(end)));
     }
 
     /// Ends the chats that nobody asks about any more.
@@ -115,14 +140,8 @@ impl Chats {
         }
     }
 
-    /// Lets every chat go; how long they take is not known.
-    pub(super) fn close(&mut self) {
-        let rest = self.running.drain().map(|(_, chat)| (chat.tenant, chat.line));
-        self.finished.extend(rest);
-    }
-
-    /// The lines that are ready, in the order their chats ended.
-    pub(super) fn finished(&mut self) -> Vec<(Arc<str>, CapturedInit)> {
-        std::mem::take(&mut self.finished)
+    /// The lines that are ready, in the order things happened.
+    pub(super) fn lines(&mut self) -> Vec<(Arc<str>, CapturedLine)> {
+        std::mem::take(&mut self.lines)
     }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::CaptureConfig;
-use crate::report::captured::CapturedInit;
+use crate::report::captured::{CapturedLine, LONGEST_LINE};
 use crate::time::Wall;
 
 const DAY_MILLIS: i64 = 86_400_000;
@@ -54,7 +54,7 @@ impl Files {
     }
 
     /// Writes a line; a failure is logged and costs the line.
-    pub(super) fn append(&mut self, tenant: &str, line: &CapturedInit, now: Wall) {
+    pub(super) fn append(&mut self, tenant: &str, line: &CapturedLine, now: Wall) {
         let Some(folder) = self.tenants.get_mut(tenant) else { return };
         let outcome = folder.append(line, now);
         folder.note(outcome);
@@ -93,8 +93,13 @@ impl Folder {
         }
     }
 
-    fn append(&mut self, line: &CapturedInit, now: Wall) -> io::Result<()> {
+    fn append(&mut self, line: &CapturedLine, now: Wall) -> io::Result<()> {
         let mut text = serde_json::to_string(line)?;
+        if text.len() > LONGEST_LINE {
+            // Made of thousands of empty fields; no reader would take it.
+            tracing::warn!(tenant = %self.tenant, bytes = text.len(), "a chat was not captured");
+            return Ok(());
+        }
         text.push('\n');
         let room = self.config.max_file_bytes;
         let fits = |open: &Open| open.day == day(now) && open.bytes + text.len() <= room;
@@ -195,6 +200,7 @@ fn began(name: &str, tenant: &str) -> Option<Wall> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::captured::CapturedEnd;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn files(folder: &std::path::Path, bytes: usize, files: usize, days: usize) -> Files {
@@ -205,6 +211,10 @@ mod tests {
             retention_days: days,
         };
         Files::new([(Arc::from("acme"), config)])
+    }
+
+    fn line() -> CapturedLine {
+        CapturedLine::End(CapturedEnd { tenant: "acme".to_owned(), ..CapturedEnd::default() })
     }
 
     fn names(folder: &std::path::Path) -> Vec<String> {
@@ -232,7 +242,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("captures");
         let at = Wall::parse("2026-01-20T09:30:00Z").expect("an instant");
-        let line = CapturedInit { tenant: "acme".to_owned(), ..CapturedInit::default() };
+        let line = line();
         let length = serde_json::to_string(&line).expect("JSON").len() + 1;
         let mut files = files(&folder, length * 2, 3, 7);
         for n in 0..10 {
@@ -257,5 +267,42 @@ mod tests {
         fs::write(folder.join("notes.txt"), "mine").expect("written");
         files.flush(at.plus_millis(9 * DAY_MILLIS));
         assert_eq!(names(&folder), ["notes.txt"]);
+    }
+
+    #[test]
+    fn a_file_ends_at_midnight_and_another_tenant_s_files_are_left_alone() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path();
+        let late = Wall::parse("2026-01-20T23:59:59Z").expect("an instant");
+        fs::write(folder.join("acme-x-20250101T000000Z-000.ndjson"), "").expect("written");
+        let mut files = files(folder, 1 << 20, 3, 7);
+        for (millis, flushed) in [(0, 1), (999, 1), (1_000, 2), (2_000, 2)] {
+            files.append("acme", &line(), late.plus_millis(millis));
+            files.flush(late.plus_millis(millis));
+            assert_eq!(names(folder).len(), flushed + 1, "{millis}");
+        }
+        let second = folder.join("acme-20260121T000000Z-000.ndjson");
+        let text = fs::read_to_string(&second).expect("the next day's file");
+        assert_eq!(text.lines().count(), 2);
+        // A file may be written for a day, so it is kept seven days and one.
+        for (day, left) in [(7, 3), (8, 1)] {
+            files.flush(late.plus_millis(day * DAY_MILLIS + 2_000));
+            assert_eq!(names(folder).len(), left, "{day}: {:?}", names(folder));
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_costs_lines_and_comes_back() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("captures");
+        fs::write(&folder, "a file where the folder should be").expect("written");
+        let at = Wall::parse("2026-01-20T09:30:00Z").expect("an instant");
+        let mut files = files(&folder, 1 << 20, 3, 7);
+        files.append("acme", &line(), at);
+        files.flush(at);
+        fs::remove_file(&folder).expect("removed");
+        files.append("acme", &line(), at);
+        files.flush(at);
+        assert_eq!(names(&folder), ["acme-20260120T093000Z-000.ndjson"]);
     }
 }

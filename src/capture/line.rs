@@ -1,9 +1,10 @@
 //! The redacted line of one `ChasitorInit`.
 //!
 //! Promised: no value, visitor's name or key; lengths, JSON types and the names that pre-chat gives
-//! to fields, cut to [`LONGEST_NAME`]. The form of the line is [`crate::report::captured`]'s, which
-//! is what `dry-run --captured` reads.
+//! to fields, without what looks like somebody's data (`clean`). The form of the line is
+//! [`crate::report::captured`]'s, which is what `dry-run --captured` reads.
 
+use super::clean::Cleaner;
 use crate::mapping::node::{Node, Value};
 use crate::mapping::prechat::{Detail, Entity, EntityField};
 use crate::mapping::{self, values};
@@ -12,60 +13,64 @@ use crate::report::captured::{
 };
 use crate::time::Wall;
 
-/// The longest name that is written, in characters.
-pub const LONGEST_NAME: usize = 120;
-
 /// The line of a `ChasitorInit` body; `None` when it cannot be read.
 #[must_use]
 pub fn redact(body: &str, at: Wall, tenant: &str) -> Option<CapturedInit> {
     let prechat = mapping::read(body).ok()?;
+    let text = |detail: &Detail| values::text(detail.value.as_ref()?, None).map(|text| text.text);
+    let said = prechat.details.iter().filter_map(text).map(|text| text.to_string());
+    let clean = Cleaner::new(said.chain(prechat.init.visitor_name.clone()));
     Some(CapturedInit {
         at: at.to_string(),
         tenant: tenant.to_owned(),
-        button_id: prechat.init.button_id.filter(|id| is_id(id)),
+        chat: None,
+        button_id: prechat.init.button_id.filter(|id| is_button(id)),
         duration_seconds: None,
-        details: prechat.details.iter().map(detail).collect(),
-        entities: prechat.entities.iter().map(entity).collect(),
+        details: prechat.details.iter().map(|one| detail(one, &clean)).collect(),
+        entities: prechat.entities.iter().map(|one| entity(one, &clean)).collect(),
         messages: None,
         agent_messages: None,
         bytes: body.len(),
     })
 }
 
-/// Only what has the form of a record's id can be nothing else.
-fn is_id(text: &str) -> bool {
-    matches!(text.len(), 15 | 18) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+/// Only what has the form of a button's id can be nothing else.
+fn is_button(text: &str) -> bool {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric());
+    matches!(text.len(), 15 | 18) && text.starts_with("573") && plain
 }
 
-fn detail(detail: &Detail) -> CapturedDetail {
+fn detail(detail: &Detail, clean: &Cleaner) -> CapturedDetail {
     let text = detail.value.as_ref().and_then(|node| values::text(node, None));
     let target = detail.targets.first();
+    let fields = detail.transcript_fields.iter();
     CapturedDetail {
-        label: detail.label.as_deref().map(name).unwrap_or_default(),
+        label: detail.label.as_deref().map(|label| clean.name(label)).unwrap_or_default(),
         length_utf16: text.map_or(0, |text| text.text.encode_utf16().count()),
-        entity: target.map(|target| name(&target.entity)),
-        field: target.map(|target| name(&target.field)),
-        transcript_fields: detail.transcript_fields.iter().map(|field| name(field)).collect(),
+        entity: target.map(|target| clean.name(&target.entity)),
+        field: target.map(|target| clean.name(&target.field)),
+        transcript_fields: fields.map(|field| clean.name(field)).collect(),
         display_to_agent: detail.display_to_agent,
         kind: detail.value.as_ref().map_or(ValueKind::Null, kind),
     }
 }
 
-fn entity(entity: &Entity) -> CapturedEntity {
+fn entity(entity: &Entity, clean: &Cleaner) -> CapturedEntity {
+    let name = |text: &Option<String>| text.as_deref().map(|text| clean.name(text));
     CapturedEntity {
-        name: name(&entity.name),
-        save_to_transcript: entity.save_to_transcript.as_deref().map(name),
-        link_to_entity_name: entity.link_to_entity_name.as_deref().map(name),
-        link_to_entity_field: entity.link_to_entity_field.as_deref().map(name),
+        name: clean.name(&entity.name),
+        save_to_transcript: name(&entity.save_to_transcript),
+        link_to_entity_name: name(&entity.link_to_entity_name),
+        link_to_entity_field: name(&entity.link_to_entity_field),
         show_on_create: entity.show_on_create,
-        fields: entity.fields.iter().map(field).collect(),
+        fields: entity.fields.iter().map(|one| field(one, clean)).collect(),
     }
 }
 
-fn field(field: &EntityField) -> CapturedField {
+fn field(field: &EntityField, clean: &Cleaner) -> CapturedField {
     CapturedField {
-        field: name(&field.field),
-        label: field.label.as_deref().map(name),
+        field: clean.name(&field.field),
+        label: field.label.as_deref().map(|label| clean.name(label)),
         do_find: field.do_find,
         is_exact_match: field.is_exact_match,
         do_create: field.do_create,
@@ -81,10 +86,6 @@ const fn kind(node: &Node) -> ValueKind {
         Value::List(_) => ValueKind::List,
         Value::Map(_) => ValueKind::Object,
     }
-}
-
-fn name(text: &str) -> String {
-    text.chars().take(LONGEST_NAME).collect()
 }
 
 #[cfg(test)]

@@ -95,6 +95,7 @@ fn ask(args: &Args, loaded: &Loaded) -> anyhow::Result<Vec<Checked>> {
         transport: Arc::new(Reqwest::new(&config.egress, &config.limits)?),
         clock: Clock::system(),
         wait: Duration::from_secs(args.wait),
+        answer_within: preflight::ANSWER_WITHIN,
         file: args.config.clone(),
     };
     let runtime = tokio::runtime::Runtime::new()?;

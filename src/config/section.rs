@@ -102,6 +102,13 @@ impl<'a> Section<'a> {
         self.cx.found.problem(problem.help(format!("add `{key} = …` to this section")));
     }
 
+    /// Reports a key that is not written at all; one that is was told about when it was read.
+    pub(super) fn missing_unless_told(&self, key: &str, expected: &str) {
+        if !self.table.contains_key(key) {
+            self.missing(key, expected);
+        }
+    }
+
     /// A value in its written form, read by `parse`; `fallback` when absent or wrong.
     pub(super) fn read<T>(
         &self,

@@ -6,6 +6,7 @@
 use super::base_url::{self, Api};
 use super::behaviour::Behaviour;
 use super::capture::{self, CaptureConfig};
+use super::identity::{self, Identity};
 use super::mapping::{self, MappingFile};
 use super::plan;
 use super::section::{Section, Text};
@@ -68,6 +69,8 @@ pub struct Miaw {
     pub embedded_service_developer_name: String,
     /// Documented value: `1`.
     pub capabilities_version: String,
+    /// What signs identity tokens, where the channel verifies its users.
+    pub identity: Option<Identity>,
 }
 
 /// Where a tenant's values were written, for what is checked between tenants.
@@ -169,12 +172,14 @@ fn miaw(section: Section<'_>) -> Option<Miaw> {
     let name = name.and_then(|text| developer_name(&section, text));
     let capabilities_version =
         version(&section, "capabilities_version", DEFAULT_CAPABILITIES_VERSION);
+    let identity = section.section("identity").and_then(identity::read);
     section.finish();
     Some(Miaw {
         base_url: base_url?,
         organization_id: values::id15(&organization_id?).to_owned(),
         embedded_service_developer_name: name?,
         capabilities_version: capabilities_version?,
+        identity,
     })
 }
 

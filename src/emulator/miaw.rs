@@ -1,7 +1,7 @@
 //! Messaging for In-App and Web, API v2, as a Custom Client knows it.
 //!
 //! Promised: statuses, bodies and the order of events that clients were seen to depend on; strict
-//! requests; each open point a knob. Not promised: verified users, push devices, transcripts.
+//! requests; each open point a knob. Not promised: push devices, transcripts.
 #![expect(clippy::result_large_err, reason = "a refusal is the response itself")]
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +40,7 @@ mod reply;
 mod state;
 mod stream;
 mod token;
+pub(super) mod verify;
 
 const KNOBS_PATH: &str = "/emulator/miaw/knobs";
 const FILES_PATH: &str = "/emulator/miaw/files/";
@@ -160,11 +161,7 @@ async fn dispatch(State(service): State<Arc<Miaw>>, request: Request) -> Respons
             .collect();
     match operation {
         "token" => return service.mint(&body).unwrap_or_else(|refusal| refusal),
-        // Verified users exist only where the channel demands them, and this one does not.
-        "verified_token" => {
-            let message = "User verification is turned off for this channel.";
-            return reply::error(StatusCode::UNAUTHORIZED, message, "UNAUTHORIZED");
-        }
+        "verified_token" => return service.mint_verified(&body).unwrap_or_else(|refusal| refusal),
         "download" => return service.download(path.strip_prefix(FILES_PATH).unwrap_or_default()),
         "sse" => return service.stream(&parts.headers),
         "wrong_method" => return StatusCode::METHOD_NOT_ALLOWED.into_response(),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Request, StatusCode};
 
-use super::{ANSWER_WITHIN, Findings, Live, Told};
+use super::{Findings, Live, Told};
 use crate::adapter::transport::TransportError;
 use crate::config::Tenant;
 use crate::wire::liveagent::API_VERSION;
@@ -11,9 +11,15 @@ use crate::wire::liveagent::API_VERSION;
 /// A button that no org has, for tenants that name none.
 const NO_BUTTON: &str = "573000000000000";
 
-/// What a failure to connect means, and what to do about it.
-pub(super) fn plainly(error: &TransportError) -> (&'static str, &'static str) {
-    let cause = error.cause.to_ascii_lowercase();
+/// What a failure to connect to this address means, and what to do about it.
+pub(super) fn plainly(error: &TransportError, address: &str) -> (&'static str, &'static str) {
+    // A host may be called dns.example.
+    let host = address.split("://").last().unwrap_or_default();
+    let host = host.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase();
+    let mut cause = error.cause.to_ascii_lowercase();
+    if !host.is_empty() {
+        cause = cause.replace(&host, "");
+    }
     let says = |words: &[&str]| words.iter().any(|word| cause.contains(word));
     if says(&["dns", "lookup", "resolve"]) {
         ("the host name is not known (DNS)", "correct the host; the code snippet has it as `Url`")
@@ -46,12 +52,12 @@ pub(super) async fn legacy(live: &Live, tenant: &Tenant, found: &mut Findings) {
     let request = Request::get(url).header(API_VERSION, &legacy.api_version).body(Bytes::new());
     let Ok(request) = request else { return };
     let past = live.clock.now().wall >= tenant.plan.removal;
-    let (word, text) = match live.transport.send(request, ANSWER_WITHIN).await {
+    let (word, text) = match live.transport.send(request, live.answer_within).await {
         Ok(answer) if answer.status() == StatusCode::OK => {
             ("alive", "it answers an availability request".to_owned())
         }
         Ok(answer) => ("refusing", format!("it answers {}", answer.status())),
-        Err(error) => ("gone", format!("{}: {error}", plainly(&error).0)),
+        Err(error) => ("gone", format!("{}: {error}", plainly(&error, base).0)),
     };
     found.saw("legacy", format!("{word}: {text}"));
     if (word == "alive") == past {

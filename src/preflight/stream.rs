@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
 use super::token::Minted;
-use super::{ANSWER_WITHIN, Findings, Live, Told, reach};
+use super::{Findings, Live, Told, reach};
 use crate::adapter::transport::LongLived;
 use crate::config::Tenant;
 use crate::wire::miaw::{LAST_EVENT_ID, ORG_ID, SSE_PATH};
@@ -26,10 +26,10 @@ pub(super) async fn listen(live: &Live, tenant: &Tenant, token: &Minted, found: 
     }
     let Ok(request) = request.extension(LongLived).body(Bytes::new()) else { return };
     let started = live.clock.now().mono;
-    let answer = live.transport.send(request, live.wait.max(ANSWER_WITHIN)).await;
+    let answer = live.transport.send(request, live.wait.max(live.answer_within)).await;
     let (code, message, help) = match answer {
         Err(error) => {
-            let (what, help) = reach::plainly(&error);
+            let (what, help) = reach::plainly(&error, &tenant.miaw.base_url);
             (None, format!("could not reach the event stream: {what} ({error})"), help)
         }
         Ok(answer) => match refusal(&answer) {

@@ -1,22 +1,22 @@
-//! The token call: what its refusal means, and what its answer tells about deployment, identity,
-//! token life and clock.
+//! The token call: what its refusal means, and what its answer tells about deployment, identity
+//! and token life.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
 
-use super::{ANSWER_BYTES, ANSWER_WITHIN, Findings, Live, Told, reach};
+use super::{ANSWER_BYTES, Findings, Live, Told, clock, reach};
+use crate::adapter::miaw::identity;
 use crate::adapter::miaw::token::lifetime;
 use crate::chat::text::Secret;
 use crate::config::Tenant;
 use crate::wire::miaw::BASE;
 use crate::wire::miaw::rest::{EmbeddedServiceConfig, TokenRequest, TokenResponse};
 
-/// A clock that is further off is worth a note.
-const SKEW_NOTE_SECONDS: u64 = 5;
-/// A clock that is further off is a problem.
-const SKEW_MAX_SECONDS: u64 = 60;
+/// The user that the check signs an identity token for; it starts no conversation, so that the org
+/// gets no end user of this name.
+const USER: &str = "liveagent-bridge-check";
 
 /// What the other parts need of the answer.
 pub(super) struct Minted {
@@ -25,26 +25,13 @@ pub(super) struct Minted {
     pub(super) config: EmbeddedServiceConfig,
 }
 
-/// Asks for one token.
+/// Asks for one token, as a verified user where the tenant has a key for that.
 pub(super) async fn mint(live: &Live, tenant: &Tenant, found: &mut Findings) -> Option<Minted> {
-    let miaw = &tenant.miaw;
-    let body = TokenRequest {
-        org_id: miaw.organization_id.clone(),
-        es_developer_name: miaw.embedded_service_developer_name.clone(),
-        capabilities_version: miaw.capabilities_version.clone(),
-        platform: "Web".to_owned(),
-        ..TokenRequest::default()
-    };
-    let path = "/authorization/unauthenticated/access-token";
-    let request = Request::post(format!("{}{BASE}{path}", miaw.base_url))
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::ACCEPT, "application/json")
-        .body(Bytes::from(serde_json::to_vec(&body).ok()?))
-        .ok()?;
-    let answer = match live.transport.send(request, ANSWER_WITHIN).await {
+    let request = request(live, tenant)?;
+    let answer = match live.transport.send(request, live.answer_within).await {
         Ok(answer) => answer,
         Err(error) => {
-            let (what, help) = reach::plainly(&error);
+            let (what, help) = reach::plainly(&error, &tenant.miaw.base_url);
             found.problem(Told {
                 key: "miaw.base_url",
                 code: Some("CF001"),
@@ -56,29 +43,55 @@ pub(super) async fn mint(live: &Live, tenant: &Tenant, found: &mut Findings) -> 
         }
     };
     let (head, body) = answer.into_parts();
-    skew(live, &head.headers, found);
-    let read = timeout(ANSWER_WITHIN, Limited::new(body, ANSWER_BYTES).collect()).await;
+    clock::compare(live, &head.headers, found);
+    let read = timeout(live.answer_within, Limited::new(body, ANSWER_BYTES).collect()).await;
     let bytes = read.ok().and_then(Result::ok).map(|all| all.to_bytes()).unwrap_or_default();
     if head.status != StatusCode::OK {
-        refused(head.status, &String::from_utf8_lossy(&bytes), found);
+        let verifies = tenant.miaw.identity.is_some();
+        refused(head.status, verifies, &String::from_utf8_lossy(&bytes), found);
         return None;
     }
     let Ok(token) = serde_json::from_slice::<TokenResponse>(&bytes) else {
-        refused(StatusCode::NOT_FOUND, "", found);
+        refused(StatusCode::NOT_FOUND, false, "", found);
         return None;
     };
     let life = lifetime(&token.access_token, live.clock.now().wall);
     token_life(tenant, life.map(|life| life.as_secs()), found);
+    clock::issued(live, &head.headers, &token.access_token, found);
     let context = token.context.unwrap_or_default();
     let config = context.configuration.and_then(|c| c.embedded_service_config).unwrap_or_default();
     let subject = context.end_user.and_then(|user| user.subject).unwrap_or_default();
-    deployment(&config, &subject, found);
+    deployment(&config, found);
+    who(tenant, &config, &subject, found);
     let (bearer, last_event_id) = (Secret(token.access_token), token.last_event_id);
     Some(Minted { bearer, last_event_id, config })
 }
 
+fn request(live: &Live, tenant: &Tenant) -> Option<Request<Bytes>> {
+    let miaw = &tenant.miaw;
+    let mut body = TokenRequest {
+        org_id: miaw.organization_id.clone(),
+        es_developer_name: miaw.embedded_service_developer_name.clone(),
+        capabilities_version: miaw.capabilities_version.clone(),
+        platform: "Web".to_owned(),
+        ..TokenRequest::default()
+    };
+    let mut path = "/authorization/unauthenticated/access-token";
+    if let Some(key) = &miaw.identity {
+        path = "/authorization/authenticated/access-token";
+        body.authorization_type = Some("JWT".to_owned());
+        let Secret(token) = identity::mint(key, USER, live.clock.now().wall)?;
+        body.customer_identity_token = Some(token);
+    }
+    Request::post(format!("{}{BASE}{path}", miaw.base_url))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/json")
+        .body(Bytes::from(serde_json::to_vec(&body).ok()?))
+        .ok()
+}
+
 /// What a refusal means (miaw.md 3.2), by its text, which itself is not printed.
-fn refused(status: StatusCode, text: &str, found: &mut Findings) {
+fn refused(status: StatusCode, verifies: bool, text: &str, found: &mut Findings) {
     let says = |word: &str| text.to_ascii_lowercase().contains(word);
     let name = "miaw.embedded_service_developer_name";
     let (key, code, what, help) = match status {
@@ -108,6 +121,13 @@ fn refused(status: StatusCode, text: &str, found: &mut Findings) {
             "the request was refused for a reason this check does not know",
             "compare every value of the section with the code snippet",
         ),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if verifies => (
+            "miaw.identity",
+            Some("TK602"),
+            "the identity token was refused",
+            "compare `key_id` and `issuer` with the keyset, letter by letter; look whether its \
+             certificate has run out, this machine's clock is right, and user verification is on",
+        ),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (
             name,
             Some("TK602"),
@@ -135,7 +155,7 @@ fn refused(status: StatusCode, text: &str, found: &mut Findings) {
     found.problem(Told { key, code, message, expected, help: help.to_owned() });
 }
 
-fn deployment(config: &EmbeddedServiceConfig, subject: &str, found: &mut Findings) {
+fn deployment(config: &EmbeddedServiceConfig, found: &mut Findings) {
     let kind = config.deployment_type.as_deref().unwrap_or("unknown");
     found.saw("deployment type", kind);
     if !kind.eq_ignore_ascii_case("api") {
@@ -147,19 +167,37 @@ fn deployment(config: &EmbeddedServiceConfig, subject: &str, found: &mut Finding
             help: "make a Custom Client deployment for the channel and publish it".to_owned(),
         });
     }
+}
+
+/// Whom the token stands for: an identity that was not believed makes a guest without a word.
+fn who(tenant: &Tenant, config: &EmbeddedServiceConfig, subject: &str, found: &mut Findings) {
     let channel = config.embedded_service_messaging_channel.as_ref();
     let mode = channel.and_then(|channel| channel.get("authMode")).and_then(|mode| mode.as_str());
     found.saw("auth mode", mode.unwrap_or("unknown"));
-    let verified = subject.contains("/AUTH/");
-    if mode.is_some_and(|mode| mode.eq_ignore_ascii_case("Auth")) && !verified {
-        found.problem(Told {
-            key: "miaw.embedded_service_developer_name",
-            code: Some("TK602"),
-            message: "the channel verifies users, but the token is an anonymous guest's".to_owned(),
-            expected: "auth mode UnAuth, or a verified subject",
-            help: "turn user verification off on the channel".to_owned(),
-        });
-    }
+    let (key, message, help) = if tenant.miaw.identity.is_some() {
+        let believed = identity::is_verified(subject, USER);
+        found.saw("identity token", if believed { "believed" } else { "not believed" });
+        if believed {
+            return;
+        }
+        let message = "the identity token was answered 200, but with an anonymous guest's token";
+        let help = "compare `key_id`, `issuer` and `audience` with the keyset, letter by letter; \
+                    look whether its certificate has run out, and whether user verification is on";
+        ("miaw.identity", message, help)
+    } else if mode.is_some_and(|mode| mode.eq_ignore_ascii_case("Auth")) {
+        let message = "the channel verifies users, but the token is an anonymous guest's";
+        let help = "turn user verification off on the channel";
+        ("miaw.embedded_service_developer_name", message, help)
+    } else {
+        return;
+    };
+    found.problem(Told {
+        key,
+        code: Some("TK602"),
+        message: message.to_owned(),
+        expected: "auth mode UnAuth, or a subject with /AUTH/ and the user that was signed for",
+        help: help.to_owned(),
+    });
 }
 
 fn token_life(tenant: &Tenant, life: Option<u64>, found: &mut Findings) {
@@ -178,23 +216,4 @@ fn token_life(tenant: &Tenant, life: Option<u64>, found: &mut Findings) {
             help: "lengthen the token's life on the channel, or shorten `token_grace`".to_owned(),
         });
     }
-}
-
-fn skew(live: &Live, headers: &HeaderMap, found: &mut Findings) {
-    let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
-    let theirs = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-    let Some(theirs) = theirs else { return };
-    let off = (live.clock.now().wall.millis() - theirs.timestamp().as_millisecond()) / 1_000;
-    found.saw("clock", format!("{off:+} s against Salesforce's"));
-    if off.unsigned_abs() <= SKEW_NOTE_SECONDS {
-        return;
-    }
-    let told = Told {
-        key: "plan",
-        code: Some("CU010"),
-        message: format!("this machine's clock is {off:+} s off"),
-        expected: "a clock that is right to the second: the cutover goes by it",
-        help: "let NTP set the clock".to_owned(),
-    };
-    if off.unsigned_abs() > SKEW_MAX_SECONDS { found.problem(told) } else { found.note(told) }
 }

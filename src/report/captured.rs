@@ -1,21 +1,23 @@
-//! Captured traffic: one redacted `ChasitorInit` per line of a file (NDJSON).
+//! Captured traffic: one redacted `ChasitorInit` per line of a file (NDJSON), and one line for the
+//! end of a chat, so that a process that is killed has written the chats that ran.
 //!
 //! Promised: what `capture` writes is what `dry-run --captured` reads; no line holds a value, only
 //! lengths, types and the names that legacy's pre-chat gives to fields. Unknown members are
 //! ignored, so that an older bridge reads a newer file. Not promised: that labels hold
 //! no personal data when the sender builds labels from values (`PC038` reports that).
 //!
-//! One line, broken here for reading:
+//! Two lines, the first broken here for reading; an init may also hold what its end would say:
 //!
 //! ```json
-//! {"at":"2026-01-20T09:30:00Z","tenant":"acme","buttonId":"573000000000001",
-//!  "durationSeconds":412,
+//! {"at":"2026-01-20T09:30:00Z","tenant":"acme","chat":"9f86d081884c7d65",
+//!  "buttonId":"573000000000001",
 //!  "details":[{"label":"Last Name","lengthUtf16":9,"entity":"Contact","field":"LastName",
 //!              "transcriptFields":["LastName__c"],"displayToAgent":true,"type":"text"}],
 //!  "entities":[{"name":"Contact","showOnCreate":true,
 //!               "fields":[{"field":"LastName","label":"Last Name","doFind":true,
 //!                          "isExactMatch":true,"doCreate":true}]}],
-//!  "messages":9,"agentMessages":11,"bytes":1830}
+//!  "bytes":1830}
+//! {"end":"9f86d081884c7d65","tenant":"acme","durationSeconds":412,"messages":9,"agentMessages":11}
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,9 @@ pub struct CapturedInit {
     pub at: String,
     /// The tenant's id.
     pub tenant: String,
+    /// What the line of its end names it by: a random number, nothing of the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
     /// The button the client named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub button_id: Option<String>,
@@ -54,6 +59,57 @@ pub struct CapturedInit {
     /// The size of the init's body.
     #[serde(default)]
     pub bytes: usize,
+}
+
+/// The end of a chat whose init is on a line of its own, before or in an earlier file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapturedEnd {
+    /// [`CapturedInit::chat`] of its init.
+    pub end: String,
+    /// The tenant's id.
+    pub tenant: String,
+    /// From the init to the end of the chat.
+    pub duration_seconds: u64,
+    /// How many messages the visitor sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
+    /// How many messages the visitor was sent, where all could be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_messages: Option<u64>,
+}
+
+/// One line of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum CapturedLine {
+    /// A chat began.
+    Init(Box<CapturedInit>),
+    /// A chat ended.
+    End(CapturedEnd),
+}
+
+impl CapturedLine {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// Like [`CapturedInit::read`].
+    pub fn read(line: &str) -> Result<Self, String> {
+        let init = CapturedInit::read(line).map(|init| Self::Init(Box::new(init)));
+        init.or_else(|error| match serde_json::from_str::<CapturedEnd>(line) {
+            Ok(end) if line.len() <= LONGEST_LINE => Ok(Self::End(end)),
+            _ => Err(error),
+        })
+    }
+
+    /// The tenant's id.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        match self {
+            Self::Init(init) => &init.tenant,
+            Self::End(end) => &end.tenant,
+        }
+    }
 }
 
 /// One pre-chat detail without its value.
@@ -195,8 +251,19 @@ mod tests {
         assert_eq!(init.to_line(), line);
         let bare = CapturedInit::read(r#"{"at":"2026-01-20T09:30:00Z","tenant":"a","x":1}"#);
         assert_eq!(bare.map(|i| (i.details.len(), i.duration_seconds)), Ok((0, None)));
-        for broken in ["{\"at\":\"Mia\"", "{\"at\":\"Mia\",\"tenant\":\"a\"}", "[\"Mia\"]"] {
-            let error = CapturedInit::read(broken).expect_err("refused");
+        let text = r#"{"end":"9f86","tenant":"acme","durationSeconds":412,"messages":9}"#;
+        let end = CapturedLine::read(text).expect("an end");
+        assert!(matches!(&end, CapturedLine::End(end) if end.duration_seconds == 412));
+        assert_eq!(serde_json::to_string(&end).expect("JSON"), text);
+        assert!(matches!(CapturedLine::read(line), Ok(CapturedLine::Init(_))));
+        for broken in [
+            "{\"end\":\"Mia\"}",
+            "{\"end\":\"Mia",
+            "{\"at\":\"Mia\"",
+            "{\"at\":\"Mia\",\"tenant\":\"a\"}",
+            "[\"Mia\"]",
+        ] {
+            let error = CapturedLine::read(broken).expect_err("refused");
             assert!(!error.contains("Mia"), "{error}");
         }
     }

@@ -4,12 +4,12 @@
 //! the order of lines does not change any figure, only which shapes are kept when there are more
 //! than `MAX_SHAPES`. Percentiles are nearest rank: a value that really occurred.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::captured::{CapturedDetail, CapturedInit};
+use super::captured::{CapturedDetail, CapturedEnd, CapturedInit};
 use crate::time::Wall;
 
 /// The most distinct pre-chat shapes that are translated per tenant.
@@ -28,6 +28,9 @@ pub struct Traffic {
     message_rates: Vec<u64>,
     shapes: BTreeSet<(String, Vec<Named>)>,
     lengths: BTreeMap<Named, Vec<u64>>,
+    /// Where chats are whose end was not read yet, and ends whose chat was not.
+    running: HashMap<u64, usize>,
+    ended: HashMap<u64, CapturedEnd>,
     /// Chats whose shape came after `MAX_SHAPES` others.
     pub shapes_left_out: usize,
 }
@@ -88,13 +91,23 @@ impl Traffic {
         if self.chats.len() >= MAX_CHATS {
             return false;
         }
-        self.chats.push((init.instant().millis(), init.duration_seconds));
+        self.chats.push((init.instant().millis(), None));
+        let told = init.duration_seconds.map(|duration_seconds| CapturedEnd {
+            duration_seconds,
+            messages: init.messages,
+            ..CapturedEnd::default()
+        });
+        let number = init.chat.as_deref().and_then(number);
+        let end = told.or_else(|| self.ended.remove(&number?));
+        match (end, number) {
+            (Some(end), _) => self.close(self.chats.len() - 1, &end),
+            (None, Some(number)) => {
+                self.running.insert(number, self.chats.len() - 1);
+            }
+            (None, None) => {}
+        }
         let button = init.button_id.clone().unwrap_or_default();
         *self.buttons.entry(button.clone()).or_default() += 1;
-        if let (Some(messages), Some(seconds)) = (init.messages, init.duration_seconds) {
-            // Anything shorter than a minute may be sent within it.
-            self.message_rates.push(messages.saturating_mul(6_000) / seconds.max(60));
-        }
         let shape: Vec<Named> = init.details.iter().map(Named::from).collect();
         for (named, detail) in shape.iter().zip(&init.details) {
             let length = u64::try_from(detail.length_utf16).unwrap_or(u64::MAX);
@@ -114,6 +127,29 @@ impl Traffic {
             }
         }
         true
+    }
+
+    /// Ends a chat, whether its init was read before or comes later.
+    pub fn end(&mut self, end: &CapturedEnd) {
+        let Some(number) = number(&end.end) else { return };
+        match self.running.remove(&number) {
+            Some(at) => self.close(at, end),
+            None if self.ended.len() < MAX_CHATS => {
+                self.ended.insert(number, end.clone());
+            }
+            None => {}
+        }
+    }
+
+    fn close(&mut self, at: usize, end: &CapturedEnd) {
+        let seconds = end.duration_seconds;
+        if let Some((_, duration)) = self.chats.get_mut(at) {
+            *duration = Some(seconds);
+        }
+        if let Some(messages) = end.messages {
+            // Anything shorter than a minute may be sent within it.
+            self.message_rates.push(messages.saturating_mul(6_000) / seconds.max(60));
+        }
     }
 
     /// How many chats.
@@ -184,6 +220,11 @@ impl Traffic {
     pub fn message_rates(&self) -> Figures {
         Figures::of(self.message_rates.clone())
     }
+}
+
+/// The number that init and end of a chat share.
+fn number(chat: &str) -> Option<u64> {
+    u64::from_str_radix(chat, 16).ok()
 }
 
 /// A pre-chat document of these details whose values are placeholders.

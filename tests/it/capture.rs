@@ -7,13 +7,14 @@ use std::time::Duration;
 use axum::Router;
 use liveagent_bridge::adapter::transport::in_process::InProcess;
 use liveagent_bridge::app::{self, Bridge, Opened, Options};
+use liveagent_bridge::capture::{Asked, Capture};
 use liveagent_bridge::clock::Clock;
 use liveagent_bridge::config::{
     CaptureConfig, Config, DEFAULT_LISTEN, Egress, Limits, StoreConfig, load_str,
 };
 use liveagent_bridge::emulator::{Agents, Command, Emulators};
 use liveagent_bridge::facade::key::KeyRing;
-use liveagent_bridge::report::captured::{CapturedInit, ValueKind};
+use liveagent_bridge::report::captured::{CapturedInit, CapturedLine, ValueKind};
 use liveagent_bridge::store::memory::MemoryStore;
 use liveagent_bridge::time::Wall;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ use tower::ServiceExt as _;
 use crate::stage::{Got, LEGACY, SECRET, Seen, read, request, tenant};
 
 /// What must be in no file.
-const CANARIES: [&str; 7] = [
+const CANARIES: [&str; 9] = [
     "canary-value",
     "canary.mail@example.test",
     "Canary Visitor",
@@ -32,6 +33,8 @@ const CANARIES: [&str; 7] = [
     "canary answers",
     "canary-agent",
     "canary-number",
+    "4711081",
+    "else@example.test",
 ];
 const TRANSLATED: &str = "2026-03-01T09:00:00Z";
 const RELAYED: &str = "2026-01-20T09:00:00Z";
@@ -151,8 +154,26 @@ impl World {
         for secret in CANARIES.iter().chain(keys) {
             assert!(!text.contains(secret), "`{secret}` was captured: {text}");
         }
-        text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect()
+        whole(&text)
     }
+}
+
+/// The chats of a file, each with what the line of its end says.
+fn whole(text: &str) -> Vec<CapturedInit> {
+    let mut chats: Vec<CapturedInit> = Vec::new();
+    for line in text.lines() {
+        match CapturedLine::read(line).expect("a line") {
+            CapturedLine::Init(init) => chats.push(*init),
+            CapturedLine::End(end) => {
+                let begun = chats.iter_mut().find(|chat| chat.chat.as_ref() == Some(&end.end));
+                let chat = begun.expect("its init comes first");
+                assert_eq!((chat.duration_seconds, &chat.tenant), (None, &end.tenant));
+                chat.duration_seconds = Some(end.duration_seconds);
+                (chat.messages, chat.agent_messages) = (end.messages, end.agent_messages);
+            }
+        }
+    }
+    chats
 }
 
 fn text(folder: &Path) -> String {
@@ -179,7 +200,9 @@ fn init(session: &Value) -> Value {
             "entityName": "Contact", "showOnCreate": true, "linkToEntityName": null,
             "linkToEntityField": null, "saveToTranscript": "ContactId",
             "entityFieldsMaps": [{ "fieldName": "Email", "label": "E-Mail", "doFind": true,
-                "isExactMatch": true, "doCreate": false }],
+                "isExactMatch": true, "doCreate": false },
+                { "fieldName": "Phone of Canary Visitor", "doFind": false, "doCreate": true,
+                  "label": "Order 4711081 by else@example.test" }],
         }],
     })
 }
@@ -207,6 +230,9 @@ fn holds_the_init(line: &CapturedInit) {
     let contact = &line.entities[0];
     assert_eq!(contact.save_to_transcript.as_deref(), Some("ContactId"));
     assert!(contact.show_on_create && contact.fields[0].do_find && !contact.fields[0].do_create);
+    // What looks like data is taken out of names.
+    assert_eq!(contact.fields[1].field, "Phone of <value>");
+    assert_eq!(contact.fields[1].label.as_deref(), Some("Order <number> by <e-mail>"));
     assert!(line.bytes > 500, "{line:?}");
 }
 
@@ -270,6 +296,82 @@ async fn chats_that_run_at_the_stop_are_written_without_their_duration() {
     assert_eq!(lines.len(), 2);
     lines.iter().for_each(holds_the_init);
     assert!(lines.iter().all(|line| line.duration_seconds.is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chat_is_in_the_file_as_soon_as_it_begins() {
+    let world = World::new(RELAYED, true).await;
+    world.begin(false).await;
+    let folder = world.home.path().join("captures");
+    // The writer's thread is not simulated.
+    let written = || folder.is_dir() && text(&folder).ends_with('\n');
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !written() {
+        assert!(std::time::Instant::now() < deadline, "nothing was written");
+        tokio::task::yield_now().await;
+    }
+    let chats = whole(&text(&folder));
+    assert_eq!(chats.len(), 1);
+    holds_the_init(&chats[0]);
+    assert!(chats[0].chat.is_some() && chats[0].duration_seconds.is_none());
+}
+
+/// The part alone, without a bridge.
+fn capturing(home: &Path) -> Capture {
+    let mut tenant = tenant("acme");
+    let folder = home.join("captures");
+    let (max_file_bytes, max_files, retention_days) = (1 << 20, 5, 7);
+    tenant.capture = Some(CaptureConfig { folder, max_file_bytes, max_files, retention_days });
+    let clock = Clock::starting_at(Wall::parse(RELAYED).expect("an instant"));
+    Capture::start([&tenant], clock).expect("the tenant opted in")
+}
+
+/// A log that can be read.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_the_queue_full_is_counted_told_once_and_waits_for_nothing() {
+    let (log, home) = (Log::default(), tempfile::tempdir().expect("a folder"));
+    let keep = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || keep.clone()).finish();
+    let _told = tracing::subscriber::set_default(subscriber);
+    let capture = capturing(home.path());
+    // Nothing here waits, so the writer's task does not run before the last of them.
+    for n in 0..600 {
+        let watch = capture.watch("acme", Some(&format!("key {n}")), Asked::Say).expect("watched");
+        let answer = watch.response(http::Response::new(axum::body::Body::from("OK")));
+        assert_eq!(answer.status(), 200);
+    }
+    assert_eq!(capture.dropped(), 88);
+    capture.drained().await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).expect("text");
+    assert_eq!(text.matches("captures are incomplete").count(), 1, "{text}");
+    assert!(text.contains("count=88"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_init_that_is_too_large_passes_unchanged_and_is_counted() {
+    let home = tempfile::tempdir().expect("a folder");
+    let capture = capturing(home.path());
+    let watch = capture.watch("acme", Some("key"), Asked::Init).expect("watched");
+    let large = "x".repeat(200 * 1024);
+    let body = watch.request(axum::body::Body::from(large.clone()));
+    assert_eq!(axum::body::to_bytes(body, usize::MAX).await.expect("a body"), large);
+    let _ = watch.response(http::Response::new(axum::body::Body::from("OK")));
+    assert_eq!(capture.dropped(), 1);
 }
 
 #[tokio::test(start_paused = true)]

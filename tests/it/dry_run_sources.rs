@@ -330,3 +330,38 @@ fn follow(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec
         }
     }
 }
+
+#[test]
+fn an_end_on_a_line_of_its_own_counts_wherever_it_stands() {
+    let whole = capture(70);
+    let (mut inits, mut ends) = (String::new(), String::new());
+    for (n, line) in whole.lines().enumerate() {
+        let mut init = CapturedInit::read(line).unwrap();
+        let chat = format!("{:016x}", u64::MAX - n as u64);
+        let seconds = init.duration_seconds.take().unwrap();
+        let messages = init.messages.take().unwrap();
+        writeln!(
+            ends,
+            r#"{{"end":"{chat}","tenant":"acme","durationSeconds":{seconds},"messages":{messages}}}"#
+        )
+        .unwrap();
+        init.chat = Some(chat);
+        writeln!(inits, "{}", init.to_line()).unwrap();
+    }
+    let lost = "{\"end\":\"77\",\"tenant\":\"acme\",\"durationSeconds\":9}\n";
+    let files = [("whole.ndjson", &*whole), ("inits.ndjson", &inits), ("ends.ndjson", &ends)];
+    let folder = folder(&[&files[..], &[("lost.ndjson", lost)]].concat());
+    let captured = |names: &[&str]| {
+        let args: Vec<&str> = names.iter().flat_map(|name| ["--captured", *name]).collect();
+        report(folder.path(), &args)["tenants"][0]["captured"].clone()
+    };
+    let want = captured(&["whole.ndjson"]);
+    assert_eq!(want["chats"], 70);
+    for names in [
+        &["inits.ndjson", "ends.ndjson"][..],
+        &["ends.ndjson", "inits.ndjson"],
+        &["lost.ndjson", "inits.ndjson", "ends.ndjson"],
+    ] {
+        assert_eq!(captured(names), want, "{names:?}");
+    }
+}

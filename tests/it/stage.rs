@@ -118,6 +118,7 @@ pub(crate) fn tenant(id: &str) -> Tenant {
             organization_id: "00D000000000001".to_owned(),
             embedded_service_developer_name: "Deployment".to_owned(),
             capabilities_version: "1".to_owned(),
+            identity: None,
         },
         plan: Plan::default(),
         behaviour: Behaviour::default(),

@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod canary;
+mod capture;
 mod commands;
 mod config;
 mod crash;

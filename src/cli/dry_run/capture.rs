@@ -10,7 +10,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use aws_lc_rs::digest::{Context as Hasher, SHA256};
 
-use crate::report::captured::{CapturedInit, LONGEST_LINE};
+        if let Ok(CapturedLine::Init(init)) = &line {
+            self.last = self.last.max(Some(init.instant()));
+        }
+use crate::mapping::keys::hex;
+use crate::report::captured::{CapturedLine, LONGEST_LINE};
 use crate::report::codes::platform::{RP102, RP103};
 use crate::report::evidence::Evidence;
 use crate::report::sources::Sources;
@@ -67,11 +71,12 @@ struct Seen {
 impl Seen {
     fn line(&mut self, number: usize, line: &[u8], ids: &[&str], sources: &mut Sources) {
         let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned());
-        let init = match text.map(str::trim) {
+        let line = match text.map(str::trim) {
             Ok("") => return,
-            Ok(text) => CapturedInit::read(text),
+            Ok(text) => CapturedLine::read(text),
             Err(error) => Err(error),
         };
+<<<<<<< HEAD
         if let Ok(init) = &init {
             self.last = self.last.max(Some(init.instant()));
         }
@@ -79,10 +84,21 @@ impl Seen {
             Ok(init) if !ids.contains(&init.tenant.as_str()) => self.strangers += 1,
             Ok(init) => {
                 let traffic = match sources.traffic.get_mut(&init.tenant) {
+=======
+        match line {
+            Ok(line) if !ids.contains(&line.tenant()) => {
+                self.strangers += usize::from(matches!(line, CapturedLine::Init(_)));
+            }
+            Ok(line) => {
+                let traffic = match sources.traffic.get_mut(line.tenant()) {
+>>>>>>> preflight
                     Some(traffic) => traffic,
-                    None => sources.traffic.entry(init.tenant.clone()).or_default(),
+                    None => sources.traffic.entry(line.tenant().to_owned()).or_default(),
                 };
-                self.left_out += usize::from(!traffic.add(&init));
+                match &line {
+                    CapturedLine::Init(init) => self.left_out += usize::from(!traffic.add(init)),
+                    CapturedLine::End(end) => traffic.end(end),
+                }
             }
             Err(error) if self.unreadable.len() < MAX_LINES_REPORTED => {
                 self.unreadable.push((number, error));

@@ -1,8 +1,11 @@
 //! What can be changed about the emulated MIAW while it runs.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::verify::{IdentityKey, Verification};
 use crate::emulator::faults::Fault;
+use crate::wire::miaw::rest::FormField;
 
 /// What a message with an id sent before meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +62,18 @@ pub struct Knobs {
     pub es_developer_name: Option<String>,
     /// The routing attributes the channel has; others are dropped silently. All when absent.
     pub known_attributes: Option<Vec<String>>,
+    /// What the token's answer says about the deployment.
+    pub deployment_type: String,
+    /// What the channel makes of identity tokens.
+    pub verification: Verification,
+    /// Whose identity tokens are believed.
+    pub identity_keys: Vec<IdentityKey>,
     /// When the pre-chat form is due.
     pub form: FormDisplay,
+    /// The fields of the form; those of the standard parameters when absent.
+    pub form_fields: Option<Vec<FormField>>,
+    /// `choiceListConfig`, for fields of the type `ChoiceList`.
+    pub choice_lists: Value,
     /// Refuse unknown members in requests.
     pub strict_json: bool,
     /// Whether anybody is there; otherwise routing fails.
@@ -105,7 +118,12 @@ impl Default for Knobs {
             token_ttl_seconds: 3_600,
             es_developer_name: None,
             known_attributes: None,
+            deployment_type: "API".to_owned(),
+            verification: Verification::Off,
+            identity_keys: Vec::new(),
             form: FormDisplay::Conversation,
+            form_fields: None,
+            choice_lists: serde_json::json!({ "choiceList": [] }),
             strict_json: true,
             available: true,
             routing: RoutingStart::Create,

@@ -3,6 +3,7 @@
 //! Promised: the life of a token is measured by the stopwatch, so a step of the calendar kills no
 //! chat; `iat` and `exp` show the calendar.
 
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -16,7 +17,8 @@ use uuid::Uuid;
 use super::Miaw;
 use super::knobs::{FormDisplay, Knobs};
 use super::reply::{bad_request, error, json, read, too_many};
-use super::state::{RateWindow, Subject, Token};
+use super::state::{Inner, RateWindow, Subject, Token};
+use super::verify::{self, Verification};
 use crate::time::{Mono, Now};
 use crate::wire::miaw::rest::{
     AttachmentRules, Configuration, EmbeddedServiceConfig, EndUser, Form, FormField, TokenContext,
@@ -26,7 +28,7 @@ use crate::wire::miaw::{DEPLOYMENT_TYPE, JWT_EXPIRED, JWT_INVALID, JWT_MISSING};
 
 /// The most tokens at a time; beyond it minting meets 503.
 const MAX_TOKENS: usize = 50_000;
-const REQUEST: [&str; 9] = [
+const REQUEST: [&str; 11] = [
     "orgId",
     "esDeveloperName",
     "capabilitiesVersion",
@@ -36,7 +38,12 @@ const REQUEST: [&str; 9] = [
     "captchaToken",
     "context.appName",
     "context.clientVersion",
+    "authorizationType",
+    "customerIdentityToken",
 ];
+
+/// The last members of [`REQUEST`], which guests may not send.
+const IDENTITY: [&str; 2] = ["authorizationType", "customerIdentityToken"];
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,10 +71,32 @@ pub(super) struct Caller {
 
 impl Miaw {
     pub(super) fn mint(&self, body: &[u8]) -> Result<Response, Response> {
-        let now = self.clock.now();
-        let mut inner = self.lock();
+        let inner = self.lock();
+        let known = REQUEST.split_at(REQUEST.len() - IDENTITY.len()).0;
+        let request: TokenRequest = read(&inner.knobs, body, known)?;
+        check(&request, &inner.knobs)?;
+        if inner.knobs.verification != Verification::Off {
+            let text = "User verification is turned on for this channel.";
+            return Err(error(StatusCode::UNAUTHORIZED, text, "UNAUTHORIZED"));
+        }
+        self.give(inner, request, None)
+    }
+
+    pub(super) fn mint_verified(&self, body: &[u8]) -> Result<Response, Response> {
+        let inner = self.lock();
         let request: TokenRequest = read(&inner.knobs, body, &REQUEST)?;
         check(&request, &inner.knobs)?;
+        let subject = verify::subject(&request, &inner.knobs, self.clock.now().wall)?;
+        self.give(inner, request, subject)
+    }
+
+    fn give(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        request: TokenRequest,
+        verified: Option<String>,
+    ) -> Result<Response, Response> {
+        let now = self.clock.now();
         let org = request.org_id[..15].to_owned();
         if inner.knobs.rate_limits {
             let window = inner.minted.entry(org.clone()).or_default();
@@ -80,7 +109,8 @@ impl Miaw {
         if inner.tokens.len() >= MAX_TOKENS {
             return Err(StatusCode::SERVICE_UNAVAILABLE.into_response());
         }
-        let subject = format!("v2/iamessage/UNAUTH/NA/uid:{}", Uuid::new_v4());
+        let guest = || format!("v2/iamessage/UNAUTH/NA/uid:{}", Uuid::new_v4());
+        let subject = verified.unwrap_or_else(guest);
         let last_event = inner.last_event;
         let made = Subject {
             events: std::collections::VecDeque::new(),
@@ -88,7 +118,8 @@ impl Miaw {
             creates: RateWindow::default(),
             version: watch::Sender::new(0),
         };
-        inner.subjects.insert(subject.clone(), made);
+        // A verified user may be known from an earlier token.
+        inner.subjects.entry(subject.clone()).or_insert(made);
         let life = Duration::from_secs(inner.knobs.token_ttl_seconds);
         let token = Token {
             subject,
@@ -99,6 +130,7 @@ impl Miaw {
         let context = context(&token, &inner.knobs, now);
         let (client, access_token) = self.sign(&token, now)?;
         inner.tokens.insert(client, token);
+        drop(inner);
         let last_event_id = Some(last_event.to_string());
         Ok(json(
             StatusCode::OK,
@@ -216,28 +248,32 @@ fn context(token: &Token, knobs: &Knobs, now: Now) -> TokenContext {
         required: false,
         max_length: Some(max_length),
         is_hidden: false,
+        choice_list_id: None,
     };
     let form = |display: &str| Form {
         form_type: Some("PreChat".to_owned()),
         display_context: Some(display.to_owned()),
-        form_fields: vec![
-            field(1, "_firstName", "Text", 40),
-            field(2, "_lastName", "Text", 80),
-            field(3, "_email", "Email", 80),
-            field(4, "_subject", "Text", 255),
-        ],
+        form_fields: knobs.form_fields.clone().unwrap_or_else(|| {
+            vec![
+                field(1, "_firstName", "Text", 40),
+                field(2, "_lastName", "Text", 80),
+                field(3, "_email", "Email", 80),
+                field(4, "_subject", "Text", 255),
+            ]
+        }),
     };
     let forms = match knobs.form {
         FormDisplay::None => Vec::new(),
         FormDisplay::Conversation => vec![form("Conversation")],
         FormDisplay::Session => vec![form("Session")],
     };
+    let mode = if knobs.verification == Verification::Off { "UnAuth" } else { "Auth" };
     let config = EmbeddedServiceConfig {
         name: Some(token.deployment.clone()),
-        deployment_type: Some("API".to_owned()),
-        embedded_service_messaging_channel: Some(serde_json::json!({ "authMode": "UnAuth" })),
+        deployment_type: Some(knobs.deployment_type.clone()),
+        embedded_service_messaging_channel: Some(serde_json::json!({ "authMode": mode })),
         forms,
-        choice_list_config: Some(serde_json::json!({ "choiceList": [] })),
+        choice_list_config: Some(knobs.choice_lists.clone()),
         attachments: Some(AttachmentRules {
             end_user_to_agent: knobs.max_file_bytes > 0,
             max_file_size: Some((knobs.max_file_bytes >> 20) as i64),

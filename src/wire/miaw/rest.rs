@@ -168,9 +168,12 @@ pub struct FormField {
     /// The most characters it takes.
     #[serde(deserialize_with = "lenient::integer")]
     pub max_length: Option<i64>,
-    /// Whether the visitor sees it.
+    /// Whether the visitor does not see it.
     #[serde(deserialize_with = "lenient::null_default")]
     pub is_hidden: bool,
+    /// Its choices, where it is a `ChoiceList`.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::text")]
+    pub choice_list_id: Option<String>,
 }
 
 /// A deployment's rules for files.
