@@ -8,3 +8,5 @@ pub mod plan;
 
 pub mod calendar;
 pub mod decide;
+pub mod hours;
+pub mod outcomes;

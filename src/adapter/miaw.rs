@@ -65,6 +65,8 @@ impl From<&config::Tenant> for Tenant {
                 messages_per_minute: behaviour.message_budget_per_minute as usize,
                 text_limit: behaviour.text_limit_chars,
                 delivery: behaviour.delivery,
+                sequence: behaviour.sequence,
+                overlap: behaviour.overlap,
                 bot_establishes: behaviour.bot_establishes,
                 system_messages: behaviour.system_messages,
                 undeliverable_text: Text::from(behaviour.undeliverable_text.as_str()),

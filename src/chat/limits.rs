@@ -67,6 +67,28 @@ pub enum Delivery {
     Batch,
 }
 
+/// How `X-LIVEAGENT-SEQUENCE` is taken (live-agent.md 1.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sequence {
+    /// It only recognises repeats: gaps and restarts pass.
+    #[default]
+    Lenient,
+    /// A number that is not the next one is answered 409, like the real service does.
+    Strict,
+}
+
+/// What a second poll of a session meets while the first is held (live-agent.md 5.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overlap {
+    /// The newest wins; the older one is answered 204.
+    #[default]
+    Supersede,
+    /// The newer one is answered 409; the chat goes on.
+    Conflict,
+    /// The newer one is answered 409, and the chat ends, as the guide has it.
+    Strict,
+}
+
 /// What a tenant may set about its chats.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -90,6 +112,10 @@ pub struct Settings {
     pub text_limit: usize,
     /// How answers are filled.
     pub delivery: Delivery,
+    /// How the client's counter of its POSTs is taken.
+    pub sequence: Sequence,
+    /// What a second poll meets.
+    pub overlap: Overlap,
     /// Whether a bot establishes the chat.
     pub bot_establishes: bool,
     /// Whether messages of the system reach the visitor.
@@ -117,6 +143,8 @@ impl Default for Settings {
             messages_per_minute: 22,
             text_limit: 4_000,
             delivery: Delivery::Single,
+            sequence: Sequence::Lenient,
+            overlap: Overlap::Supersede,
             bot_establishes: true,
             system_messages: true,
             undeliverable_text: Text::from("Your last message could not be delivered."),

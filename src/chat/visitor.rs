@@ -28,6 +28,11 @@ pub enum VisitorCommand {
     Typing,
     /// `ChasitorNotTyping`.
     NotTyping,
+    /// `RichMessage`: an entry of the last list of choices.
+    Choose {
+        /// Its place in the list, from 0.
+        index: usize,
+    },
     /// `ChatEnd`, `ChatCancel` or `DELETE System/SessionId`.
     End,
     /// A documented noun that changes nothing here.

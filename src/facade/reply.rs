@@ -31,8 +31,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF
 pub(super) type Refusal = Box<Response<Body>>;
 
 /// A plain text.
-pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
-    with(status, TEXT, Bytes::from_static(text.as_bytes()))
+pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    with(status, TEXT, text.into())
 }
 
 /// The answer to every good POST.
@@ -92,7 +92,11 @@ impl Scene<'_> {
                 let body = message::ReconnectSession { reset_sequence: true, affinity_token };
                 json(StatusCode::OK, &MessagesPayload::single(&body))
             }
-            Reply::BadRequest(problem) => text(StatusCode::BAD_REQUEST, problem),
+            Reply::BadRequest(problem) => text(StatusCode::BAD_REQUEST, *problem),
+            Reply::OutOfSync { sent, last } => {
+                text(StatusCode::CONFLICT, liveagent::out_of_sync(*sent, *last))
+            }
+            Reply::Conflict => text(StatusCode::CONFLICT, liveagent::DUPLICATE_POLL),
             Reply::Overloaded => failed(),
         }
     }

@@ -17,7 +17,7 @@ use liveagent_bridge::chat::visitor::{Begin, Post};
 use liveagent_bridge::chat::{Reply, ReplyTo};
 use liveagent_bridge::clock::Clock;
 use liveagent_bridge::config::{
-    Behaviour, Config, DEFAULT_LISTEN, Egress, Legacy, Limits, Miaw, StoreConfig, Tenant,
+    AvailabilityConfig, Behaviour, Config, DEFAULT_LISTEN, Egress, Legacy, Limits, Miaw, StoreConfig, Tenant,
 };
 use liveagent_bridge::facade::key::KeyRing;
 use liveagent_bridge::facade::latch::Latches;
@@ -120,6 +120,7 @@ pub(crate) fn tenant(id: &str) -> Tenant {
         },
         plan: Plan::default(),
         behaviour: Behaviour::default(),
+        availability: AvailabilityConfig::default(),
         capture: None,
     }
 }
