@@ -17,6 +17,9 @@ pub struct Command {
     pub number: u64,
     /// What is to be done.
     pub kind: CommandKind,
+    /// Its text goes on where the message before it was split: without that one it is not sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
 }
 
 /// What can be to do.
@@ -140,7 +143,7 @@ mod tests {
     fn only_neighbouring_messages_within_the_limit_merge() {
         let say = |text: &str| CommandKind::Say(text.into());
         let queue = |kinds: Vec<CommandKind>| -> VecDeque<Command> {
-            kinds.into_iter().map(|kind| Command { number: 1, kind }).collect()
+            kinds.into_iter().map(|kind| Command { number: 1, kind, continues: false }).collect()
         };
         assert_eq!(mergeable(&queue(vec![say("ab"), say("cd"), say("ef")]), 5), 2);
         assert_eq!(mergeable(&queue(vec![say("ab"), CommandKind::Close, say("c")]), 50), 1);

@@ -135,6 +135,17 @@ fn seeds() {
     println!("{}", totals.line());
 }
 
+/// Seeds beyond the range of every day that once broke a promise.
+#[test]
+fn what_failed_once_does_not_fail_again() {
+    for seed in [48_563, 59_549, 224_552, 352_480, 542_238, 552_348] {
+        let plan = Plan::of_seed(seed);
+        if !run(plan.clone(), false).ledger.violations.is_empty() {
+            panic!("{}", explain(&plan, &format!("seed {seed}")));
+        }
+    }
+}
+
 /// Every point at which the process can die, in each scripted chat.
 #[test]
 fn a_crash_at_every_point_of_every_script_does_no_harm() {

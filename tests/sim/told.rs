@@ -11,7 +11,8 @@ use crate::world::World;
 
 /// A message is given up no earlier than this after its first attempt.
 const GIVES_UP: u64 = 60_000;
-/// The same, where a step of the wall clock may count as downtime.
+/// The same, where a step of the wall clock may count as downtime: then since it was posted, for
+/// the attempt may have died with its process.
 const GIVES_UP_AFTER_STEP: u64 = 15_000;
 
 impl World {
@@ -96,10 +97,20 @@ impl World {
             }
         }
         let mut due: Vec<(u64, Option<Uuid>, u64)> = Vec::new();
+        // Messages whose attempt died unseen may have been one upstream.
+        let mut merged: BTreeMap<u64, u64> = BTreeMap::new();
         for (item, ids) in &lost {
-            due.extend(ids.iter().map(|id| (ledger.attempts[id].first_at, Some(*id), 0)));
+            let stepped = ledger.wall_steps > 0;
+            let since = |id: &Uuid| match stepped {
+                true => ledger.posted[item].min(ledger.attempts[id].first_at),
+                false => ledger.attempts[id].first_at,
+            };
+            due.extend(ids.iter().map(|id| (since(id), Some(*id), 0)));
             if ids.is_empty() && ledger.crashes > 0 {
-                due.push((ledger.posted[item], None, *item));
+                let with = item.checked_sub(1).and_then(|before| merged.get(&before));
+                let with = with.copied().filter(|_| self.plan.paced()).unwrap_or(*item);
+                merged.insert(*item, with);
+                due.push((ledger.posted[&with], None, with));
             }
         }
         due.sort_unstable();
@@ -115,7 +126,7 @@ impl World {
             }
         }
         let known = |(item, ids): &(u64, BTreeSet<Uuid>)| match ids.is_empty() {
-            true => told.contains(&(None, *item)),
+            true => merged.get(item).is_some_and(|with| told.contains(&(None, *with))),
             false => ids.iter().all(|id| told.contains(&(Some(*id), 0))),
         };
         let untold = lost.into_iter().filter(|lost| !known(lost));

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::super::agent::{AgentEvent, FailReason};
 use super::super::fact::Fact;
 use super::super::limits::{
-    ASKED_WAIT_MAX, ASKED_WAITS_MAX, BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW, ECHO_WAIT,
-    PARTING_WAIT,
+    ASKED_WAIT_MAX, ASKED_WAITS_MAX, BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW,
+    CLOSE_GIVE_UP, ECHO_WAIT, PARTING_WAIT,
 };
 use super::super::mutation::{self, Mutation};
 use super::super::pending::{Command, CommandKind, UpstreamCall, mergeable};
@@ -170,7 +170,10 @@ impl Session {
         let Some(first) = self.state.pending.front().cloned() else { return };
         let now = self.now.mono;
         if self.state.give_up.is_none_or(|(known, _)| known != number) {
-            let give_up_at = now.plus(self.settings.send_give_up);
+            let give_up_at = now.plus(match first.kind {
+                CommandKind::Close => CLOSE_GIVE_UP,
+                _ => self.settings.send_give_up,
+            });
             self.record(Fact::Attempted { number, give_up_at });
         }
         let call = self.call_for(&first);
@@ -283,10 +286,7 @@ impl Session {
                 self.postpone_give_up();
             }
             Outcome::Refused { status: 408 | 412 | 425 | 429, wait } => self.try_later(wait),
-            Outcome::Refused { status, .. } if status < 500 => {
-                self.undeliverable();
-                self.resolve(number);
-            }
+            Outcome::Refused { status, .. } if status < 500 => self.undelivered(number),
             Outcome::NotSent => self.try_later(None),
             Outcome::Refused { wait, .. } => self.in_doubt(wait),
             _ => self.in_doubt(None),
@@ -405,7 +405,8 @@ impl Session {
 
     /// The downtime counts, yet nothing is given up before this process has tried.
     pub(super) fn another_chance(&mut self) {
-        let chance = self.now.mono.plus(BACKOFF.1);
+        let closing = self.state.pending.front().is_some_and(|c| c.kind == CommandKind::Close);
+        let chance = self.now.mono.plus(if closing { CLOSE_GIVE_UP } else { BACKOFF.1 });
         if let Some((number, at)) = self.state.give_up
             && at < chance
         {
@@ -423,12 +424,20 @@ impl Session {
             return;
         }
         if message {
-            self.undeliverable();
-        }
-        if message || close {
+            self.undelivered(number);
+        } else if close {
             self.resolve(number);
         } else {
             self.fail(FailReason::Unavailable);
+        }
+    }
+
+    /// Gives a message up, with what continues it: the end of a text alone would mislead.
+    fn undelivered(&mut self, number: u64) {
+        self.undeliverable();
+        self.resolve(number);
+        while let Some(rest) = self.state.pending.front().filter(|command| command.continues) {
+            self.resolve(rest.number);
         }
     }
 

@@ -101,8 +101,8 @@ impl Session {
     }
 
     fn say(&mut self, text: &Text) {
-        for part in split(text.as_str(), self.settings.text_limit) {
-            self.queue(CommandKind::Say(part));
+        for (at, part) in split(text.as_str(), self.settings.text_limit).into_iter().enumerate() {
+            self.queue_part(CommandKind::Say(part), at > 0);
         }
     }
 
@@ -119,8 +119,12 @@ impl Session {
     }
 
     pub(super) fn queue(&mut self, kind: CommandKind) {
+        self.queue_part(kind, false);
+    }
+
+    fn queue_part(&mut self, kind: CommandKind, continues: bool) {
         let number = self.state.next_command;
-        self.record(Fact::Queued(Command { number, kind }));
+        self.record(Fact::Queued(Command { number, kind, continues }));
     }
 
     fn typing(&mut self, started: bool) {
