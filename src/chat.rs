@@ -16,6 +16,7 @@ pub mod limits;
 pub mod mutation;
 pub mod outbox;
 pub mod pending;
+pub mod policy;
 pub mod replay;
 pub mod session;
 pub mod state;

@@ -72,6 +72,7 @@ impl From<&config::Tenant> for Tenant {
                 undeliverable_text: Text::from(behaviour.undeliverable_text.as_str()),
                 time_up_text: Text::from(behaviour.token_end_text.as_str()),
                 lost_text: Text::from(behaviour.lost_text.as_str()),
+                life: behaviour.life.clone(),
                 ..Settings::default()
             },
             stream_silence: behaviour.stream_silence,

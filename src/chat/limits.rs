@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::policy::Life;
 use super::text::Text;
 
 /// Visitor messages not yet accepted upstream.
@@ -14,6 +15,8 @@ pub const OUTBOX_TYPING_MAX: usize = 100;
 pub const SEEN_ENTRIES_MAX: usize = 512;
 /// POSTs remembered to recognise retries.
 pub const REPLAY_MAX: usize = 64;
+/// Bots, and further agents, remembered of one chat.
+pub const PEOPLE_MAX: usize = 16;
 /// Lines kept for `ChasitorSessionData`.
 pub const TRANSCRIPT_MAX: usize = 20;
 /// Superseded polls waiting for their 204; older ones are answered at once.
@@ -57,6 +60,8 @@ pub const TYPING_EVERY: Duration = Duration::from_secs(5);
 pub const BUDGET_WINDOW: Duration = Duration::from_secs(60);
 /// An ended chat stays in memory this long for its last poll.
 pub const LINGER: Duration = Duration::from_secs(60);
+/// A client ends an idle chat itself; the bridge does it this much later.
+pub const IDLE_GRACE: Duration = Duration::from_secs(5);
 /// Entries older than the newest known one by more than this are not looked for.
 pub const BACKFILL_OVERLAP_MILLIS: i64 = 60_000;
 
@@ -131,6 +136,8 @@ pub struct Settings {
     pub lost_text: Text,
     /// Queue position told while none is known.
     pub unknown_position: i64,
+    /// How chats live and end.
+    pub life: Life,
 }
 
 impl Default for Settings {
@@ -154,6 +161,7 @@ impl Default for Settings {
             time_up_text: Text::from("This chat has reached its time limit and will now end."),
             lost_text: Text::from("The connection to the agent was lost."),
             unknown_position: 0,
+            life: Life::default(),
         }
     }
 }

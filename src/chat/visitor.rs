@@ -33,6 +33,13 @@ pub enum VisitorCommand {
         /// Its place in the list, from 0.
         index: usize,
     },
+    /// `ChasitorIdleTimeoutWarningEvent`: the client's idle warning began, or was cleared.
+    IdleWarning {
+        /// Whether the visitor showed a sign of life.
+        cleared: bool,
+    },
+    /// `ChatEnd` because the client's idle timer ran out.
+    EndIdle,
     /// `ChatEnd`, `ChatCancel` or `DELETE System/SessionId`.
     End,
     /// A documented noun that changes nothing here.

@@ -163,7 +163,10 @@ impl Parts {
     fn source(self, section: &Section<'_>, mode: Mode) -> Source {
         let lacks = |what: &'static str| {
             let problem = section.at_key("mode").says(format!("needs a section `{what}`"));
-            section.cx.found.problem(problem.help(format!("see `{what}` in docs/configuration.md")));
+            section
+                .cx
+                .found
+                .problem(problem.help(format!("see `{what}` in docs/configuration.md")));
             Source::Always
         };
         match (mode, self.http) {
@@ -320,9 +323,8 @@ fn hook(section: Section<'_>) -> Option<(Hook, bool)> {
 fn observed(section: Section<'_>) -> Rule {
     let (least, most) = FAILURES;
     let expected = format!("a whole number from {least} to {most}");
-    let failures = section.read("failures", OBSERVED.failures, &expected, |text| {
-        values::number(text, least, most)
-    });
+    let failures = section
+        .read("failures", OBSERVED.failures, &expected, |text| values::number(text, least, most));
     let window = section.read("window", OBSERVED.window, DURATION, |text| {
         values::duration(text, SECOND * 10, HOUR * 24)
     });

@@ -2,12 +2,15 @@
 //!
 //! Promised: the `Default` is what a tenant without the section gets.
 
+mod life;
+
 use std::time::Duration;
 
 use super::section::Section;
 use super::values::{self, DURATION, SWITCH};
 
 pub use crate::chat::limits::{Delivery, Overlap, Sequence};
+pub use crate::chat::policy::Life;
 
 /// The settings of one tenant's chats.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub struct Behaviour {
     pub failure_is_503: bool,
     /// Whether a request without `X-LIVEAGENT-API-VERSION` is answered 400.
     pub version_required: bool,
+    /// How chats live and end.
+    pub life: Life,
     /// The web origins that may call the facade from a browser; `*` allows all.
     pub cors_origins: Vec<String>,
 }
@@ -92,6 +97,7 @@ impl Default for Behaviour {
             check_affinity: false,
             failure_is_503: false,
             version_required: true,
+            life: Life::default(),
             cors_origins: Vec::new(),
         }
     }
@@ -167,6 +173,7 @@ impl Behaviour {
                 "version_header",
                 &[("required", true), ("optional", false)],
             ),
+            life: life::read(&section),
             cors_origins: origins(&section),
         };
         section.finish();
@@ -204,16 +211,20 @@ pub(super) fn word<T: Copy, const N: usize>(
 }
 
 fn own_text(section: &Section<'_>, key: &'static str, fallback: String) -> String {
-    let Some(text) = section.text(key) else { return fallback };
+    optional_text(section, key).unwrap_or(fallback)
+}
+
+fn optional_text(section: &Section<'_>, key: &'static str) -> Option<String> {
+    let text = section.text(key)?;
     let long = text.value.chars().count();
     if text.value.trim().is_empty() || long > LONGEST_TEXT {
         let message =
             if long == 0 { "is empty".to_owned() } else { format!("has {long} characters") };
         let expected = format!("a text of 1 to {LONGEST_TEXT} characters");
         section.cx.found.problem(text.at.says(message).expected(expected));
-        return fallback;
+        return None;
     }
-    text.value
+    Some(text.value)
 }
 
 fn origins(section: &Section<'_>) -> Vec<String> {

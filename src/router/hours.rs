@@ -136,8 +136,8 @@ impl Hours {
     #[must_use]
     pub fn open_at(&self, wall: Wall) -> bool {
         let Some(local) = self.zone.civil(wall) else { return false };
-        let minute = u16::from(local.hour().unsigned_abs()) * 60
-            + u16::from(local.minute().unsigned_abs());
+        let minute =
+            u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
         let today = self.spans(local.date()).iter().any(|span| span.holds(minute));
         let yesterday = local.date().yesterday().ok();
         let late = |date: Date| self.spans(date).iter().any(|span| span.holds(minute + DAY));

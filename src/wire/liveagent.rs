@@ -5,6 +5,7 @@
 
 pub mod message;
 pub mod request;
+pub mod undocumented;
 
 use serde::{Deserialize, Serialize};
 

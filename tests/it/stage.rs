@@ -17,7 +17,8 @@ use liveagent_bridge::chat::visitor::{Begin, Post};
 use liveagent_bridge::chat::{Reply, ReplyTo};
 use liveagent_bridge::clock::Clock;
 use liveagent_bridge::config::{
-    AvailabilityConfig, Behaviour, Config, DEFAULT_LISTEN, Egress, Legacy, Limits, Miaw, StoreConfig, Tenant,
+    AvailabilityConfig, Behaviour, Config, DEFAULT_LISTEN, Egress, Legacy, Limits, Miaw,
+    StoreConfig, Tenant,
 };
 use liveagent_bridge::facade::key::KeyRing;
 use liveagent_bridge::facade::latch::Latches;

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 
 use super::super::agent::AgentEvent;
 use super::super::fact::Fact;
-use super::super::limits::{OUTBOX_MAX, Overlap, OUTBOX_TYPING_MAX, SUPERSEDED_MAX, SUPERSEDED_WAIT};
+use super::super::limits::{
+    OUTBOX_MAX, OUTBOX_TYPING_MAX, Overlap, SUPERSEDED_MAX, SUPERSEDED_WAIT,
+};
 use super::super::outbox::AckStyle;
 use super::super::{Payload, Reply, ReplyTo};
 use super::Session;

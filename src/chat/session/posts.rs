@@ -54,11 +54,21 @@ impl Session {
         }
         match post.command {
             VisitorCommand::Begin(begin) => self.begin(*begin),
-            VisitorCommand::Say(text) => self.say(&text),
-            VisitorCommand::Typing => self.typing(true),
+            VisitorCommand::Say(text) => {
+                self.visitor_heard();
+                self.say(&text);
+            }
+            VisitorCommand::Typing => {
+                self.visitor_stirs();
+                self.typing(true);
+            }
             VisitorCommand::NotTyping => self.typing(false),
-            VisitorCommand::End => self.visitor_ends(),
-            VisitorCommand::Choose { .. } | VisitorCommand::Ignored => {}
+            VisitorCommand::IdleWarning { cleared: true } => self.visitor_stirs(),
+            VisitorCommand::End => self.visitor_ends(EndReason::Client),
+            VisitorCommand::EndIdle => self.visitor_ends(EndReason::Idle),
+            VisitorCommand::IdleWarning { .. }
+            | VisitorCommand::Choose { .. }
+            | VisitorCommand::Ignored => {}
         }
         self.reply(reply, Reply::Ok);
     }
@@ -67,7 +77,10 @@ impl Session {
     const fn ephemeral(command: &VisitorCommand) -> bool {
         matches!(
             command,
-            VisitorCommand::Typing | VisitorCommand::NotTyping | VisitorCommand::Ignored
+            VisitorCommand::Typing
+                | VisitorCommand::NotTyping
+                | VisitorCommand::IdleWarning { .. }
+                | VisitorCommand::Ignored
         )
     }
 
@@ -92,7 +105,8 @@ impl Session {
     fn begin(&mut self, begin: Begin) {
         let opening = begin.opening.clone();
         let success_by = self.now.mono.plus(self.settings.success_after);
-        self.record(Fact::Began { begin: Box::new(begin), success_by });
+        let accept_by = self.settings.life.accept_timeout.map(|wait| self.now.mono.plus(wait));
+        self.record(Fact::Began { begin: Box::new(begin), success_by, accept_by });
         self.queue(CommandKind::Mint);
         self.queue(CommandKind::Create);
         for text in opening {
@@ -147,8 +161,8 @@ impl Session {
         self.effect(Effect::Call(CallId::Typing, call));
     }
 
-    fn visitor_ends(&mut self) {
-        self.tell(AgentEvent::Ended { reason: EndReason::Client });
+    fn visitor_ends(&mut self, reason: EndReason) {
+        self.tell(AgentEvent::Ended { reason });
         self.close();
     }
 
