@@ -16,6 +16,7 @@ pub mod limits;
 pub mod mutation;
 pub mod outbox;
 pub mod pending;
+pub mod policy;
 pub mod replay;
 pub mod session;
 pub mod state;
@@ -182,6 +183,15 @@ pub enum Reply {
     Reconnected,
     /// `400` with this text.
     BadRequest(&'static str),
+    /// `409`: the POST counter jumped; nothing was taken.
+    OutOfSync {
+        /// The number the client sent.
+        sent: u64,
+        /// The last number that was accepted.
+        last: u64,
+    },
+    /// `409`: another poll of this session is held.
+    Conflict,
     /// `500`: a limit was reached; nothing was taken.
     Overloaded,
 }

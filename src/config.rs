@@ -4,6 +4,7 @@
 //! every default in `docs/configuration.md` and in the `Default` of the section's type. Nothing is
 //! contacted and no clock is read.
 
+pub mod availability;
 pub mod behaviour;
 pub mod capture;
 pub mod identity;
@@ -23,7 +24,8 @@ pub(crate) mod values;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use behaviour::{Behaviour, Delivery};
+pub use availability::AvailabilityConfig;
+pub use behaviour::{Behaviour, Delivery, Overlap, Sequence};
 pub use capture::CaptureConfig;
 pub use identity::Identity;
 pub use limits::Limits;

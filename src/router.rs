@@ -14,3 +14,5 @@ pub mod propose;
 
 pub mod calendar;
 pub mod decide;
+pub mod hours;
+pub mod outcomes;

@@ -30,6 +30,12 @@ pub enum AgentEvent {
     Established(Person),
     /// `ChatTransferred`: the new person.
     Transferred(Person),
+    /// `TransferToButtonInitiated`: on the way to a queue.
+    TransferBegan,
+    /// `AgentJoinedConference`: somebody besides who is there.
+    ConferenceJoined(Person),
+    /// `AgentLeftConference`.
+    ConferenceLeft(Person),
     /// `ChatMessage`.
     Message {
         /// Who speaks; `None` is the system.
@@ -75,6 +81,8 @@ pub enum EndReason {
     Client,
     /// It could not go on.
     Error,
+    /// The visitor was silent for too long.
+    Idle,
 }
 
 impl FailReason {
@@ -96,6 +104,7 @@ impl EndReason {
             Self::Agent => "agent",
             Self::Client => "client",
             Self::Error => "error",
+            Self::Idle => "clientIdleTimeout",
         }
     }
 }

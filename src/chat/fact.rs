@@ -23,6 +23,9 @@ pub enum Fact {
         begin: Box<Begin>,
         /// When the visitor is told of success at the latest.
         success_by: Mono,
+        /// When the chat fails unless somebody came.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accept_by: Option<Mono>,
     },
     /// A POST was acted on.
     Accepted(Seen),
@@ -108,6 +111,20 @@ pub enum Fact {
     HoldUntil(Option<Mono>),
     /// A transfer is under way, or not any more.
     Transferring(bool),
+    /// A further agent was asked for, or came.
+    Conferencing(bool),
+    /// This one is a bot.
+    Bot {
+        /// Whose subject.
+        subject: String,
+    },
+    /// The visitor is awaited until this instant, or was heard.
+    IdleUntil {
+        /// Until when; `None`: nobody waits for the visitor.
+        at: Option<Mono>,
+        /// Whether the chat ends then; else the visitor is warned.
+        warned: bool,
+    },
     /// The chat is over; what is still pending is done for the other side's sake.
     Ended,
 }

@@ -25,6 +25,8 @@ pub enum What {
     Said {
         /// Agent, bot or (`None`) the system.
         from: Option<Person>,
+        /// Whether it is a bot.
+        bot: bool,
         /// What it says, as text.
         text: Text,
     },
@@ -56,10 +58,16 @@ pub enum What {
     },
     /// A transfer was asked for.
     TransferStarted,
+    /// A transfer came to nothing: who was there stays, or the conversation is routed anew.
+    TransferFailed,
+    /// A further agent was asked for.
+    ConferenceStarted,
     /// Position in the queue.
     QueuePosition(i64),
     /// The messaging session ended.
     SessionEnded,
+    /// The visitor was silent for long: the session is inactive, and goes on with the next word.
+    SessionInactive,
     /// The messaging session went to state `Error`.
     SessionFailed,
     /// The conversation was closed.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::policy::Life;
 use super::text::Text;
 
 /// Visitor messages not yet accepted upstream.
@@ -14,6 +15,8 @@ pub const OUTBOX_TYPING_MAX: usize = 100;
 pub const SEEN_ENTRIES_MAX: usize = 512;
 /// POSTs remembered to recognise retries.
 pub const REPLAY_MAX: usize = 64;
+/// Bots, and further agents, remembered of one chat.
+pub const PEOPLE_MAX: usize = 16;
 /// Lines kept for `ChasitorSessionData`.
 pub const TRANSCRIPT_MAX: usize = 20;
 /// Superseded polls waiting for their 204; older ones are answered at once.
@@ -57,6 +60,8 @@ pub const TYPING_EVERY: Duration = Duration::from_secs(5);
 pub const BUDGET_WINDOW: Duration = Duration::from_secs(60);
 /// An ended chat stays in memory this long for its last poll.
 pub const LINGER: Duration = Duration::from_secs(60);
+/// A client ends an idle chat itself; the bridge does it this much later.
+pub const IDLE_GRACE: Duration = Duration::from_secs(5);
 /// Entries older than the newest known one by more than this are not looked for.
 pub const BACKFILL_OVERLAP_MILLIS: i64 = 60_000;
 
@@ -68,6 +73,28 @@ pub enum Delivery {
     Single,
     /// All that wait, a change of state always first: like the real service after a slow poll.
     Batch,
+}
+
+/// How `X-LIVEAGENT-SEQUENCE` is taken (live-agent.md 1.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sequence {
+    /// It only recognises repeats: gaps and restarts pass.
+    #[default]
+    Lenient,
+    /// A number that is not the next one is answered 409, like the real service does.
+    Strict,
+}
+
+/// What a second poll of a session meets while the first is held (live-agent.md 5.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overlap {
+    /// The newest wins; the older one is answered 204.
+    #[default]
+    Supersede,
+    /// The newer one is answered 409; the chat goes on.
+    Conflict,
+    /// The newer one is answered 409, and the chat ends, as the guide has it.
+    Strict,
 }
 
 /// What a tenant may set about its chats.
@@ -93,6 +120,10 @@ pub struct Settings {
     pub text_limit: usize,
     /// How answers are filled.
     pub delivery: Delivery,
+    /// How the client's counter of its POSTs is taken.
+    pub sequence: Sequence,
+    /// What a second poll meets.
+    pub overlap: Overlap,
     /// Whether a bot establishes the chat.
     pub bot_establishes: bool,
     /// Whether messages of the system reach the visitor.
@@ -105,6 +136,8 @@ pub struct Settings {
     pub lost_text: Text,
     /// Queue position told while none is known.
     pub unknown_position: i64,
+    /// How chats live and end.
+    pub life: Life,
 }
 
 impl Default for Settings {
@@ -120,12 +153,15 @@ impl Default for Settings {
             messages_per_minute: 22,
             text_limit: 4_000,
             delivery: Delivery::Single,
+            sequence: Sequence::Lenient,
+            overlap: Overlap::Supersede,
             bot_establishes: true,
             system_messages: true,
             undeliverable_text: Text::from("Your last message could not be delivered."),
             time_up_text: Text::from("This chat has reached its time limit and will now end."),
             lost_text: Text::from("The connection to the agent was lost."),
             unknown_position: 0,
+            life: Life::default(),
         }
     }
 }

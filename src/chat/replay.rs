@@ -18,6 +18,9 @@ use crate::time::Mono;
 pub struct Replay {
     unnumbered: bool,
     posts: VecDeque<Seen>,
+    /// The last number that was accepted, 0 before the first.
+    #[serde(default)]
+    last: u64,
 }
 
 /// One POST that was acted on.
@@ -72,8 +75,16 @@ impl Replay {
         }
     }
 
+    /// The last number accepted, when this one is not the next: a strict counter jumped.
+    #[must_use]
+    pub fn out_of_sync(&self, post: &Post) -> Option<u64> {
+        let number = post.sequence?;
+        (Some(number) != self.last.checked_add(1)).then_some(self.last)
+    }
+
     /// Remembers a POST that is acted on.
     pub fn remember(&mut self, seen: Seen) {
+        self.last = seen.sequence.unwrap_or(self.last);
         self.posts.push_back(seen);
         if self.posts.len() > REPLAY_MAX {
             self.posts.pop_front();
@@ -95,6 +106,7 @@ impl Replay {
 
     /// The client was told to count from the start again.
     pub fn restart_numbers(&mut self) {
+        self.last = 0;
         for seen in &mut self.posts {
             seen.sequence = None;
         }

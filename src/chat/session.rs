@@ -2,10 +2,12 @@
 //!
 //! Reading order: this file (inputs in, steps out), then `session/posts.rs` (what the visitor
 //! asks), `session/polls.rs` (what the visitor is answered), `session/calls.rs` (what is asked
-//! upstream), `session/upstream.rs` (what upstream tells), `session/ending.rs` (how it all ends).
+//! upstream), `session/upstream.rs` (what upstream tells), `session/ending.rs` (how it all ends),
+//! `session/idle.rs` (a visitor who falls silent).
 
 mod calls;
 mod ending;
+mod idle;
 mod polls;
 mod posts;
 mod upstream;
@@ -155,6 +157,8 @@ impl Session {
     fn due(&mut self) {
         self.success_due();
         self.hold_due();
+        self.accept_due();
+        self.idle_due();
         self.token_due();
         self.abandoned_due();
         self.stream_due();
@@ -181,6 +185,8 @@ impl Session {
         } else {
             deadlines.push(self.state.success_by);
             deadlines.push(self.hold_deadline());
+            deadlines.push(self.accept_deadline());
+            deadlines.push(self.idle_deadline());
             deadlines.push(self.stream.next_deadline());
             deadlines.push(self.state.token_ends);
             deadlines.push(Some(self.abandon_at));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::agent::{AgentEvent, Person};
 use super::fact::Fact;
 use super::ids::ChatId;
-use super::limits::{SEEN_ENTRIES_MAX, TRANSCRIPT_MAX};
+use super::limits::{PEOPLE_MAX, SEEN_ENTRIES_MAX, TRANSCRIPT_MAX};
 use super::outbox::{Heard, Outbox};
 use super::pending::{Command, CommandKind};
 use super::replay::Replay;
@@ -76,6 +76,21 @@ pub struct State {
     pub transcript: VecDeque<Line>,
     /// Whose typing indicator is on.
     pub typing: Option<Person>,
+    /// When the chat fails unless somebody came.
+    #[serde(default)]
+    pub accept_by: Option<Mono>,
+    /// Until when the visitor is awaited, and whether the chat ends then or the visitor is warned.
+    #[serde(default)]
+    pub idle: Option<(Mono, bool)>,
+    /// Whether a further agent was asked for.
+    #[serde(default)]
+    pub conferencing: bool,
+    /// Subjects of those who came as further agents.
+    #[serde(default)]
+    pub guests: Vec<String>,
+    /// Subjects of bots.
+    #[serde(default)]
+    pub bots: Vec<String>,
 }
 
 /// One line of the transcript.
@@ -114,6 +129,11 @@ impl State {
             session_data_due: false,
             transcript: VecDeque::new(),
             typing: None,
+            accept_by: None,
+            idle: None,
+            conferencing: false,
+            guests: Vec::new(),
+            bots: Vec::new(),
         }
     }
 
@@ -126,7 +146,8 @@ impl State {
     /// Takes one fact in.
     pub fn apply(&mut self, fact: &Fact) {
         match fact {
-            Fact::Began { begin, success_by } => {
+            Fact::Began { begin, success_by, accept_by } => {
+                self.accept_by = *accept_by;
                 self.begin = (**begin).clone();
                 self.success_by = Some(*success_by);
             }
@@ -157,9 +178,15 @@ impl State {
                 self.people.retain(|known| known.subject != person.subject);
                 self.people.push(person.clone());
             }
-            Fact::Left { subject } => self.people.retain(|known| known.subject != *subject),
+            Fact::Left { subject } => {
+                self.people.retain(|known| known.subject != *subject);
+                self.guests.retain(|known| known != subject);
+            }
             Fact::HoldUntil(until) => self.hold_until = *until,
             Fact::Transferring(yes) => self.transferring = *yes,
+            Fact::Conferencing(yes) => self.conferencing = *yes,
+            Fact::Bot { subject } => remember_subject(&mut self.bots, subject),
+            Fact::IdleUntil { at, warned } => self.idle = at.map(|at| (at, *warned)),
             Fact::Ended => self.raise(Phase::Ended),
         }
     }
@@ -206,12 +233,17 @@ impl State {
             }
             AgentEvent::Established(_) => {
                 self.established = true;
+                self.accept_by = None;
                 self.raise(Phase::Talking);
             }
             AgentEvent::Message { from, text } => {
                 let name = from.as_ref().map_or_else(|| Text::from("System"), |p| p.name.clone());
                 self.remember_line(Line { from: Some(name), text: text.clone() });
             }
+            AgentEvent::ConferenceJoined(person) => {
+                remember_subject(&mut self.guests, &person.subject);
+            }
+            AgentEvent::Transferred(person) => self.guests.retain(|s| *s != person.subject),
             AgentEvent::Typing(person) => self.typing = Some(person.clone()),
             AgentEvent::NotTyping(_) => self.typing = None,
             _ => {}
@@ -238,7 +270,18 @@ impl State {
         self.token_ends = self.token_ends.map(rebase);
         self.success_by = self.success_by.map(rebase);
         self.hold_until = self.hold_until.map(rebase);
+        self.accept_by = self.accept_by.map(rebase);
+        self.idle = self.idle.map(|(at, warned)| (rebase(at), warned));
         self.replay.rebase(rebase);
+    }
+}
+
+/// Keeps a subject, the oldest of too many not.
+fn remember_subject(subjects: &mut Vec<String>, subject: &str) {
+    subjects.retain(|known| known != subject);
+    subjects.push(subject.to_owned());
+    if subjects.len() > PEOPLE_MAX {
+        subjects.remove(0);
     }
 }
 

@@ -8,8 +8,8 @@ use super::agent::Person;
 use super::happening::{Happening, What};
 use super::text::Text;
 use crate::wire::miaw::entry::{
-    ConversationEntry, EntryPayload, FailureType, ParticipantChange, ParticipantOperation, Role,
-    RoutingResult, RoutingType, SessionStatus,
+    ConversationEntry, EntryPayload, FailureType, MessageEntry, ParticipantChange,
+    ParticipantOperation, Role, RoutingResult, RoutingType, SessionStatus,
 };
 use crate::wire::miaw::event::{EventData, EventName};
 use crate::wire::miaw::message::{AbstractMessage, Choices, StaticContent};
@@ -61,7 +61,7 @@ pub fn read_entry(entry: &ConversationEntry, event_id: Option<&str>) -> Vec<Happ
 
 fn mean(entry: &ConversationEntry, payload: EntryPayload) -> Vec<What> {
     vec![match payload {
-        EntryPayload::Message(message) => return vec![said(entry, &message.abstract_message)],
+        EntryPayload::Message(message) => return vec![said(entry, &message)],
         EntryPayload::ParticipantChanged(changed) => {
             let meanings: Vec<What> = changed.entries.iter().filter_map(changed_one).collect();
             return if meanings.is_empty() { vec![What::Nothing] } else { meanings };
@@ -76,6 +76,7 @@ fn mean(entry: &ConversationEntry, payload: EntryPayload) -> Vec<What> {
         EntryPayload::SessionStatusChanged(changed) => match changed.session_status {
             SessionStatus::Ended => What::SessionEnded,
             SessionStatus::Error => What::SessionFailed,
+            SessionStatus::Inactive => What::SessionInactive,
             _ => What::Nothing,
         },
         EntryPayload::CloseConversation(_) => What::Closed,
@@ -126,15 +127,28 @@ fn routing(result: &RoutingResult) -> What {
             What::RoutingFailed { nobody: *failure == FailureType::RoutingError }
         }
         (RoutingType::Transfer, FailureType::None) => What::TransferStarted,
+        (RoutingType::Transfer, _) => What::TransferFailed,
+        (RoutingType::Conference, FailureType::None) => What::ConferenceStarted,
         _ => What::Nothing,
     }
 }
 
-fn said(entry: &ConversationEntry, message: &AbstractMessage) -> What {
+fn said(entry: &ConversationEntry, said: &MessageEntry) -> What {
+    let message = &said.abstract_message;
+    // Automated responses carry the name of whoever is there, who did not say them.
+    let automated = said
+        .message_reason
+        .as_deref()
+        .is_some_and(|reason| matches!(reason, "AutomatedResponse" | "Consent"));
+    let bot = entry.sender.role == Role::Chatbot;
     match entry.sender.role {
         Role::EndUser if message.id.is_empty() => What::Echo(entry.identifier.clone()),
         Role::EndUser => What::Echo(message.id.clone()),
-        _ => What::Said { from: sender(entry), text: Text(words(message)) },
+        _ => What::Said {
+            from: sender(entry).filter(|_| !automated),
+            bot,
+            text: Text(words(message)),
+        },
     }
 }
 
@@ -237,7 +251,7 @@ mod tests {
         let status =
             |status: &str| json!({ "entryType": "SessionStatusChanged", "sessionStatus": status });
         let typing = json!({ "entryType": "TypingStartedIndicator" });
-        let said = |from| What::Said { from, text: "hi".into() };
+        let said = |from| What::Said { from, bot: false, text: "hi".into() };
         for (kind, role, payload, want) in [
             ("Message", "Agent", text("hi"), vec![said(Some(agent()))]),
             ("Message", "System", text("hi"), vec![said(None)]),
@@ -257,7 +271,18 @@ mod tests {
                 vec![What::RoutingFailed { nobody: true }],
             ),
             ("RoutingResult", "System", routing("Transfer", "None"), vec![What::TransferStarted]),
-            ("RoutingResult", "System", routing("Transfer", "RoutingError"), vec![What::Nothing]),
+            (
+                "RoutingResult",
+                "System",
+                routing("Transfer", "RoutingError"),
+                vec![What::TransferFailed],
+            ),
+            (
+                "RoutingResult",
+                "System",
+                routing("Conference", "None"),
+                vec![What::ConferenceStarted],
+            ),
             (
                 "ParticipantChanged",
                 "System",
@@ -268,7 +293,7 @@ mod tests {
                 ],
             ),
             ("SessionStatusChanged", "System", status("Ended"), vec![What::SessionEnded]),
-            ("SessionStatusChanged", "System", status("Inactive"), vec![What::Nothing]),
+            ("SessionStatusChanged", "System", status("Inactive"), vec![What::SessionInactive]),
             ("SessionStatusChanged", "System", status("Error"), vec![What::SessionFailed]),
             ("Future", "System", json!({ "entryType": "Future" }), vec![What::Nothing]),
             ("Message", "Agent", json!("broken"), vec![What::Nothing]),

@@ -28,6 +28,18 @@ pub enum VisitorCommand {
     Typing,
     /// `ChasitorNotTyping`.
     NotTyping,
+    /// `RichMessage`: an entry of the last list of choices.
+    Choose {
+        /// Its place in the list, from 0.
+        index: usize,
+    },
+    /// `ChasitorIdleTimeoutWarningEvent`: the client's idle warning began, or was cleared.
+    IdleWarning {
+        /// Whether the visitor showed a sign of life.
+        cleared: bool,
+    },
+    /// `ChatEnd` because the client's idle timer ran out.
+    EndIdle,
     /// `ChatEnd`, `ChatCancel` or `DELETE System/SessionId`.
     End,
     /// A documented noun that changes nothing here.

@@ -2,12 +2,15 @@
 //!
 //! Promised: the `Default` is what a tenant without the section gets.
 
+mod life;
+
 use std::time::Duration;
 
 use super::section::Section;
 use super::values::{self, DURATION, SWITCH};
 
-pub use crate::chat::limits::Delivery;
+pub use crate::chat::limits::{Delivery, Overlap, Sequence};
+pub use crate::chat::policy::Life;
 
 /// The settings of one tenant's chats.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,19 @@ pub struct Behaviour {
     pub send_give_up: Duration,
     /// An event stream without a byte for this long is opened anew.
     pub stream_silence: Duration,
+    /// How `X-LIVEAGENT-SEQUENCE` is taken.
+    pub sequence: Sequence,
+    /// What a second poll of a session meets while the first is held.
+    pub overlap: Overlap,
+    /// Whether `X-LIVEAGENT-AFFINITY` must be the one that this process gave out.
+    pub check_affinity: bool,
+    /// Whether a chat that does not answer in time is answered 503 in place of 500, so that its
+    /// client reconnects.
+    pub failure_is_503: bool,
+    /// Whether a request without `X-LIVEAGENT-API-VERSION` is answered 400.
+    pub version_required: bool,
+    /// How chats live and end.
+    pub life: Life,
     /// The web origins that may call the facade from a browser; `*` allows all.
     pub cors_origins: Vec<String>,
 }
@@ -76,6 +92,12 @@ impl Default for Behaviour {
             text_limit_chars: 4_000,
             send_give_up: Duration::from_secs(60),
             stream_silence: Duration::from_secs(90),
+            sequence: Sequence::Lenient,
+            overlap: Overlap::Supersede,
+            check_affinity: false,
+            failure_is_503: false,
+            version_required: true,
+            life: Life::default(),
             cors_origins: Vec::new(),
         }
     }
@@ -116,7 +138,7 @@ impl Behaviour {
                 seconds,
             ),
             connection_timeout: within("connection_timeout", d.connection_timeout, SECOND, HOUR),
-            delivery: section.read("delivery", d.delivery, "\"single\" or \"batch\"", delivery),
+            delivery: word(&section, "delivery", &DELIVERIES),
             success_after: within("success_after", d.success_after, Duration::ZERO, SECOND * 60),
             agent_leave_hold: within(
                 "agent_leave_hold",
@@ -142,6 +164,16 @@ impl Behaviour {
             }),
             send_give_up: within("send_give_up", d.send_give_up, SECOND, HOUR),
             stream_silence: within("stream_silence", d.stream_silence, SECOND, SECOND * 600),
+            sequence: word(&section, "sequence", &SEQUENCES),
+            overlap: word(&section, "overlapping_poll", &OVERLAPS),
+            check_affinity: word(&section, "affinity", &[("ignore", false), ("check", true)]),
+            failure_is_503: word(&section, "failure_status", &[("500", false), ("503", true)]),
+            version_required: word(
+                &section,
+                "version_header",
+                &[("required", true), ("optional", false)],
+            ),
+            life: life::read(&section),
             cors_origins: origins(&section),
         };
         section.finish();
@@ -154,25 +186,45 @@ fn seconds(text: &str) -> Result<u32, String> {
     u32::try_from(value).map_err(|_| format!("`{text}` is too large"))
 }
 
-fn delivery(text: &str) -> Result<Delivery, String> {
-    match text {
-        "single" => Ok(Delivery::Single),
-        "batch" => Ok(Delivery::Batch),
-        _ => Err(format!("`{text}` is not a way of delivery")),
-    }
+const DELIVERIES: [(&str, Delivery); 2] =
+    [("single", Delivery::Single), ("batch", Delivery::Batch)];
+const SEQUENCES: [(&str, Sequence); 2] =
+    [("lenient", Sequence::Lenient), ("strict", Sequence::Strict)];
+const OVERLAPS: [(&str, Overlap); 3] = [
+    ("supersede", Overlap::Supersede),
+    ("conflict", Overlap::Conflict),
+    ("strict", Overlap::Strict),
+];
+
+/// One of a few words; the first is the default.
+pub(super) fn word<T: Copy, const N: usize>(
+    section: &Section<'_>,
+    key: &'static str,
+    words: &[(&str, T); N],
+) -> T {
+    let names: Vec<String> = words.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    let parse = |text: &str| match words.iter().find(|(name, _)| *name == text.trim()) {
+        Some((_, value)) => Ok(*value),
+        None => Err(format!("`{text}` is none of the words for `{key}`")),
+    };
+    section.read(key, words[0].1, &names.join(" or "), parse)
 }
 
 fn own_text(section: &Section<'_>, key: &'static str, fallback: String) -> String {
-    let Some(text) = section.text(key) else { return fallback };
+    optional_text(section, key).unwrap_or(fallback)
+}
+
+fn optional_text(section: &Section<'_>, key: &'static str) -> Option<String> {
+    let text = section.text(key)?;
     let long = text.value.chars().count();
     if text.value.trim().is_empty() || long > LONGEST_TEXT {
         let message =
             if long == 0 { "is empty".to_owned() } else { format!("has {long} characters") };
         let expected = format!("a text of 1 to {LONGEST_TEXT} characters");
         section.cx.found.problem(text.at.says(message).expected(expected));
-        return fallback;
+        return None;
     }
-    text.value
+    Some(text.value)
 }
 
 fn origins(section: &Section<'_>) -> Vec<String> {

@@ -3,6 +3,7 @@
 //! Promised: a loaded tenant can always start a chat on MIAW; `legacy` is there whenever the plan
 //! can send a chat to legacy.
 
+use super::availability::{self, AvailabilityConfig};
 use super::base_url::{self, Api};
 use super::behaviour::Behaviour;
 use super::capture::{self, CaptureConfig};
@@ -39,6 +40,8 @@ pub struct Tenant {
     pub plan: Plan,
     /// How its chats behave.
     pub behaviour: Behaviour,
+    /// What is answered about availability once its chats go to MIAW.
+    pub availability: AvailabilityConfig,
     /// Where redacted traffic is written; `None` unless the tenant opted in.
     pub capture: Option<CaptureConfig>,
 }
@@ -97,6 +100,7 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
         None => Plan { has_legacy, ..Plan::default() },
     };
     let behaviour = section.section("behaviour").map(Behaviour::read).unwrap_or_default();
+    let availability = section.section("availability").map(availability::read).unwrap_or_default();
     let capture = section.section("capture").map(capture::read);
     if miaw.is_none() {
         let from = if has_legacy { plan.last_call().to_string() } else { "now".to_owned() };
@@ -114,7 +118,8 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
     // A legacy section with problems is no reason to say more about this tenant.
     let legacy = legacy.flatten();
     let miaw = miaw??;
-    let tenant = Tenant { id, hosts, mapping, legacy, miaw, plan, behaviour, capture };
+    let tenant =
+        Tenant { id, hosts, mapping, legacy, miaw, plan, behaviour, availability, capture };
     Some((tenant, Origin { id: id_at, hosts: host_places, plan: plan_at }))
 }
 

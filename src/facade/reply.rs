@@ -21,7 +21,7 @@ use crate::chat::{Payload, Reply};
 use crate::config::Behaviour;
 use crate::router::decide::Because;
 use crate::time::Wall;
-use crate::wire::liveagent::{self, Message, MessagesPayload, message};
+use crate::wire::liveagent::{self, Message, MessagesPayload, message, undocumented};
 
 /// Content type of texts.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
@@ -32,8 +32,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF
 pub(super) type Refusal = Box<Response<Body>>;
 
 /// A plain text.
-pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
-    with(status, TEXT, Bytes::from_static(text.as_bytes()))
+pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    with(status, TEXT, text.into())
 }
 
 /// The answer to every good POST.
@@ -108,7 +108,11 @@ impl Scene<'_> {
                 let body = message::ReconnectSession { reset_sequence: true, affinity_token };
                 json(StatusCode::OK, &MessagesPayload::single(&body))
             }
-            Reply::BadRequest(problem) => text(StatusCode::BAD_REQUEST, problem),
+            Reply::BadRequest(problem) => text(StatusCode::BAD_REQUEST, *problem),
+            Reply::OutOfSync { sent, last } => {
+                text(StatusCode::CONFLICT, liveagent::out_of_sync(*sent, *last))
+            }
+            Reply::Conflict => text(StatusCode::CONFLICT, liveagent::DUPLICATE_POLL),
             Reply::Overloaded => failed(),
         }
     }
@@ -134,11 +138,13 @@ impl Scene<'_> {
                     estimated_wait_time: *wait_seconds,
                     queue_position: *queue_position,
                     visitor_id: self.chat.to_string(),
+                    post_chat_url: self.behaviour.life.post_chat_url.clone(),
                     ..message::ChatRequestSuccess::default()
                 })
             }
             AgentEvent::RequestFail { reason } => Message::new(&message::ChatRequestFail {
                 reason: reason.as_str().to_owned(),
+                post_chat_url: self.behaviour.life.post_chat_url.clone(),
                 ..message::ChatRequestFail::default()
             }),
             AgentEvent::QueueUpdate { position, wait_seconds } => {
@@ -148,13 +154,22 @@ impl Scene<'_> {
             AgentEvent::Established(person) => Message::new(&message::ChatEstablished {
                 name: self.name(person),
                 user_id: self.user_id(person),
+                chasitor_idle_timeout: self.idle_timer(),
                 ..message::ChatEstablished::default()
             }),
             AgentEvent::Transferred(person) => Message::new(&message::ChatTransferred {
                 name: self.name(person),
                 user_id: self.user_id(person),
+                chasitor_idle_timeout: self.idle_timer(),
                 ..message::ChatTransferred::default()
             }),
+            AgentEvent::TransferBegan => Message::new(&message::TransferToButtonInitiated {}),
+            AgentEvent::ConferenceJoined(person) => {
+                Message::new(&undocumented::AgentJoinedConference { name: self.name(person) })
+            }
+            AgentEvent::ConferenceLeft(person) => {
+                Message::new(&undocumented::AgentLeftConference { name: self.name(person) })
+            }
             AgentEvent::Message { from, text } => Message::new(&message::ChatMessage {
                 text: text.as_str().to_owned(),
                 name: from.as_ref().map_or_else(|| self.system_name(), |who| self.name(who)),
@@ -173,6 +188,19 @@ impl Scene<'_> {
                 reason: reason.as_str().to_owned(),
                 attached_records: Vec::new(),
             }),
+        }
+    }
+
+    /// The timer as the client is told of it.
+    fn idle_timer(&self) -> message::ChasitorIdleTimeout {
+        let seconds = |span: std::time::Duration| Some(span.as_secs() as i64);
+        match &self.behaviour.life.idle {
+            Some(idle) => message::ChasitorIdleTimeout {
+                is_enabled: true,
+                warning_time: seconds(idle.warning),
+                timeout: seconds(idle.timeout),
+            },
+            None => message::ChasitorIdleTimeout::default(),
         }
     }
 

@@ -202,7 +202,7 @@ pub struct Acknowledgement {
     pub reason: String,
 }
 
-/// A named time zone, for printing only.
+/// A named time zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
     name: String,
@@ -227,6 +227,13 @@ impl Zone {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the clocks of this zone show at an instant; `None` far outside the calendar.
+    #[must_use]
+    pub fn civil(&self, wall: Wall) -> Option<jiff::civil::DateTime> {
+        let instant = jiff::Timestamp::from_millisecond(wall.millis()).ok()?;
+        Some(self.rules.to_datetime(instant))
     }
 
     /// The instant as people of this zone write it: `2026-02-14 01:00:00 +01:00`, or

@@ -5,6 +5,7 @@
 
 pub mod message;
 pub mod request;
+pub mod undocumented;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,9 +37,12 @@ pub const INTERNAL_ERROR: &str = "Internal Server Error";
 pub const CHAT_END_REASON: &str =
     "Request is not a valid ChatEnd - ChatEnd requires a non-null value on the reason property";
 
+/// 409: another poll of the session is held; the real text is not known, no client reads it.
+pub const DUPLICATE_POLL: &str = "Duplicate long poll";
+
 /// 409: the POST counter jumped. Clients take the last number, so nothing may follow it.
 #[must_use]
-pub fn out_of_sync(sent: i64, last_accepted: i64) -> String {
+pub fn out_of_sync<N: std::fmt::Display>(sent: N, last_accepted: N) -> String {
     format!("Out of sync Ack. Expected {sent}. Actual {last_accepted}")
 }
 

@@ -17,7 +17,8 @@ use liveagent_bridge::chat::visitor::{Begin, Post};
 use liveagent_bridge::chat::{Reply, ReplyTo};
 use liveagent_bridge::clock::Clock;
 use liveagent_bridge::config::{
-    Behaviour, Config, DEFAULT_LISTEN, Egress, Legacy, Limits, Miaw, StoreConfig, Tenant,
+    AvailabilityConfig, Behaviour, Config, DEFAULT_LISTEN, Egress, Legacy, Limits, Miaw,
+    StoreConfig, Tenant,
 };
 use liveagent_bridge::cutover::Cutover;
 use liveagent_bridge::facade::key::KeyRing;
@@ -122,6 +123,7 @@ pub(crate) fn tenant(id: &str) -> Tenant {
         },
         plan: Plan::default(),
         behaviour: Behaviour::default(),
+        availability: AvailabilityConfig::default(),
         capture: None,
     }
 }

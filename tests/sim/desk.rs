@@ -52,7 +52,7 @@ impl World {
                 self.ledger.said.push((text.clone(), index));
                 let said = self.service.said;
                 self.note(|| format!("desk: a{said} is entry {index}"));
-                What::Said { from: Some(person(here)), text: text.into() }
+                What::Said { from: Some(person(here)), bot: false, text: text.into() }
             }
             DeskAct::TransferStarts => {
                 self.service.transferring = true;

@@ -31,6 +31,7 @@ mod desk;
 mod net;
 #[allow(unreachable_pub)]
 mod oracle;
+mod orders;
 #[allow(unreachable_pub)]
 mod plan;
 #[allow(unreachable_pub)]

@@ -10,6 +10,8 @@ use super::super::fact::Fact;
 use super::super::happening::RoutingStatus;
 use super::super::limits::HOLD_AFTER_GAP;
 use super::super::pending::{CommandKind, UpstreamCall};
+use super::super::policy::AgentLeave;
+use super::super::state::Phase;
 use super::super::{CallId, Effect, Outcome};
 use super::Session;
 use crate::time::Mono;
@@ -105,8 +107,28 @@ impl Session {
         if !self.state.people.iter().any(|known| known.subject == subject) {
             return;
         }
+        let guest = self.state.guests.iter().any(|known| known == subject);
+        let who = self.state.people.iter().find(|known| known.subject == subject).cloned();
         self.record(Fact::Left { subject: subject.to_owned() });
-        if !self.state.people.is_empty() || !self.state.established {
+        if !self.state.established {
+            return;
+        }
+        match (who, self.state.people.last().cloned()) {
+            (_, None) => self.nobody_there(self.state.bots.iter().any(|known| known == subject)),
+            (Some(who), _) if guest => self.tell(AgentEvent::ConferenceLeft(who)),
+            // Who came to help stays in charge.
+            (_, Some(heir)) if self.state.guests.contains(&heir.subject) => {
+                self.tell(AgentEvent::Transferred(heir));
+            }
+            _ => {}
+        }
+    }
+
+    /// The last of the business's side left. A bot that leaves makes way for somebody.
+    fn nobody_there(&mut self, bot: bool) {
+        let policy = self.settings.life.agent_leave;
+        if policy == AgentLeave::End && !bot && !self.state.transferring {
+            self.end(EndReason::Agent);
             return;
         }
         let hold = match self.state.transferring {
@@ -114,7 +136,7 @@ impl Session {
             false => self.settings.agent_leave_hold,
         };
         self.record(Fact::HoldUntil(Some(self.now.mono.plus(hold))));
-        if !self.state.transferring {
+        if !self.state.transferring && (policy != AgentLeave::Hold || bot) {
             let conversation = self.state.chat.conversation();
             let call = UpstreamCall::RoutingStatus { conversation };
             self.effect(Effect::Call(CallId::Routing, call));
@@ -122,11 +144,37 @@ impl Session {
     }
 
     pub(super) fn transfer_started(&mut self) {
+        if self.state.established && !self.state.transferring && self.settings.life.transfer_events
+        {
+            self.tell(AgentEvent::TransferBegan);
+        }
         self.record(Fact::Transferring(true));
         if self.state.hold_until.is_some() {
             let until = self.now.mono.plus(self.settings.transfer_hold);
             self.record(Fact::HoldUntil(Some(until)));
         }
+    }
+
+    /// Who was there stays; with nobody there the conversation is routed anew, or it was the end.
+    pub(super) fn transfer_failed(&mut self) {
+        if self.state.transferring {
+            self.record(Fact::Transferring(false));
+        }
+        if self.state.hold_until.is_some() {
+            self.nobody_there(true);
+        }
+    }
+
+    /// Nobody came in time.
+    pub(super) fn accept_due(&mut self) {
+        if self.accept_deadline().is_some_and(|by| by <= self.now.mono) && !self.ended() {
+            self.fail(FailReason::Unavailable);
+        }
+    }
+
+    /// Not while entries may be missing: somebody may have come.
+    pub(super) fn accept_deadline(&self) -> Option<Mono> {
+        self.state.accept_by.filter(|_| !self.stream.gap || self.state.phase == Phase::Requested)
     }
 
     pub(super) fn routing_told(&mut self, outcome: &Outcome) {
@@ -292,7 +340,7 @@ mod tests {
         let settings =
             Settings { abandoned_after: Duration::from_secs(3_600), ..Settings::default() };
         let mut session = Session::load(None, chat, &left(), settings, at(1_000));
-        let said = What::Said { from: Some(person("bert")), text: "hello".into() };
+        let said = What::Said { from: Some(person("bert")), bot: false, text: "hello".into() };
         let steps = [
             session.step(at(299_000), Input::Upstream(entry(5, said))),
             session.step(at(310_000), Input::Deadline),

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 
 use super::super::agent::AgentEvent;
 use super::super::fact::Fact;
-use super::super::limits::{OUTBOX_MAX, OUTBOX_TYPING_MAX, SUPERSEDED_MAX, SUPERSEDED_WAIT};
+use super::super::limits::{
+    OUTBOX_MAX, OUTBOX_TYPING_MAX, Overlap, SUPERSEDED_MAX, SUPERSEDED_WAIT,
+};
 use super::super::outbox::AckStyle;
 use super::super::{Payload, Reply, ReplyTo};
 use super::Session;
@@ -16,7 +18,8 @@ use crate::time::Mono;
 #[derive(Debug, Default)]
 pub(super) struct Polls {
     parked: Option<(ReplyTo, Mono)>,
-    superseded: VecDeque<(ReplyTo, Mono)>,
+    /// Polls that lost to another one: when each is answered, and what.
+    superseded: VecDeque<(ReplyTo, Mono, Reply)>,
     last_answer: Option<(ReplyTo, i64)>,
     /// Whether the last answer was handed to the client in full.
     written: bool,
@@ -29,17 +32,26 @@ impl Polls {
 
     pub(super) fn next_deadline(&self) -> Option<Mono> {
         let parked = self.parked.map(|(_, until)| until);
-        parked.into_iter().chain(self.superseded.front().map(|(_, at)| *at)).min()
+        parked.into_iter().chain(self.superseded.front().map(|(_, at, _)| *at)).min()
     }
 }
 
 impl Session {
     pub(super) fn poll(&mut self, ack: Option<i64>, reply: ReplyTo) {
         self.abandon_at = self.now.mono.plus(self.settings.abandoned_after);
-        self.hear(self.state.outbox.read_ack(ack));
-        if let Some((older, _)) = self.polls.parked.take() {
-            self.supersede(older);
+        match (self.polls.parked, self.settings.overlap) {
+            (Some((older, _)), Overlap::Supersede) => {
+                self.polls.parked = None;
+                self.answer_late(older, Reply::Nothing);
+            }
+            (Some(_), Overlap::Conflict) => return self.answer_late(reply, Reply::Conflict),
+            (Some(_), Overlap::Strict) => {
+                self.reply(reply, Reply::Conflict);
+                return self.end_with_error();
+            }
+            (None, _) => {}
         }
+        self.hear(self.state.outbox.read_ack(ack));
         if self.ended() && self.state.outbox.all_sent() && !self.state.session_data_due {
             self.reply(reply, Reply::Gone);
             return;
@@ -47,18 +59,19 @@ impl Session {
         self.polls.parked = Some((reply, self.now.mono.plus(self.settings.poll_hold)));
     }
 
-    fn supersede(&mut self, older: ReplyTo) {
-        self.polls.superseded.push_back((older, self.now.mono.plus(SUPERSEDED_WAIT)));
+    /// Answers a poll that lost to another one, and not at once.
+    fn answer_late(&mut self, poll: ReplyTo, answer: Reply) {
+        self.polls.superseded.push_back((poll, self.now.mono.plus(SUPERSEDED_WAIT), answer));
         if self.polls.superseded.len() > SUPERSEDED_MAX
-            && let Some((oldest, _)) = self.polls.superseded.pop_front()
+            && let Some((oldest, _, answer)) = self.polls.superseded.pop_front()
         {
-            self.reply(oldest, Reply::Nothing);
+            self.reply(oldest, answer);
         }
     }
 
     /// The client of a poll went away. True when it took the last answer with it.
     pub(super) fn poll_lost(&mut self, reply: ReplyTo) -> bool {
-        self.polls.superseded.retain(|(to, _)| *to != reply);
+        self.polls.superseded.retain(|(to, ..)| *to != reply);
         if self.polls.parked.is_some_and(|(to, _)| to == reply) {
             self.polls.parked = None;
         }
@@ -101,11 +114,10 @@ impl Session {
             self.polls.parked = None;
             self.reply(reply, Reply::Nothing);
         }
-        while let Some((reply, at)) = self.polls.superseded.front().copied()
-            && at <= self.now.mono
+        while self.polls.superseded.front().is_some_and(|(_, at, _)| *at <= self.now.mono)
+            && let Some((reply, _, answer)) = self.polls.superseded.pop_front()
         {
-            self.polls.superseded.pop_front();
-            self.reply(reply, Reply::Nothing);
+            self.reply(reply, answer);
         }
     }
 
@@ -135,7 +147,7 @@ impl Session {
     /// The process is about to stop: whoever waits is let go and will come back.
     pub(super) fn drain(&mut self) {
         let parked = self.polls.parked.take().map(|(reply, _)| reply);
-        let superseded: Vec<_> = self.polls.superseded.drain(..).map(|(to, _)| to).collect();
+        let superseded: Vec<_> = self.polls.superseded.drain(..).map(|(to, ..)| to).collect();
         for reply in parked.into_iter().chain(superseded) {
             self.reply(reply, Reply::Nothing);
         }

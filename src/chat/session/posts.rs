@@ -2,7 +2,7 @@
 
 use super::super::agent::{AgentEvent, EndReason};
 use super::super::fact::Fact;
-use super::super::limits::{PENDING_MAX, RETRY_WINDOW, TYPING_EVERY};
+use super::super::limits::{PENDING_MAX, RETRY_WINDOW, Sequence, TYPING_EVERY};
 use super::super::outbox::Heard;
 use super::super::pending::{Command, CommandKind, UpstreamCall, split};
 use super::super::replay::{Seen, Verdict};
@@ -16,20 +16,31 @@ use super::Session;
 const ANSWERING_MAX: usize = 256;
 
 impl Session {
-    pub(super) fn post(&mut self, post: Post, reply: ReplyTo) {
+    pub(super) fn post(&mut self, mut post: Post, reply: ReplyTo) {
         let verdict = self.state.replay.judge(self.now.mono, &post);
         if verdict == Verdict::Retry {
             self.reply(reply, Reply::Ok);
             return;
         }
+        if let VisitorCommand::Choose { index } = post.command {
+            post.command = VisitorCommand::Say(self.chosen(index));
+        }
         if let Some(refusal) = self.refusal(&post.command) {
             self.reply(reply, refusal);
+            return;
+        }
+        let strict = self.settings.sequence == Sequence::Strict;
+        if let (Some(sent), Some(last)) = (post.sequence, self.state.replay.out_of_sync(&post))
+            && strict
+        {
+            self.reply(reply, Reply::OutOfSync { sent, last });
             return;
         }
         if verdict == Verdict::NewUnnumbered {
             self.record(Fact::NumbersDistrusted);
         }
-        if !Self::ephemeral(&post.command) {
+        // A strict counter counts typing too.
+        if !Self::ephemeral(&post.command) || strict && post.sequence.is_some() {
             self.record(Fact::Accepted(Seen {
                 sequence: post.sequence,
                 fingerprint: post.fingerprint,
@@ -43,11 +54,21 @@ impl Session {
         }
         match post.command {
             VisitorCommand::Begin(begin) => self.begin(*begin),
-            VisitorCommand::Say(text) => self.say(&text),
-            VisitorCommand::Typing => self.typing(true),
+            VisitorCommand::Say(text) => {
+                self.visitor_heard();
+                self.say(&text);
+            }
+            VisitorCommand::Typing => {
+                self.visitor_stirs();
+                self.typing(true);
+            }
             VisitorCommand::NotTyping => self.typing(false),
-            VisitorCommand::End => self.visitor_ends(),
-            VisitorCommand::Ignored => {}
+            VisitorCommand::IdleWarning { cleared: true } => self.visitor_stirs(),
+            VisitorCommand::End => self.visitor_ends(EndReason::Client),
+            VisitorCommand::EndIdle => self.visitor_ends(EndReason::Idle),
+            VisitorCommand::IdleWarning { .. }
+            | VisitorCommand::Choose { .. }
+            | VisitorCommand::Ignored => {}
         }
         self.reply(reply, Reply::Ok);
     }
@@ -56,7 +77,10 @@ impl Session {
     const fn ephemeral(command: &VisitorCommand) -> bool {
         matches!(
             command,
-            VisitorCommand::Typing | VisitorCommand::NotTyping | VisitorCommand::Ignored
+            VisitorCommand::Typing
+                | VisitorCommand::NotTyping
+                | VisitorCommand::IdleWarning { .. }
+                | VisitorCommand::Ignored
         )
     }
 
@@ -81,7 +105,8 @@ impl Session {
     fn begin(&mut self, begin: Begin) {
         let opening = begin.opening.clone();
         let success_by = self.now.mono.plus(self.settings.success_after);
-        self.record(Fact::Began { begin: Box::new(begin), success_by });
+        let accept_by = self.settings.life.accept_timeout.map(|wait| self.now.mono.plus(wait));
+        self.record(Fact::Began { begin: Box::new(begin), success_by, accept_by });
         self.queue(CommandKind::Mint);
         self.queue(CommandKind::Create);
         for text in opening {
@@ -92,6 +117,18 @@ impl Session {
     fn say(&mut self, text: &Text) {
         for (at, part) in split(text.as_str(), self.settings.text_limit).into_iter().enumerate() {
             self.queue_part(CommandKind::Say(part), at > 0);
+        }
+    }
+
+    /// What the visitor says by picking an entry of the last list: its title, as choices are told
+    /// as numbered lines, else its number.
+    fn chosen(&self, index: usize) -> Text {
+        let told = self.state.transcript.iter().rev().filter(|line| line.from.is_some());
+        let mut lists = told.map(|line| numbered(line.text.as_str()));
+        let list = lists.find(|titles| !titles.is_empty()).unwrap_or_default();
+        match list.get(index) {
+            Some(title) => Text::from(*title),
+            None => Text::from(index.saturating_add(1).to_string()),
         }
     }
 
@@ -124,8 +161,8 @@ impl Session {
         self.effect(Effect::Call(CallId::Typing, call));
     }
 
-    fn visitor_ends(&mut self) {
-        self.tell(AgentEvent::Ended { reason: EndReason::Client });
+    fn visitor_ends(&mut self, reason: EndReason) {
+        self.tell(AgentEvent::Ended { reason });
         self.close();
     }
 
@@ -165,5 +202,29 @@ impl Session {
                 Heard::Again { counted } => Fact::SendAgain { counted },
             });
         }
+    }
+}
+
+/// The titles of a text's lines `1. …`, `2. …` and so on.
+fn numbered(text: &str) -> Vec<&str> {
+    let mut titles = Vec::new();
+    for line in text.lines() {
+        let title = line.split_once(". ").filter(|(number, title)| {
+            *number == (titles.len() + 1).to_string() && !title.trim().is_empty()
+        });
+        titles.extend(title.map(|(_, title)| title));
+    }
+    titles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbered;
+
+    #[test]
+    fn the_lines_of_a_list_are_found_and_nothing_else() {
+        assert_eq!(numbered("Pick one\n1. Billing\n2. No. 5"), ["Billing", "No. 5"]);
+        assert!(numbered("on 3. May\n2. two").is_empty());
+        assert!(numbered("1. ").is_empty());
     }
 }

@@ -214,7 +214,7 @@ impl Session {
 
     fn mean(&mut self, what: What) {
         match what {
-            What::Said { from, text } => self.said(from, text),
+            What::Said { from, bot, text } => self.said(from, bot, text),
             What::Typing(person) => self.agent_types(person),
             What::NotTyping(_) => self.typing_over(),
             What::Joined { who, bot } => self.joined(who, bot),
@@ -225,6 +225,9 @@ impl Session {
                 false => FailReason::InternalFailure,
             }),
             What::TransferStarted => self.transfer_started(),
+            What::TransferFailed => self.transfer_failed(),
+            What::ConferenceStarted => self.record(Fact::Conferencing(true)),
+            What::SessionInactive => self.inactive(),
             What::QueuePosition(position) => {
                 self.stream.position = Some(position);
                 self.queue_changed();
@@ -236,18 +239,44 @@ impl Session {
         }
     }
 
-    fn said(&mut self, from: Option<Person>, text: Text) {
-        match &from {
-            None if !self.settings.system_messages => return,
-            Some(person) if !self.state.established => self.establish(person.clone()),
-            _ => {}
+    fn said(&mut self, from: Option<Person>, bot: bool, text: Text) {
+        if !self.speaks(from.as_ref(), bot) {
+            return;
         }
-        if from.is_some() {
-            self.hold_for_speaker();
-        }
+        let awaits = from.is_some();
         self.tell(AgentEvent::Message { from, text });
+        if awaits {
+            self.visitor_awaited();
+        }
         // The real service says so after each message (la-messages.json).
         self.typing_over();
+    }
+
+    /// Someone speaks: whoever does is there, even when news of the coming was lost. False when the
+    /// visitor is not to hear it.
+    fn speaks(&mut self, from: Option<&Person>, bot: bool) -> bool {
+        let Some(person) = from else { return self.settings.system_messages };
+        if bot {
+            self.is_bot(&person.subject);
+        }
+        if !self.state.established && (!bot || self.settings.bot_establishes) {
+            self.establish(person.clone());
+        }
+        self.hold_for_speaker();
+        true
+    }
+
+    fn is_bot(&mut self, subject: &str) {
+        if !self.state.bots.iter().any(|known| known == subject) {
+            self.record(Fact::Bot { subject: subject.to_owned() });
+        }
+    }
+
+    fn inactive(&mut self) {
+        let text = self.settings.life.inactive_text.clone();
+        if let Some(text) = text.filter(|_| self.state.established) {
+            self.tell(AgentEvent::Message { from: None, text });
+        }
     }
 
     fn agent_types(&mut self, person: Person) {
@@ -269,12 +298,25 @@ impl Session {
         if self.state.hold_until.is_some() {
             self.record(Fact::HoldUntil(None));
         }
+        let beside = self.state.conferencing
+            && !self.state.transferring
+            && !self.state.people.is_empty()
+            && self.settings.life.transfer_events;
         if self.state.transferring {
             self.record(Fact::Transferring(false));
         }
+        if bot {
+            self.is_bot(&who.subject);
+        }
         if self.state.established && new {
+            if self.state.conferencing {
+                self.record(Fact::Conferencing(false));
+            }
             self.record(Fact::Joined(who.clone()));
-            self.tell(AgentEvent::Transferred(who));
+            self.tell(match beside {
+                true => AgentEvent::ConferenceJoined(who),
+                false => AgentEvent::Transferred(who),
+            });
         } else if !bot || self.settings.bot_establishes {
             self.establish(who);
         }
@@ -284,6 +326,7 @@ impl Session {
         if !self.state.established {
             self.record(Fact::Joined(who.clone()));
             self.tell(AgentEvent::Established(who));
+            self.visitor_awaited();
         }
     }
 

@@ -1,0 +1,62 @@
+//! What a tenant may choose about the life of a chat and about what passes through it.
+//!
+//! Promised: the defaults keep every documented client alive; whatever needs an answer of the
+//! client's that the guide does not name is off.
+
+use std::time::Duration;
+
+use super::text::Text;
+
+/// What becomes of a chat when the last agent left and no transfer is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AgentLeave {
+    /// It ends at once.
+    End,
+    /// It ends unless somebody comes within the hold time.
+    Hold,
+    /// Salesforce is asked where the conversation is routed to; the hold time bounds the wait.
+    #[default]
+    Ask,
+}
+
+/// The visitor's idle timer (live-agent.md 5.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idle {
+    /// The chat ends when the visitor is silent for this long after an agent's words.
+    pub timeout: Duration,
+    /// The visitor is warned after this long; shorter than the timeout.
+    pub warning: Duration,
+    /// What the bridge says by way of warning; the client's own warning needs none.
+    pub warning_text: Option<Text>,
+}
+
+/// How a chat lives and ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// What becomes of a chat that the last agent left.
+    pub agent_leave: AgentLeave,
+    /// A chat that nobody has accepted this long after it was asked for fails.
+    pub accept_timeout: Option<Duration>,
+    /// The visitor's idle timer; `None`: there is none.
+    pub idle: Option<Idle>,
+    /// What the visitor reads when Salesforce calls the session inactive; it goes on all the same.
+    pub inactive_text: Option<Text>,
+    /// Whether the visitor is told of transfers under way and of conferences, by messages that real
+    /// services send and the guide does not name.
+    pub transfer_events: bool,
+    /// The page that a client opens after the chat; an absolute address.
+    pub post_chat_url: Option<String>,
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        Self {
+            agent_leave: AgentLeave::default(),
+            accept_timeout: None,
+            idle: None,
+            inactive_text: None,
+            transfer_events: true,
+            post_chat_url: None,
+        }
+    }
+}
