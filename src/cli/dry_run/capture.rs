@@ -10,9 +10,6 @@ use std::path::Path;
 use anyhow::Context as _;
 use aws_lc_rs::digest::{Context as Hasher, SHA256};
 
-        if let Ok(CapturedLine::Init(init)) = &line {
-            self.last = self.last.max(Some(init.instant()));
-        }
 use crate::mapping::keys::hex;
 use crate::report::captured::{CapturedLine, LONGEST_LINE};
 use crate::report::codes::platform::{RP102, RP103};
@@ -76,22 +73,15 @@ impl Seen {
             Ok(text) => CapturedLine::read(text),
             Err(error) => Err(error),
         };
-<<<<<<< HEAD
-        if let Ok(init) = &init {
+        if let Ok(CapturedLine::Init(init)) = &line {
             self.last = self.last.max(Some(init.instant()));
         }
-        match init {
-            Ok(init) if !ids.contains(&init.tenant.as_str()) => self.strangers += 1,
-            Ok(init) => {
-                let traffic = match sources.traffic.get_mut(&init.tenant) {
-=======
         match line {
             Ok(line) if !ids.contains(&line.tenant()) => {
                 self.strangers += usize::from(matches!(line, CapturedLine::Init(_)));
             }
             Ok(line) => {
                 let traffic = match sources.traffic.get_mut(line.tenant()) {
->>>>>>> preflight
                     Some(traffic) => traffic,
                     None => sources.traffic.entry(line.tenant().to_owned()).or_default(),
                 };
