@@ -41,8 +41,8 @@ pub const HOLD_AFTER_GAP: Duration = Duration::from_secs(10);
 pub const STREAM_PROMPT: Duration = Duration::from_secs(2);
 /// First and longest wait between attempts of a call.
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
-/// Closing a conversation is tried for this long: nobody waits for it, and an agent sits before what
-/// stays open.
+/// Closing a conversation is tried for this long: nobody waits for it, and an agent sits before
+/// what stays open.
 pub const CLOSE_GIVE_UP: Duration = Duration::from_secs(15 * 60);
 /// The longest wait that a service may ask for (`Retry-After`): a visitor waits behind it.
 pub const ASKED_WAIT_MAX: Duration = Duration::from_secs(120);

@@ -10,7 +10,6 @@ use std::path::Path;
 use anyhow::Context as _;
 use aws_lc_rs::digest::{Context as Hasher, SHA256};
 
-use crate::mapping::keys::hex;
 use crate::report::captured::{CapturedLine, LONGEST_LINE};
 use crate::report::codes::platform::{RP102, RP103};
 use crate::report::evidence::Evidence;

@@ -22,7 +22,11 @@ fn field(name: &str, kind: &str, most: i64) -> FormField {
 async fn compared(mapping: &str, fields: Vec<FormField>) -> Checked {
     let mapping = load::load("mapping.toml", mapping).expect("a mapping");
     let change = |tenant: &mut Tenant, all: &Emulators| {
-        tenant.mapping = Some(MappingFile { path: "mapping.toml".into(), mapping });
+        tenant.mapping = Some(MappingFile {
+            paths: vec!["mapping.toml".into()],
+            mapping,
+            sha256: String::new(),
+        });
         all.set_miaw(|knobs| {
             knobs.form_fields = Some(fields);
             knobs.choice_lists = json!({ "choiceList": [{
