@@ -17,6 +17,7 @@ pub mod router;
 
 pub mod adapter;
 pub mod app;
+pub mod availability;
 pub mod capture;
 pub mod cli;
 pub mod clock;
