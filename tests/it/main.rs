@@ -27,4 +27,5 @@ mod sse;
 mod stage;
 mod store_contract;
 mod tidy;
+mod traces;
 mod transport;
