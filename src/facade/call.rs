@@ -56,12 +56,12 @@ pub(super) enum Noun {
     RichMessage,
     ChasitorSneakPeek,
     /// One that answers with a message and needs no session.
-    Visitor(Visitor),
+    Lookup(Lookup),
 }
 
 /// What answers with a message and needs no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Visitor {
+pub(super) enum Lookup {
     Settings,
     Availability,
     VisitorId,
@@ -70,7 +70,7 @@ pub(super) enum Visitor {
     Breadcrumb,
 }
 
-impl Visitor {
+impl Lookup {
     /// The noun of this name.
     pub(super) fn find(prefix: &str, noun: &str) -> Option<Self> {
         Some(match (prefix, noun) {
@@ -87,7 +87,7 @@ impl Visitor {
 /// What a script tag asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Script {
-    One(Visitor),
+    One(Lookup),
     /// `MultiNoun.jsonp`: those that `nouns` names.
     Many,
 }
@@ -111,9 +111,9 @@ impl Noun {
             (prefix, noun) => {
                 return match noun.strip_suffix(".jsonp") {
                     Some(noun) => {
-                        Visitor::find(prefix, noun).map(|noun| Self::Script(Script::One(noun)))
+                        Lookup::find(prefix, noun).map(|noun| Self::Script(Script::One(noun)))
                     }
-                    None => Visitor::find(prefix, noun).map(Self::Visitor),
+                    None => Lookup::find(prefix, noun).map(Self::Lookup),
                 };
             }
         })
@@ -142,7 +142,7 @@ impl Noun {
         match self {
             Self::SessionId => "GET, DELETE",
             Self::Messages | Self::ReconnectSession | Self::ResyncSession => "GET",
-            Self::Visitor(_) | Self::Script(_) => "GET",
+            Self::Lookup(_) | Self::Script(_) => "GET",
             // One client asks for ChasitorResyncState by GET, with a body (live-agent.md 1.2).
             Self::AcknowledgedAlone => "GET, POST",
             _ => "POST",
@@ -153,7 +153,7 @@ impl Noun {
     pub(super) const fn wants_version(self) -> bool {
         !matches!(
             self,
-            Self::Script(_) | Self::Upload | Self::Visitor(Visitor::EmbeddedServiceConfig)
+            Self::Script(_) | Self::Upload | Self::Lookup(Lookup::EmbeddedServiceConfig)
         )
     }
 

@@ -8,7 +8,7 @@
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 
-use super::call::{Call, Script, Visitor};
+use super::call::{Call, Lookup, Script};
 use super::{Facade, reply, visitor};
 use crate::wire::liveagent::message::Warning;
 use crate::wire::liveagent::{Message, MessagesPayload};
@@ -46,7 +46,7 @@ async fn many(facade: &Facade, call: &Call<'_>) -> Vec<Message> {
     let mut messages = Vec::new();
     for name in call.list("nouns").into_iter().take(NOUNS_MAX) {
         let prefix = call.parameter(&format!("{name}.prefix"));
-        match Visitor::find(prefix.as_deref().unwrap_or("Visitor"), &name) {
+        match Lookup::find(prefix.as_deref().unwrap_or("Visitor"), &name) {
             Some(noun) => messages.extend(visitor::message(facade, call, noun).await),
             None => {
                 let text = "No such resource".to_owned();

@@ -87,7 +87,7 @@ fn goes_to_legacy(facade: &Facade, call: &Call<'_>) -> bool {
 /// What the facade answers by itself, with or without a session.
 async fn alone(facade: &Facade, call: &Call<'_>, noun: Noun) -> Option<Response<Body>> {
     Some(match noun {
-        Noun::Visitor(noun) => visitor::answer(facade, call, noun).await,
+        Noun::Lookup(noun) => visitor::answer(facade, call, noun).await,
         Noun::Script(script) => jsonp::answer(facade, call, script).await,
         Noun::AcknowledgedAlone if call.key().is_none() => reply::ok(),
         _ => return None,

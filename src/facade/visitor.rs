@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::call::{Call, Visitor};
+use super::call::{Call, Lookup};
 use super::{Facade, reply};
 use crate::availability::{Presence, button_of};
 use crate::config::availability::Button;
@@ -26,7 +26,7 @@ const UNKNOWN_WAIT: i64 = -1;
 const NO_CONFIG: &str = "No configuration of an embedded service is known here";
 
 /// The answer to one of them.
-pub(super) async fn answer(facade: &Facade, call: &Call<'_>, noun: Visitor) -> Response<Body> {
+pub(super) async fn answer(facade: &Facade, call: &Call<'_>, noun: Lookup) -> Response<Body> {
     match message(facade, call, noun).await {
         Some(message) => {
             let payload = MessagesPayload { messages: vec![message], sequence: None, offset: None };
@@ -37,18 +37,18 @@ pub(super) async fn answer(facade: &Facade, call: &Call<'_>, noun: Visitor) -> R
 }
 
 /// The message that answers it, when it answers with one.
-pub(super) async fn message(facade: &Facade, call: &Call<'_>, noun: Visitor) -> Option<Message> {
+pub(super) async fn message(facade: &Facade, call: &Call<'_>, noun: Lookup) -> Option<Message> {
     Some(match noun {
-        Visitor::Availability => Message::new(&availability(facade, call).await),
-        Visitor::Settings => Message::new(&settings(facade, call).await),
-        Visitor::VisitorId => {
+        Lookup::Availability => Message::new(&availability(facade, call).await),
+        Lookup::Settings => Message::new(&settings(facade, call).await),
+        Lookup::VisitorId => {
             // A visitor that is known keeps its id.
             let known = call.parameter("sid").and_then(|sid| Uuid::try_parse(sid.trim()).ok());
             let session_id = known.unwrap_or_else(Uuid::new_v4).to_string();
             Message::new(&VisitorId { session_id })
         }
-        Visitor::EmbeddedServiceConfig => embedded_service_config(call),
-        Visitor::Breadcrumb => return None,
+        Lookup::EmbeddedServiceConfig => embedded_service_config(call),
+        Lookup::Breadcrumb => return None,
     })
 }
 

@@ -8,6 +8,7 @@ use liveagent_bridge::config::{Behaviour, Overlap, Sequence};
 use liveagent_bridge::emulator::{Agents, Command};
 use serde_json::json;
 
+use super::presence::load;
 use super::{AFTER, DEAD};
 use crate::bridge_stage::{BridgeStage, Client};
 use crate::stage::{request, stage, tenant};
@@ -167,4 +168,31 @@ async fn a_preview_is_shown_as_typing() {
     assert_eq!(stage.heard(), Vec::<String>::new());
     stage.act(Command::End);
     client.ends("agent").await;
+}
+
+#[tokio::test]
+async fn each_mode_has_its_word_and_the_first_is_the_default() {
+    let words = "[tenant.behaviour]\nsequence = 'strict'\noverlapping_poll = 'conflict'\n\
+                 affinity = 'check'\nfailure_status = 503\nversion_header = 'optional'\n";
+    let acme = load(words).unwrap();
+    let behaviour = &acme.behaviour;
+    assert_eq!((behaviour.sequence, behaviour.overlap), (Sequence::Strict, Overlap::Conflict));
+    assert!(behaviour.check_affinity && behaviour.failure_is_503 && !behaviour.version_required);
+    let defaults = "[tenant.behaviour]\nsequence = 'lenient'\noverlapping_poll = 'supersede'\n\
+                    affinity = 'ignore'\nfailure_status = 500\nversion_header = 'required'\n";
+    assert_eq!(load(defaults).unwrap().behaviour, Behaviour::default());
+    for (key, part) in [
+        ("sequence = 'loose'", "\"lenient\" or \"strict\""),
+        ("overlapping_poll = 'end'", "\"supersede\" or \"conflict\" or \"strict\""),
+        ("failure_status = 504", "\"500\" or \"503\""),
+    ] {
+        let problem = load(&format!("[tenant.behaviour]\n{key}\n")).unwrap_err();
+        assert!(problem.contains(part), "{part} is not in\n{problem}");
+    }
+    let bare =
+        http::Request::get("/chat/rest/System/SessionId").header("host", "acme.example.test");
+    let mut lenient = tenant("acme");
+    lenient.behaviour = acme.behaviour;
+    let got = stage(AFTER, vec![lenient]).send(bare.body(axum::body::Body::empty()).unwrap()).await;
+    assert_eq!(got.status, 200, "{}", got.text);
 }

@@ -22,14 +22,18 @@ use crate::stage::{LEGACY, Stage, stage, tenant};
 const BUTTON: &str = "573000000000001";
 const OTHER: &str = "573000000000002";
 
-/// A tenant's section as an operator writes it.
-fn written(section: &str) -> Result<AvailabilityConfig, String> {
+/// A tenant with sections as an operator writes them.
+pub(super) fn load(sections: &str) -> Result<Tenant, String> {
     let text = format!(
         "[[tenant]]\nid = \"acme\"\n[tenant.miaw]\nbase_url = \"https://a.my.salesforce-scrt.com\"\n\
-         organization_id = \"00D000000000062\"\nembedded_service_developer_name = \"W\"\n{section}"
+         organization_id = \"00D000000000062\"\nembedded_service_developer_name = \"W\"\n{sections}"
     );
     let loaded = load_str(&text, std::path::Path::new("/nowhere"), &|_| None);
-    loaded.map(|mut loaded| loaded.config.tenants.remove(0).availability).map_err(|p| p.to_string())
+    loaded.map(|mut loaded| loaded.config.tenants.remove(0)).map_err(|p| p.to_string())
+}
+
+fn written(section: &str) -> Result<AvailabilityConfig, String> {
+    load(section).map(|tenant| tenant.availability)
 }
 
 fn with(section: &str) -> Tenant {

@@ -29,7 +29,7 @@ fn steps(version: &str, lower: bool, requests: &[(&str, Value)]) -> Vec<Step> {
     requests.iter().map(step).collect()
 }
 
-fn init(more: Value) -> Value {
+fn init(more: &Value) -> Value {
     let mut body = json!({
         "organizationId": "00D000000000001", "deploymentId": "572000000000001",
         "buttonId": "573000000000001", "sessionId": "{id}", "language": "n/a",
@@ -65,7 +65,7 @@ async fn the_android_sdk() {
         true,
         &[
             ("GET System/SessionId", Value::Null),
-            ("POST Chasitor/ChasitorInit 1", init(json!({}))),
+            ("POST Chasitor/ChasitorInit 1", init(&json!({}))),
             ("GET System/Messages", Value::Null),
             ("POST Chasitor/ChasitorTyping 2", Value::Null),
             ("POST Chasitor/ChasitorSneakPeek 3", json!({"position": 0, "text": "he"})),
@@ -91,7 +91,7 @@ async fn hrk623_and_mjrforce() {
         false,
         &[
             ("GET System/SessionId", Value::Null),
-            ("POST Chasitor/ChasitorInit 1", init(json!({"trackingId": "", "doFallback": true}))),
+            ("POST Chasitor/ChasitorInit 1", init(&json!({"trackingId": "", "doFallback": true}))),
             ("POST Chasitor/ChatMessage 1", says("--- 会話の履歴 ---\n少々お待ちください。")),
             ("GET System/Messages?ack=-1", Value::Null),
             ("POST Chasitor/ChatMessage 2", says("hello")),
@@ -110,7 +110,7 @@ async fn denitrip() {
         false,
         &[
             ("GET System/SessionId", Value::Null),
-            ("POST Chasitor/ChasitorInit 1", init(json!({"receiveQueueUpdates": "true"}))),
+            ("POST Chasitor/ChasitorInit 1", init(&json!({"receiveQueueUpdates": "true"}))),
             ("GET System/Messages?ack={polled}&pc={polled} 9", Value::Null),
             ("POST Chasitor/ChatMessage", says("hello")),
             ("GET System/Messages?ack={polled}&pc={polled} 9", Value::Null),
@@ -129,7 +129,7 @@ async fn moriya() {
         false,
         &[
             ("GET System/SessionId", Value::Null),
-            ("POST Chasitor/ChasitorInit 1", init(json!({"prechatEntities": null}))),
+            ("POST Chasitor/ChasitorInit 1", init(&json!({"prechatEntities": null}))),
             ("GET System/Messages", Value::Null),
             ("POST Chasitor/ChatMessage 2", says("hello")),
             ("GET System/Messages?ack={ack}", Value::Null),
@@ -159,7 +159,7 @@ async fn inbenta() {
         false,
         &[
             ("GET System/SessionId/", Value::Null),
-            ("POST Chasitor/ChasitorInit 1", init(json!({"isPost": false}))),
+            ("POST Chasitor/ChasitorInit 1", init(&json!({"isPost": false}))),
             ("POST System/MultiNoun 2", batch("ChatMessage", says("transcript"))),
             ("GET System/Messages?ack={polled}&pc={polled}", Value::Null),
             ("POST Chasitor/ChatMessage 3", says("hello")),
@@ -178,7 +178,7 @@ async fn liveagent_sdk_nodejs() {
         false,
         &[
             ("GET System/SessionId?SessionId.ClientType=chasitor", Value::Null),
-            ("POST Chasitor/ChasitorInit 1", init(json!({"receiveQueueUpdates": true}))),
+            ("POST Chasitor/ChasitorInit 1", init(&json!({"receiveQueueUpdates": true}))),
             ("GET System/Messages?ack=-1", Value::Null),
             ("POST Chasitor/ChatMessage 2", says("hello")),
             ("GET System/Messages?ack=0", Value::Null),
