@@ -1,11 +1,11 @@
 //! Whether somebody is there, where MIAW has no call for it.
 //!
-//! Promised: an answer for every id, within the hook's time-out; what is remembered is bounded and
-//! lost with the process. Not promised: that it is true. MIAW tells nothing before a conversation
-//! exists, and a chat is started whatever was answered here.
+//! Promised: an answer for every id, within twice the hook's time-out; what is remembered is
+//! bounded and lost with the process. Not promised: that it is true. MIAW tells nothing before a
+//! conversation exists, and a chat is started whatever was answered here.
 //!
-//! `router/hours.rs` and `router/outcomes.rs` decide, `http.rs` asks somebody else; this file chooses
-//! and watches what chats are told.
+//! `router/hours.rs` and `router/outcomes.rs` decide, `http.rs` asks somebody else; this file
+//! chooses, and watches what chats are told.
 
 mod http;
 

@@ -1,8 +1,8 @@
 //! Asks a tenant's own service whether somebody is there.
 //!
-//! Promised: one request per button and cache time, whoever asks; without a good answer the fallback
-//! holds for as long, so that a dead service costs one time-out. Only ids of Salesforce's form are
-//! asked about, and not too many.
+//! Promised: one request per button and cache time, whoever asks; without a good answer the
+//! fallback holds for as long, so that a dead service costs one time-out. Only ids of Salesforce's
+//! form are asked about, and not too many.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ use crate::time::Mono;
 
 /// Buttons whose answers are kept; others get the fallback.
 const BUTTONS_MAX: usize = 2_000;
-/// Requests to hooks at once; who comes on top gets the fallback.
+/// Requests to hooks at once; who comes on top waits, within the time-out.
 const REQUESTS_MAX: usize = 16;
 /// The largest answer that is read, in bytes.
 const ANSWER_MAX: usize = 4_096;
@@ -95,8 +95,11 @@ impl Hooks {
         {
             return told;
         }
-        let Ok(_turn) = self.requests.try_acquire() else { return self.fallback(hook) };
-        let asked = tokio::time::timeout(hook.timeout, self.request(tenant, hook, button)).await;
+        let request = async {
+            let _turn = self.requests.acquire().await;
+            self.request(tenant, hook, button).await
+        };
+        let asked = tokio::time::timeout(hook.timeout, request).await;
         let told = match asked.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
             Ok(told) => told,
             Err(cause) => {

@@ -263,3 +263,24 @@ fn what_cannot_work_is_said_where_it_is_written() {
     assert!(!shown.contains("canary") && shown.contains("not between"), "{shown}");
     assert!(!format!("{:?}", written(HOOK).unwrap()).contains("canary"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn many_buttons_at_once_share_the_turns() {
+    let stage = stage(AFTER, vec![with(&format!("{HOOK}fallback = 'unavailable'\n"))]);
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (count, top, clock) = (running.clone(), most.clone(), stage.clock.clone());
+    let answer = move || {
+        let (count, top, clock) = (count.clone(), top.clone(), clock.clone());
+        async move {
+            top.fetch_max(count.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            clock.until(clock.now().mono.plus(Duration::from_millis(100))).await;
+            count.fetch_sub(1, Ordering::Relaxed);
+            r#"{"isAvailable":true}"#
+        }
+    };
+    stage.salesforce.put("hook.example.test", Router::new().route("/agents", get(answer)));
+    let ids: Vec<String> = (0..60).map(|n| format!("5730000000000{n:02}")).collect();
+    assert_eq!(available(&stage, &ids.join(",")).await, [true; 60]);
+    assert_eq!(most.load(Ordering::Relaxed), 16);
+}
