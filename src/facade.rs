@@ -12,6 +12,7 @@ mod body;
 mod call;
 mod chat;
 mod cors;
+mod deprecation;
 pub mod key;
 mod legacy;
 mod reply;
@@ -127,5 +128,8 @@ async fn handle(State(facade): State<Arc<Facade>>, request: Request) -> Response
         response = watch.response(response);
     }
     cors.mark(response.headers_mut());
+    if let Some(told) = &call.tenant.plan.deprecation {
+        deprecation::mark(response.headers_mut(), told);
+    }
     response
 }
