@@ -145,7 +145,7 @@ impl Cutover {
         let (latch, new) = self.lock().look(&tenant.id, wall);
         if new {
             let tenant = tenant.id.as_str();
-            tracing::info!(tenant, at = %wall, "the removal is past; new chats go to MIAW");
+            tracing::info!(tenant, at = %wall, "the removal is past; new chats go to MIAW from now on");
             self.inner.seen.notify_one();
         }
         latch
