@@ -1,8 +1,8 @@
 //! The report of a dry run, read as evidence for a move.
 //!
-//! Promised: a report that is about other tenants shows nothing. It counts as made when its file was
-//! last written, or at the instant it speaks for if that is earlier: neither a copy nor `--as-of`
-//! makes it younger.
+//! Promised: a report that is about other tenants shows nothing, and their errors do not count. It
+//! was made when its file was last written, or at the instant it speaks for if that is earlier:
+//! neither a copy nor `--as-of` makes it younger.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -21,13 +21,16 @@ const BYTES_MAX: u64 = 64 * 1024 * 1024;
 struct Report {
     as_of: String,
     evidence_hash: String,
-    summary: Summary,
+    findings: Vec<Finding>,
     tenants: Vec<Tenant>,
 }
 
 #[derive(Deserialize)]
-struct Summary {
-    errors: u64,
+struct Finding {
+    tenant: String,
+    severity: String,
+    #[serde(default)]
+    accepted: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -52,5 +55,9 @@ pub(super) fn read(path: &Path, tenant: &str) -> Result<Evidence, String> {
         return Err(format!("`{}` is about other tenants", path.display()));
     }
     let made_at = written.min(Wall::parse(&report.as_of)?);
-    Ok(Evidence { hash: report.evidence_hash, made_at, errors: report.summary.errors })
+    let counts = |finding: &&Finding| {
+        finding.tenant == tenant && finding.severity == "error" && finding.accepted.is_none()
+    };
+    let errors = report.findings.iter().filter(counts).count() as u64;
+    Ok(Evidence { hash: report.evidence_hash, made_at, errors })
 }

@@ -19,6 +19,7 @@ use crate::stage::tenant;
 
 mod chats;
 mod refusals;
+mod rehearsal;
 
 const DAY: i64 = 24 * 3_600_000;
 

@@ -2,6 +2,7 @@
 
 use liveagent_bridge::config::mapping::MappingFile;
 use liveagent_bridge::mapping::Mapping;
+use liveagent_bridge::report::dry_run::{self, Document, Inputs};
 
 use super::*;
 
@@ -189,10 +190,21 @@ async fn a_report_that_the_plan_names_is_evidence_while_it_is_fresh() {
     let mut acme = tenant("acme");
     acme.plan.evidence.report = Some(path.clone());
     let day = at("2026-01-10T00:00:00Z");
-    let report = |as_of: Wall, errors: u64, tenant: &str| {
+    let findings = |errors: usize| {
+        let finding = |tenant| serde_json::json!({ "tenant": tenant, "severity": "error" });
+        let mut all = vec![finding("globex")];
+        all.extend((0..errors).map(|_| finding("acme")));
+        let (accepted, warning) = (serde_json::json!({ "reason": "so" }), "warning");
+        all.push(serde_json::json!(
+            { "tenant": "acme", "severity": "error", "accepted": accepted }
+        ));
+        all.push(serde_json::json!({ "tenant": "acme", "severity": warning }));
+        all
+    };
+    let report = |as_of: Wall, errors: usize, tenant: &str| {
         let report = serde_json::json!({
             "report_version": 1, "as_of": as_of.to_string(), "evidence_hash": "0123456789abcdef",
-            "summary": { "errors": errors, "warnings": 3 }, "tenants": [{ "id": tenant }],
+            "findings": findings(errors), "tenants": [{ "id": tenant }],
         });
         std::fs::write(&path, report.to_string()).unwrap();
     };
@@ -206,6 +218,26 @@ async fn a_report_that_the_plan_names_is_evidence_while_it_is_fresh() {
     assert_eq!(node.refused(to(ramp(10))).await, "stale-evidence", "a copy is no younger");
     report(day, 0, "acme");
     node.done(to(ramp(10))).await;
+    // The form is the dry run's own.
+    let inputs = Inputs {
+        as_of: day,
+        show_values: false,
+        tenants: vec![dry_run::Tenant {
+            id: "acme".to_owned(),
+            mapping_name: None,
+            mapping: Mapping::default(),
+            deployment_id: "572000000000001".to_owned(),
+            button_id: BUTTON.to_owned(),
+            routing: Vec::new(),
+            findings: Vec::new(),
+        }],
+        documents: vec![Document { name: "a.json".to_owned(), text: "no pre-chat".to_owned() }],
+    };
+    std::fs::write(&path, dry_run::build(&inputs).to_json()).unwrap();
+    assert_eq!(node.refused(to(ramp(20))).await, "evidence-with-errors");
+    let clean = Inputs { documents: Vec::new(), ..inputs };
+    std::fs::write(&path, dry_run::build(&clean).to_json()).unwrap();
+    node.done(to(ramp(20))).await;
 }
 
 #[tokio::test(start_paused = true)]
