@@ -15,6 +15,7 @@ mod call;
 mod chat;
 mod cors;
 mod jsonp;
+mod deprecation;
 pub mod key;
 mod legacy;
 mod reply;
@@ -139,5 +140,8 @@ async fn handle(State(facade): State<Arc<Facade>>, request: Request) -> Response
         response = watch.response(response);
     }
     cors.mark(response.headers_mut());
+    if let Some(told) = &call.tenant.plan.deprecation {
+        deprecation::mark(response.headers_mut(), told);
+    }
     response
 }

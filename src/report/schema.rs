@@ -26,7 +26,7 @@ use Kind::{Bool, ByName, Count, List, Of, OneOf, OrNull, Text, Whole};
 /// A member: its name, whether it may be absent (`?` before the name), what it holds.
 type Members = &'static [(&'static str, Kind)];
 
-const ROUTES: Kind = OneOf(&["legacy", "miaw"]);
+const ROUTES: Kind = OneOf(&["legacy", "miaw", "refused"]);
 const SOURCES: &[&str] = &["prechat", "configuration", "mapping", "metadata", "captured", "shadow"];
 const SEVERITY: Kind = OneOf(&["error", "warning", "note"]);
 
