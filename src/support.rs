@@ -1,8 +1,8 @@
 //! `check --bundle`: what somebody who helps needs to know, and nothing that is nobody's business.
 //!
 //! Promised: one JSON document that can be read before it is sent. In it: versions, settings as
-//! numbers and switches, tenant ids, org ids, host names of base addresses, the plan, findings by
-//! code and place, hashes and counts of mapping files and of the store. Never in it: secrets, texts,
+//! numbers and switches, tenant ids, org ids, host names of base addresses, plan, findings by code
+//! and place, hashes and counts of mapping files and of the store. Never in it: secrets, texts,
 //! labels, keys and values of mappings, names, reasons, folders, anything of a chat. What people
 //! wrote is left out by not being copied; messages, which may quote it, lose what they quote
 //! (`words`). Nothing is changed on the disk, and the store's lock is not touched (`store`).
@@ -12,22 +12,19 @@ mod words;
 
 use std::path::Path;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::config::{Behaviour, Loaded, Problem, StoreConfig, Tenant};
-use crate::mapping::keys::hex;
 use crate::preflight::Checked;
-use crate::router::calendar;
+use crate::router::calendar::{self, Asked};
 use crate::router::decide::{Draw, PastRemoval};
+use crate::router::effective::Effective;
 use crate::router::plan::Plan;
 use crate::time::Wall;
 
 /// The version of the document's form.
 const FORM: u32 = 1;
-/// The largest mapping file that is hashed; what is larger was not loaded either.
-const HASHED_BYTES_MAX: u64 = 4 << 20;
 /// Tenants that are described; of more there is the number.
 const TENANTS_MAX: usize = 500;
 
@@ -46,7 +43,7 @@ pub struct Material<'a> {
     pub now: Wall,
 }
 
-/// The document. Reads mapping files and looks at the store's files.
+/// The document. Looks at the store's files.
 #[must_use]
 pub fn bundle(material: &Material<'_>) -> Value {
     let config = material.loaded.map(|loaded| &loaded.config);
@@ -82,6 +79,7 @@ pub fn bundle(material: &Material<'_>) -> Value {
                 "port": config.listen.port(),
                 "limits": config.limits.values().into_iter().map(|(name, value)|
                     (name.to_owned(), value.into())).collect::<serde_json::Map<_, _>>(),
+                "panic_file_is_there": config.panic_file.as_ref().map(|path| path.exists()),
                 "egress_proxy": config.egress.proxy.is_some(),
                 "egress_extra_ca_file": config.egress.extra_ca_file.is_some(),
             })),
@@ -115,7 +113,7 @@ fn tenant(tenant: &Tenant, now: Wall) -> Value {
         url.map(|url| {
             json!({
                 "scheme": url.scheme(), "host": url.host_str(), "port": url.port(),
-                "has_path": url.path().trim_matches('/') != "",
+                "has_path": !url.path().trim_matches('/').is_empty(),
             })
         })
     };
@@ -141,8 +139,8 @@ fn tenant(tenant: &Tenant, now: Wall) -> Value {
         "plan": plan(&tenant.plan, &tenant.id, now),
         "behaviour": behaviour(&tenant.behaviour),
         "mapping": tenant.mapping.as_ref().map(|file| json!({
-            "file": file_name(&file.path),
-            "sha256": hash(&file.path),
+            "files": file.paths.iter().map(|path| file_name(path)).collect::<Vec<_>>(),
+            "sha256": file.sha256,
             "rules": file.mapping.rules.len(),
             "constants": file.mapping.constants.len(),
             "accepted": file.mapping.accept.len(),
@@ -161,8 +159,10 @@ fn tenant(tenant: &Tenant, now: Wall) -> Value {
 /// changes are sealed in the store and not seen here.
 fn plan(plan: &Plan, tenant: &str, now: Wall) -> Value {
     let (latch, draw) = (PastRemoval::NOT_YET, Draw::of(tenant, ""));
-    let today = calendar::row(plan, now, "now".to_owned(), latch, draw);
-    let rows = calendar::table(plan, latch, draw);
+    let effective = Effective::from(plan);
+    let asked = Asked { effective: &effective, button: None, latch, draw };
+    let today = calendar::row(asked, now, "now".to_owned());
+    let rows = calendar::table(asked);
     let rows = std::iter::once(today).chain(rows).map(|row| {
         json!({
             "at": row.at.to_string(), "what": row.label, "route": row.decision.route.code(),
@@ -173,6 +173,10 @@ fn plan(plan: &Plan, tenant: &str, now: Wall) -> Value {
         "removal": plan.removal.to_string(),
         "margin_seconds": plan.margin.as_secs(),
         "zone": plan.zone.name(),
+        "fingerprint": plan.fingerprint(),
+        "buttons": plan.buttons.len(),
+        "brownouts": plan.brownouts.len(),
+        "evidence_required": plan.evidence.required,
         "steps": plan.steps.iter().map(|step|
             json!({ "at": step.at.to_string(), "stage": step.stage.to_string() }))
             .collect::<Vec<_>>(),
@@ -202,6 +206,11 @@ fn behaviour(behaviour: &Behaviour) -> Value {
         "text_limit_chars": behaviour.text_limit_chars,
         "send_give_up_s": behaviour.send_give_up.as_secs(),
         "stream_silence_s": behaviour.stream_silence.as_secs(),
+        "sequence": format!("{:?}", behaviour.sequence),
+        "overlap": format!("{:?}", behaviour.overlap),
+        "check_affinity": behaviour.check_affinity,
+        "failure_is_503": behaviour.failure_is_503,
+        "version_required": behaviour.version_required,
         "cors_origins": behaviour.cors_origins.len(),
     })
 }
@@ -209,10 +218,4 @@ fn behaviour(behaviour: &Behaviour) -> Value {
 /// A file's name without its folders, which often have people's names.
 fn file_name(path: &Path) -> Option<String> {
     Some(path.file_name()?.to_string_lossy().into_owned())
-}
-
-fn hash(path: &Path) -> Option<String> {
-    let size = std::fs::metadata(path).ok()?.len();
-    let bytes = (size <= HASHED_BYTES_MAX).then(|| std::fs::read(path).ok()).flatten()?;
-    Some(hex(digest(&SHA256, &bytes).as_ref(), usize::MAX))
 }

@@ -1,8 +1,8 @@
 //! The store from outside: sizes and modes of its files, counts of what is in it.
 //!
 //! Promised: nothing is created, locked or changed, so it may be looked at while the bridge runs,
-//! by any user who can read it. Counts are those of the last checkpoint, for what is newer is in the
-//! log beside the file; tenants, times and numbers are all that is read of a chat.
+//! by any user who can read it. Counts are those of the last checkpoint, for what is newer is in
+//! the log beside the file; tenants, times and numbers are all that is read of a chat.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
