@@ -180,7 +180,7 @@ fn plan(plan: &Plan, tenant: &str, now: Wall) -> Value {
         "steps": plan.steps.iter().map(|step|
             json!({ "at": step.at.to_string(), "stage": step.stage.to_string() }))
             .collect::<Vec<_>>(),
-        "acknowledged_until": plan.acknowledgement.as_ref().map(|vouched| vouched.until.to_string()),
+        "acknowledged_until": plan.acknowledgement.as_ref().map(|said| said.until.to_string()),
         "calendar": rows.collect::<Vec<_>>(),
     })
 }
