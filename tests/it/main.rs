@@ -3,6 +3,7 @@
 
 mod bridge_stage;
 mod budget;
+mod bundle;
 mod capture;
 mod check_live;
 mod config_check;
