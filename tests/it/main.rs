@@ -11,6 +11,7 @@ mod config_plan;
 mod cutover;
 mod demo;
 mod dry_run;
+mod dry_run_calendar;
 mod dry_run_channel;
 mod dry_run_codes;
 mod dry_run_evidence;
