@@ -17,8 +17,10 @@
 //! the same instant; anything about order between chats.
 
 pub mod memory;
+pub mod postgres;
 pub mod schema;
 pub mod seal;
+mod sealed;
 pub mod sqlite;
 
 use std::fmt;

@@ -12,24 +12,23 @@ mod rows;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
 pub use self::open::{OpenError, Ring};
-use self::rows::{SealedChange, SealedChat, SealedCommit};
 pub use self::writer::Stats;
 use self::writer::{Kind, Writer};
-use super::seal::{KeyRing, Place};
-use super::{Change, Commit, Loaded, NewChat, Store, StoreError, within_limit};
+use super::seal::KeyRing;
+use super::sealed::Sealer;
+use super::{Change, Commit, Loaded, NewChat, Store, StoreError};
 use crate::time::Wall;
 
 /// An open database. Dropping it finishes what is queued and closes the file.
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Writer,
-    ring: Arc<KeyRing>,
+    sealer: Sealer,
 }
 
 impl SqliteStore {
@@ -42,7 +41,7 @@ impl SqliteStore {
         let (db, ring) = open::open(path, ring)?;
         let writer = Writer::start(db)
             .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
-        Ok(Self { writer, ring: Arc::new(ring) })
+        Ok(Self { writer, sealer: Sealer::new(ring) })
     }
 
     /// How many transactions and requests have been written since the store was opened.
@@ -54,69 +53,25 @@ impl SqliteStore {
     /// The ring that blobs are sealed with.
     #[must_use]
     pub fn ring(&self) -> &KeyRing {
-        &self.ring
-    }
-
-    fn seal(&self, place: Place, clear: Vec<u8>) -> Result<Vec<u8>, StoreError> {
-        self.ring
-            .seal(&place, clear)
-            .map_err(|source| StoreError::Sealed { what: place.to_string(), source })
-    }
-
-    fn unseal(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-        self.ring
-            .open(&place, sealed)
-            .map_err(|source| StoreError::Sealed { what: place.to_string(), source })
-    }
-
-    fn unseal_chat(&self, chat: Uuid, sealed: SealedChat) -> Result<Loaded, StoreError> {
-        let before = sealed.snapshot.as_ref().map_or(0, |(number, _)| *number);
-        let next_number = sealed.deltas.last().map_or(before, |(number, _)| *number) + 1;
-        let snapshot = sealed
-            .snapshot
-            .map(|(number, blob)| self.unseal(Place::snapshot(chat, number), &blob))
-            .transpose()?;
-        let deltas = sealed
-            .deltas
-            .into_iter()
-            .map(|(number, blob)| self.unseal(Place::delta(chat, number), &blob))
-            .collect::<Result<_, _>>()?;
-        let (tenant, ended_at) = (sealed.tenant, sealed.ended_at);
-        Ok(Loaded { tenant, snapshot, deltas, next_number, ended_at })
-    }
-
-    fn unseal_change(&self, sealed: &SealedChange) -> Result<Change, StoreError> {
-        let body = self.unseal(Place::change(sealed.number), &sealed.body)?;
-        Ok(Change { number: sealed.number, at: sealed.at, body })
+        self.sealer.ring()
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn open(&self, chat: NewChat, first: Vec<u8>) -> Result<(), StoreError> {
-        within_limit("delta", &first)?;
-        let first = self.seal(Place::delta(chat.id, 1), first)?;
+        let first = self.sealer.first(chat.id, first)?;
         self.writer.call(Kind::Write, move |db| rows::open(db, &chat, &first)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
-        within_limit("delta", &commit.delta)?;
-        within_limit("snapshot", commit.snapshot.as_deref().unwrap_or_default())?;
-        let Commit { chat, number, delta, snapshot, ended_at } = commit;
-        let body = match snapshot {
-            // The snapshot includes the delta, which is therefore not stored.
-            Some(snapshot) => {
-                rows::Body::Snapshot(self.seal(Place::snapshot(chat, number), snapshot)?)
-            }
-            None => rows::Body::Delta(self.seal(Place::delta(chat, number), delta)?),
-        };
-        let sealed = SealedCommit { chat, number, body, ended_at };
+        let sealed = self.sealer.commit(commit)?;
         self.writer.call(Kind::Write, move |db| rows::commit(db, &sealed)).await
     }
 
     async fn load(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {
         let sealed = self.writer.call(Kind::Read, move |db| rows::load(db, chat)).await?;
-        sealed.map(|sealed| self.unseal_chat(chat, sealed)).transpose()
+        sealed.map(|sealed| self.sealer.open_chat(chat, sealed)).transpose()
     }
 
     async fn unfinished(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
@@ -142,12 +97,11 @@ impl Store for SqliteStore {
     async fn changes_after(&self, number: u64, limit: u32) -> Result<Vec<Change>, StoreError> {
         let work = move |db: &_| rows::changes_after(db, number, limit);
         let sealed = self.writer.call(Kind::Read, work).await?;
-        sealed.iter().map(|change| self.unseal_change(change)).collect()
+        sealed.iter().map(|change| self.sealer.open_change(change)).collect()
     }
 
     async fn append_change(&self, at: Wall, body: Vec<u8>, after: u64) -> Result<u64, StoreError> {
-        within_limit("change", &body)?;
-        let body = self.seal(Place::change(after.saturating_add(1)), body)?;
+        let body = self.sealer.change(after, body)?;
         self.writer.call(Kind::Write, move |db| rows::append_change(db, at, &body, after)).await
     }
 

@@ -4,42 +4,12 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::super::sealed::{Body, SealedChange, SealedChat, SealedCommit, signed, unsigned};
 use super::super::{NewChat, StoreError};
 use crate::time::Wall;
 
 /// How many chats one purge statement deletes, so that commits need not wait long behind it.
 pub(super) const PURGE_CHATS: u32 = 200;
-
-/// A [`super::super::Commit`] whose blob is sealed.
-pub(super) struct SealedCommit {
-    pub(super) chat: Uuid,
-    pub(super) number: u64,
-    pub(super) body: Body,
-    pub(super) ended_at: Option<Wall>,
-}
-
-/// What a commit stores.
-pub(super) enum Body {
-    /// One more delta.
-    Delta(Vec<u8>),
-    /// A snapshot instead of all history.
-    Snapshot(Vec<u8>),
-}
-
-/// A chat as it is stored; blobs with the number they are sealed for.
-pub(super) struct SealedChat {
-    pub(super) tenant: String,
-    pub(super) snapshot: Option<(u64, Vec<u8>)>,
-    pub(super) deltas: Vec<(u64, Vec<u8>)>,
-    pub(super) ended_at: Option<Wall>,
-}
-
-/// A change as it is stored.
-pub(super) struct SealedChange {
-    pub(super) number: u64,
-    pub(super) at: Wall,
-    pub(super) body: Vec<u8>,
-}
 
 pub(super) fn open(db: &Connection, chat: &NewChat, first: &[u8]) -> Result<(), StoreError> {
     let id = chat.id.as_bytes();
@@ -113,13 +83,12 @@ pub(super) fn load(db: &Connection, chat: Uuid) -> Result<Option<SealedChat>, St
     let snapshot = numbered(db, "SELECT number, body FROM snapshot WHERE chat = ?1", chat)?.pop();
     let sql = "SELECT number, body FROM delta WHERE chat = ?1 ORDER BY number";
     let deltas = numbered(db, sql, chat)?;
-    let before = snapshot.as_ref().map_or(0, |(number, _)| *number);
-    let dense = deltas.iter().zip(before + 1..).all(|((number, _), expected)| *number == expected);
-    if !dense || (deltas.is_empty() && snapshot.is_none()) {
+    let ended_at = ended_at.map(Wall::from_millis);
+    let sealed = SealedChat { tenant, snapshot, deltas, ended_at };
+    if !sealed.is_whole() {
         return Err(StoreError::Damaged { detail: format!("chat {chat} has gaps in its history") });
     }
-    let ended_at = ended_at.map(Wall::from_millis);
-    Ok(Some(SealedChat { tenant, snapshot, deltas, ended_at }))
+    Ok(Some(sealed))
 }
 
 fn numbered(db: &Connection, sql: &str, chat: Uuid) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
@@ -220,15 +189,4 @@ pub(super) fn failed(error: rusqlite::Error) -> StoreError {
         }
         _ => StoreError::Engine { detail },
     }
-}
-
-/// Numbers count up from 1 by one; none comes near the end of `i64`. A caller's larger one is
-/// simply beyond every stored number.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn unsigned(number: i64) -> Result<u64, StoreError> {
-    u64::try_from(number)
-        .map_err(|_| StoreError::Damaged { detail: "a number below zero".to_owned() })
 }

@@ -1,0 +1,219 @@
+//! The store in PostgreSQL: for several nodes, or where databases are kept by others.
+//!
+//! Promised: the contract of [`super`]; each write is one statement, committed before it is
+//! answered; of two nodes that commit the same number to one chat exactly one succeeds, because the
+//! number is compared on the chat's own row. Blobs are sealed before they leave the process. A
+//! server that went away is connected to again with the next request; a request that the server
+//! does not answer in time is an error, never a hang.
+//!
+//! Not promised: durability beyond the server's own: `synchronous_commit` and its replicas are
+//! the operator's choice (docs/operating.md).
+
+mod open;
+mod pool;
+mod statements;
+mod tls;
+
+use async_trait::async_trait;
+use tokio_postgres::Row;
+use tokio_postgres::error::{Error, SqlState};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+pub use self::open::OpenError;
+use self::pool::{Pool, Session};
+use super::seal::KeyRing;
+use super::sealed::{Body, SealedChange, SealedChat, Sealer, signed, unsigned};
+use super::{Change, Commit, Loaded, NewChat, Store, StoreError};
+use crate::time::Wall;
+
+/// How many chats one purge statement deletes, so that commits need not wait long behind it.
+const PURGE_CHATS: i64 = 200;
+
+/// A set of connections to one database.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: Pool,
+    sealer: Sealer,
+}
+
+impl PostgresStore {
+    /// Connects to `url` (`postgres://user:password@host/database`), brings the tables up to date
+    /// and makes sure that the ring opens what is stored.
+    ///
+    /// # Errors
+    /// Says what was wrong and what to do; never shows the password.
+    pub async fn open(url: &str, ring: KeyRing) -> Result<Self, OpenError> {
+        let pool = Pool::new(url)?;
+        open::prepare(&pool, &ring).await?;
+        Ok(Self { pool, sealer: Sealer::new(ring) })
+    }
+
+    /// The ring that blobs are sealed with.
+    #[must_use]
+    pub fn ring(&self) -> &KeyRing {
+        self.sealer.ring()
+    }
+
+    async fn rows(
+        &self,
+        sql: fn(&Session) -> &tokio_postgres::Statement,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let session = self.pool.session().await?;
+        self.pool.in_time(session.client().query(sql(&session), values)).await
+    }
+
+    /// Runs one writing statement; answers how many rows it wrote.
+    async fn write(
+        &self,
+        sql: fn(&Session) -> &tokio_postgres::Statement,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, StoreError> {
+        let session = self.pool.session().await?;
+        self.pool.in_time(session.client().execute(sql(&session), values)).await
+    }
+
+    /// Why a commit found no row of its number.
+    async fn not_next(&self, chat: Uuid, got: u64) -> StoreError {
+        let next = self.rows(|s| &s.sql.next, &[&chat]).await;
+        match next.map(|rows| rows.first().map(|row| unsigned(row.get(0)))) {
+            Ok(Some(Ok(next))) => StoreError::OutOfOrder { chat, got, next },
+            Ok(None) => StoreError::NoSuchChat { chat },
+            Ok(Some(Err(error))) | Err(error) => error,
+        }
+    }
+
+    async fn last_change(&self) -> Result<u64, StoreError> {
+        let rows = self.rows(|s| &s.sql.last_change, &[]).await?;
+        rows.first().map_or(Ok(0), |row| unsigned(row.get(0)))
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn open(&self, chat: NewChat, first: Vec<u8>) -> Result<(), StoreError> {
+        let first = self.sealer.first(chat.id, first)?;
+        let at = chat.at.millis();
+        let written = self.write(|s| &s.sql.open, &[&chat.id, &chat.tenant, &at, &first]).await?;
+        match written {
+            0 => Err(StoreError::AlreadyThere { chat: chat.id }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+        let sealed = self.sealer.commit(commit)?;
+        let (chat, number) = (sealed.chat, signed(sealed.number));
+        let ended_at = sealed.ended_at.map(Wall::millis);
+        let written = match &sealed.body {
+            Body::Delta(body) => {
+                self.write(|s| &s.sql.delta, &[&chat, &number, body, &ended_at]).await
+            }
+            Body::Snapshot(body) => {
+                self.write(|s| &s.sql.snapshot, &[&chat, &number, body, &ended_at]).await
+            }
+        };
+        match written? {
+            0 => Err(self.not_next(chat, sealed.number).await),
+            _ => Ok(()),
+        }
+    }
+
+    async fn load(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {
+        let rows = self.rows(|s| &s.sql.load, &[&chat]).await?;
+        let mut sealed: Option<SealedChat> = None;
+        let mut next = 0;
+        for row in rows {
+            let (kind, number) = (row.get::<_, i32>(0), unsigned(row.get(1))?);
+            match (kind, &mut sealed) {
+                (0, _) => {
+                    next = number;
+                    let ended_at = row.get::<_, Option<i64>>(4).map(Wall::from_millis);
+                    let (tenant, deltas) = (row.get(3), Vec::new());
+                    sealed = Some(SealedChat { tenant, snapshot: None, deltas, ended_at });
+                }
+                (1, Some(sealed)) => sealed.snapshot = Some((number, row.get(2))),
+                (_, Some(sealed)) => sealed.deltas.push((number, row.get(2))),
+                (_, None) => {}
+            }
+        }
+        let Some(sealed) = sealed else { return Ok(None) };
+        let whole = sealed.is_whole();
+        let loaded = self.sealer.open_chat(chat, sealed)?;
+        if !whole || loaded.next_number != next {
+            let detail = format!("chat {chat} has gaps in its history");
+            return Err(StoreError::Damaged { detail });
+        }
+        Ok(Some(loaded))
+    }
+
+    async fn unfinished(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
+        let rows = self.rows(|s| &s.sql.unfinished, &[&after, &i64::from(limit)]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn purge(&self, ended_before: Wall) -> Result<u64, StoreError> {
+        let mut purged = 0;
+        loop {
+            let values: [&(dyn ToSql + Sync); 2] = [&ended_before.millis(), &PURGE_CHATS];
+            let some = self.write(|s| &s.sql.purge, &values).await?;
+            purged += some;
+            if some < PURGE_CHATS.unsigned_abs() {
+                return Ok(purged);
+            }
+        }
+    }
+
+    async fn erase(&self, chat: Uuid) -> Result<bool, StoreError> {
+        Ok(self.write(|s| &s.sql.erase, &[&chat]).await? > 0)
+    }
+
+    async fn changes_after(&self, number: u64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        let values: [&(dyn ToSql + Sync); 2] = [&signed(number), &i64::from(limit)];
+        let rows = self.rows(|s| &s.sql.changes, &values).await?;
+        let each = rows.iter().map(|row| {
+            let (number, at) = (unsigned(row.get(0))?, Wall::from_millis(row.get(1)));
+            self.sealer.open_change(&SealedChange { number, at, body: row.get(2) })
+        });
+        each.collect()
+    }
+
+    async fn append_change(&self, at: Wall, body: Vec<u8>, after: u64) -> Result<u64, StoreError> {
+        let body = self.sealer.change(after, body)?;
+        let number = signed(after.saturating_add(1));
+        let values: [&(dyn ToSql + Sync); 3] = [&number, &at.millis(), &body];
+        let session = self.pool.session().await?;
+        let asked = session.client().execute(&session.sql.append, &values);
+        match self.pool.in_time(async { Ok(asked.await) }).await? {
+            Ok(0) => Err(StoreError::Conflict { last: self.last_change().await? }),
+            Ok(_) => Ok(after + 1),
+            // Somebody appended the same number while this statement ran.
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                Err(StoreError::Conflict { last: self.last_change().await? })
+            }
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    async fn writable(&self) -> Result<(), StoreError> {
+        self.write(|s| &s.sql.probe, &[]).await.map(drop)
+    }
+}
+
+/// Translates the engine's error. Its message names tables and columns, never values: those are in
+/// its detail, which is left out.
+fn failed(error: &Error) -> StoreError {
+    let Some(theirs) = error.as_db_error() else {
+        return StoreError::Engine { detail: error.to_string() };
+    };
+    let detail = format!("PostgreSQL {}: {}", theirs.code().code(), theirs.message());
+    match theirs.code() {
+        code if *code == SqlState::DISK_FULL => StoreError::Full,
+        code if *code == SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::ReadOnly,
+        code if *code == SqlState::DATA_CORRUPTED || *code == SqlState::INDEX_CORRUPTED => {
+            StoreError::Damaged { detail }
+        }
+        _ => StoreError::Engine { detail },
+    }
+}
