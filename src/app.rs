@@ -26,6 +26,7 @@ use crate::facade::affinity::Affinity;
 use crate::facade::key::KeyRing;
 use crate::facade::{Decided, Decisions, Facade, Strictness};
 use crate::store::memory::MemoryStore;
+use crate::store::postgres::{self, PostgresStore};
 use crate::store::sqlite::{OpenError, Ring, SqliteStore};
 use crate::store::{Store, StoreError, seal};
 
@@ -78,6 +79,9 @@ pub enum BuildError {
     /// The database could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The PostgreSQL database could not be opened.
+    #[error(transparent)]
+    Server(#[from] postgres::OpenError),
     /// The key ring that was given cannot be read.
     #[error("`store.key_ring`: {0}")]
     Ring(#[from] seal::RingError),
@@ -89,32 +93,43 @@ pub enum BuildError {
     Random,
 }
 
-/// Opens what the configuration names. Blocks for a moment.
+/// Opens what the configuration names.
 ///
 /// # Errors
-/// Says which file, what was wrong and what to do.
-pub fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
-    match config {
+/// Says which file or server, what was wrong and what to do.
+pub async fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
+    let (store, ring): (Arc<dyn Store>, seal::KeyRing) = match config {
         StoreConfig::Memory => {
             let mut secret = [0; 32];
             aws_lc_rs::rand::fill(&mut secret).map_err(|_| BuildError::Random)?;
             let keys = KeyRing::single(&secret);
-            Ok(Opened { store: Arc::new(MemoryStore::new()), keys })
+            return Ok(Opened { store: Arc::new(MemoryStore::new()), keys });
         }
         StoreConfig::Sqlite { path, key_ring } => {
             let ring = match key_ring {
                 Some(text) => Ring::Given(seal::KeyRing::from_secret(text.reveal())?),
                 None => Ring::Beside,
             };
-            let store = SqliteStore::open(path, ring)?;
-            let derived = store.ring().derive(KEY_PURPOSE);
-            let all: Vec<&[u8]> = derived.iter().map(|(_, key)| key.as_slice()).collect();
-            let keys = match all.split_first() {
-                Some((signing, verifying)) => KeyRing::new(KEY_RING_NAME, signing, verifying),
-                None => return Err(BuildError::Random),
-            };
-            Ok(Opened { store: Arc::new(store), keys })
+            let path = path.clone();
+            // The disk may take its time.
+            let opening = tokio::task::spawn_blocking(move || SqliteStore::open(&path, ring));
+            let store = opening.await.map_err(|_| StoreError::Stopped)??;
+            let ring = store.ring().clone();
+            (Arc::new(store), ring)
         }
+        StoreConfig::Postgres { url, key_ring } => {
+            let ring = seal::KeyRing::from_secret(key_ring.reveal())?;
+            let store = PostgresStore::open(url.reveal(), ring.clone()).await?;
+            (Arc::new(store), ring)
+        }
+    };
+    let derived = ring.derive(KEY_PURPOSE);
+    let all: Vec<&[u8]> = derived.iter().map(|(_, key)| key.as_slice()).collect();
+    match all.split_first() {
+        Some((signing, verifying)) => {
+            Ok(Opened { store, keys: KeyRing::new(KEY_RING_NAME, signing, verifying) })
+        }
+        None => Err(BuildError::Random),
     }
 }
 

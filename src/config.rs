@@ -99,6 +99,13 @@ pub enum StoreConfig {
         /// The keys that seal what is stored; without one the store keeps `<path>.keys`.
         key_ring: Option<Secret>,
     },
+    /// A PostgreSQL database, which several nodes may share.
+    Postgres {
+        /// `postgres://user:password@host/database`.
+        url: Secret,
+        /// The keys that seal what is stored, the same on every node.
+        key_ring: Secret,
+    },
 }
 
 /// How Salesforce is reached.

@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 async fn run_bridge(config: Config) -> anyhow::Result<()> {
     let clock = Clock::system();
     let store = config.store.clone();
-    let opened = tokio::task::spawn_blocking(move || app::open_store(&store)).await??;
+    let opened = app::open_store(&store).await?;
     let shutdown = CancellationToken::new();
     let transport = Arc::new(Reqwest::new(&config.egress, &config.limits)?);
     let limits = ServeLimits::from(&config.limits);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::problem::{Note, Problem, Problems};
+use super::secrets::Secret;
 use super::section::{Cx, Section};
 use super::source::{At, Env, Found, Source};
 use super::tenant::{self, Origin, Tenant};
@@ -165,28 +166,53 @@ fn listen(root: &Section<'_>) -> SocketAddr {
     SocketAddr::new(host, port)
 }
 
+/// `[store]` with `path` or `url`, or `store = "…"` with either, and then `key_ring` beside it.
 fn store(root: &Section<'_>) -> StoreConfig {
     let path = |text: &str| root.cx.source.folder().join(text);
-    let Some(section) = root.section("store") else {
-        return StoreConfig::Sqlite { path: path(DEFAULT_STORE_PATH), key_ring: None };
-    };
-    let written = section.text("path").map(|text| text.value);
-    let written = written.unwrap_or_else(|| DEFAULT_STORE_PATH.to_owned());
-    let key_ring = section.secret("key_ring").and_then(|(secret, at)| {
-        // The error names lines and key names of the ring, never a key.
-        if let Err(error) = KeyRing::from_secret(secret.reveal()) {
-            let problem = at.says(format!("is not a key ring: {error}"));
-            let expected = "{ file = \"…\" } or { env = \"…\" } with the text of a key ring";
-            section.cx.found.problem(problem.expected(expected));
-            return None;
+    let (written, key_ring) = match root.section_if_table("store") {
+        Some(section) => {
+            let file = section.text("path").map(|text| (Secret::new(text.value), text.at));
+            let url = section.secret("url");
+            let key_ring = key_ring(&section);
+            if let (Some(_), Some((_, at))) = (&file, &url) {
+                let problem = at.says("`path` and `url` exclude each other");
+                root.cx.found.problem(problem.expected("one of them"));
+            }
+            section.finish();
+            (url.or(file), key_ring)
         }
-        Some(secret)
-    });
-    section.finish();
-    if written == "memory" {
+        None => (root.secret("store"), key_ring(root)),
+    };
+    let Some((written, at)) = written else {
+        return StoreConfig::Sqlite { path: path(DEFAULT_STORE_PATH), key_ring };
+    };
+    let text = written.reveal();
+    if text == "memory" {
         return StoreConfig::Memory;
     }
-    StoreConfig::Sqlite { path: path(&written), key_ring }
+    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+        return StoreConfig::Sqlite { path: path(text), key_ring };
+    }
+    let Some(key_ring) = key_ring else {
+        let problem = at.says("PostgreSQL needs a key ring that all nodes share");
+        let help = "make one with `liveagent-bridge store key-ring > bridge.keys`";
+        let expected = "key_ring = { file = \"bridge.keys\" } or { env = \"KEY_RING\" }";
+        root.cx.found.problem(problem.expected(expected).help(help));
+        return StoreConfig::Memory;
+    };
+    StoreConfig::Postgres { url: written, key_ring }
+}
+
+fn key_ring(section: &Section<'_>) -> Option<Secret> {
+    let (secret, at) = section.secret("key_ring")?;
+    // The error names lines and key names of the ring, never a key.
+    if let Err(error) = KeyRing::from_secret(secret.reveal()) {
+        let problem = at.says(format!("is not a key ring: {error}"));
+        let expected = "{ file = \"…\" } or { env = \"…\" } with the text of a key ring";
+        section.cx.found.problem(problem.expected(expected));
+        return None;
+    }
+    Some(secret)
 }
 
 fn egress(section: Section<'_>) -> Egress {

@@ -146,7 +146,7 @@ impl World {
         };
         let transport = Reqwest::new(&config.egress, &config.limits)?;
         // Blocks for some milliseconds, before there is anything else to do.
-        let opened = app::open_store(&config.store)?;
+        let opened = app::open_store(&config.store).await?;
         let options = app::Options {
             clock: clock.clone(),
             transport: Arc::new(Tap::new(transport, legacy, tell.clone())),

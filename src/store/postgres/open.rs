@@ -111,7 +111,7 @@ async fn fit(db: &Transaction<'_>, ring: &KeyRing) -> Result<(), OpenError> {
     }
     // Changes outlive every chat, so they follow the sealing key; else no key could ever go.
     let header = seal::header(ring.sealing_id());
-    let sql = "SELECT number, body FROM change WHERE substring(body FOR length($1)) <> $1";
+    let sql = "SELECT number, body FROM change WHERE substring(body FOR length($1::bytea)) <> $1";
     for row in db.query(sql, &[&header]).await.map_err(at)? {
         let (number, body): (i64, Vec<u8>) = (row.get(0), row.get(1));
         let place = Place::change(number.unsigned_abs());

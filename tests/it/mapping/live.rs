@@ -84,7 +84,7 @@ async fn live(config: Config, body: &str) -> String {
     let options = Options {
         clock,
         transport,
-        opened: open_store(&StoreConfig::Memory).expect("memory"),
+        opened: open_store(&StoreConfig::Memory).await.expect("memory"),
         decisions: Arc::new(LogDecisions),
         shutdown: shutdown.clone(),
     };
