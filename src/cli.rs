@@ -17,6 +17,7 @@ mod mapping;
 mod route;
 mod serve;
 mod signal;
+mod store;
 
 /// Keeps programs that speak Salesforce's legacy Live Agent REST API working on MIAW.
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ enum Command {
     DryRun(dry_run::Args),
     /// Proposes, explains and tests mapping files
     Mapping(mapping::Args),
+    /// Makes key rings; migrates, checks and erases in a store
+    Store(store::Args),
     /// Says what a finding code means and what to do about it
     Explain(explain::Args),
 }
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::DryRun(args) => dry_run::run(&args),
         Command::Mapping(args) => mapping::run(&args),
+        Command::Store(args) => store::run(&args),
         Command::Explain(args) => explain::run(&args),
     };
     outcome.unwrap_or_else(|error| {
