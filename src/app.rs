@@ -63,6 +63,8 @@ pub struct Bridge {
     pub chats: Registry,
     /// The tenants' plans and changes.
     pub cutover: Cutover,
+    /// The relay to the legacy service, and how its hosts are.
+    pub relay: Arc<LiveAgent>,
     /// Writes captured traffic; `None` when no tenant opted in.
     pub capture: Option<Capture>,
     /// How many chats of an earlier process were taken up.
@@ -139,34 +141,37 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         tenants,
         shutdown.clone(),
     );
-    let recovered = chats.recover().await?;
+    let relay = Arc::new(LiveAgent::new(transport, clock.clone(), store.clone()));
+    let recovered = chats.recover(&|id, stored| relay.take_up(id, stored)).await?;
     let retention = Duration::from_secs(config.limits.retention_hours as u64 * 3600);
-    tokio::spawn(purge(store, clock.clone(), retention, shutdown));
+    tokio::spawn(purge(store, relay.clone(), clock.clone(), retention, shutdown));
     let capture = Capture::start(&config.tenants, clock.clone());
     let router = crate::facade::router(Facade {
         config: Arc::new(config),
         keys: opened.keys,
         clock: clock.clone(),
         chats: Arc::new(chats.clone()),
-        relay: Arc::new(LiveAgent::new(transport, clock)),
+        relay: relay.clone(),
         translate: prechat::translator(),
         decisions,
         cutover: cutover.clone(),
         strictness: Strictness::default(),
         capture: capture.clone(),
     });
-    Ok(Bridge { router, chats, cutover, capture, recovered })
+    Ok(Bridge { router, chats, cutover, relay, capture, recovered })
 }
 
 /// Forgets chats that ended long enough ago.
 async fn purge(
     store: Arc<dyn Store>,
+    relay: Arc<LiveAgent>,
     clock: Clock,
     retention: Duration,
     shutdown: CancellationToken,
 ) {
     loop {
         let now = clock.now();
+        relay.expire().await;
         let before = now.wall.plus_millis(-(retention.as_millis() as i64));
         match store.purge(before).await {
             Ok(0) => {}

@@ -18,7 +18,7 @@ mod serve;
 
 pub use desk::{Chat, ChatState, Command, Desk, DeskError, Line, Speaker};
 pub use faults::{ConnectionReset, Fault, KnobsError};
-pub use liveagent::knobs::{Delivery, Knobs as LiveAgentKnobs, Overlap};
+pub use liveagent::knobs::{Act, Cue, Delivery, Knobs as LiveAgentKnobs, Overlap};
 pub use miaw::knobs::{
     FormDisplay, Knobs as MiawKnobs, RepeatedIds, RoutingStart, UnauthorizedBody,
 };

@@ -1,8 +1,9 @@
 //! The legacy Live Agent REST API as callers know it.
 //!
 //! Reading order: this file (what a request meets), `call` (one request, read), `route` (who
-//! answers it), `legacy` (the relay and its end), `chat` (translated chats), `visitor` (nouns
-//! without a session), `body` and `reply` (bytes in and out), `key`.
+//! answers it), `legacy` (the relay and its end), `relayed` (what a key of ours leads to), `chat`
+//! (translated chats), `visitor` (nouns without a session), `body` and `reply` (bytes in and out),
+//! `key`.
 //!
 //! Promised: every answer has the status, content type and text that real clients depend on; a
 //! session key of ours never leaves; nothing is stored here. Not promised: delivery, order and
@@ -14,6 +15,7 @@ mod chat;
 mod cors;
 pub mod key;
 mod legacy;
+mod relayed;
 mod reply;
 mod route;
 mod visitor;

@@ -64,6 +64,8 @@ pub struct Behaviour {
     pub version_required: bool,
     /// How chats live and end.
     pub life: Life,
+    /// Whether headers that a proxy in front of the bridge added go to the legacy service too.
+    pub forwarding_headers: bool,
     /// The web origins that may call the facade from a browser; `*` allows all.
     pub cors_origins: Vec<String>,
 }
@@ -98,6 +100,7 @@ impl Default for Behaviour {
             failure_is_503: false,
             version_required: true,
             life: Life::default(),
+            forwarding_headers: false,
             cors_origins: Vec::new(),
         }
     }
@@ -174,6 +177,7 @@ impl Behaviour {
                 &[("required", true), ("optional", false)],
             ),
             life: life::read(&section),
+            forwarding_headers: switch("forwarding_headers", d.forwarding_headers),
             cors_origins: origins(&section),
         };
         section.finish();

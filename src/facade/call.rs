@@ -52,6 +52,8 @@ pub(super) enum Noun {
     Settings,
     Availability,
     VisitorId,
+    /// Ours: where a file goes that the agent of a re-keyed chat asked for.
+    Upload,
 }
 
 impl Noun {
@@ -63,6 +65,7 @@ impl Noun {
             ("System", "ReconnectSession") => Self::ReconnectSession,
             ("System", "ResyncSession") => Self::ResyncSession,
             ("System", "MultiNoun") => Self::Batch,
+            ("System", "FileUpload") => Self::Upload,
             ("Visitor", "Settings") => Self::Settings,
             ("Visitor", "Availability") => Self::Availability,
             ("Visitor", "VisitorId") => Self::VisitorId,
@@ -174,6 +177,16 @@ impl<'a> Call<'a> {
             self.header(liveagent::SESSION_KEY)
         };
         key.map(str::trim).filter(|key| !key.is_empty())
+    }
+
+    /// The session key of the header alone.
+    pub(super) fn header_key(&self) -> Option<&str> {
+        self.header(liveagent::SESSION_KEY).map(str::trim).filter(|key| !key.is_empty())
+    }
+
+    /// The query, as sent.
+    pub(super) const fn query(&self) -> Option<&str> {
+        self.query
     }
 
     /// `X-LIVEAGENT-SEQUENCE`, when it is a number.

@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::{Method, Response, StatusCode};
 
 use super::call::{Call, Noun};
-use super::key::OwnKey;
+use super::key::{KeyRing, OwnKey};
 use super::reply::{self, Refusal, Scene};
 use super::{Facade, body};
 use crate::adapter::{Answer, Receipt};
@@ -96,7 +96,7 @@ async fn post(
 
 /// Whether a key is too old to begin a chat with: one key begins one chat, also after that chat was
 /// forgotten.
-fn stale(facade: &Facade, own: OwnKey) -> bool {
+pub(super) fn stale(facade: &Facade, own: OwnKey) -> bool {
     let age = facade.clock.now().wall.millis_since(own.issued);
     age > 1_000 * facade.config.limits.waiting_session_seconds as i64
 }
@@ -150,7 +150,7 @@ pub(super) fn session_id(facade: &Facade, call: &Call<'_>, own: OwnKey) -> Respo
         key: facade.keys.mint(&call.tenant.id, own.chat, own.issued),
         id: own.chat.to_string(),
         client_poll_timeout: i64::from(call.tenant.behaviour.client_poll_timeout_s),
-        affinity_token: reply::affinity_token(),
+        affinity_token: KeyRing::affinity(&call.tenant.id, own.chat),
     };
     reply::json(StatusCode::OK, &session)
 }

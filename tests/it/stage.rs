@@ -136,6 +136,7 @@ pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> 
     let clock = Clock::starting_at(Wall::parse(at).expect("an instant"));
     let (chats, decided) = (Arc::new(Script::default()), Arc::new(Seen::default()));
     let salesforce = Arc::new(InProcess::new());
+    let store = Arc::new(MemoryStore::new());
     let translate: Translate = Arc::new(|_, init, _| {
         Ok(Begin { button_id: init.button_id.clone().unwrap_or_default(), ..Begin::default() })
     });
@@ -154,7 +155,7 @@ pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> 
         keys: KeyRing::single(SECRET),
         clock: clock.clone(),
         chats: chats.clone(),
-        relay: Arc::new(LiveAgent::new(salesforce.clone(), clock.clone())),
+        relay: Arc::new(LiveAgent::new(salesforce.clone(), clock.clone(), store)),
         translate,
         decisions: decided.clone(),
         cutover: cutover.clone(),

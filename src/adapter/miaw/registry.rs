@@ -21,7 +21,7 @@ use crate::chat::visitor::Post;
 use crate::chat::{Reply, ReplyTo};
 use crate::clock::Clock;
 use crate::config::Limits;
-use crate::store::{Store, StoreError};
+use crate::store::{Loaded, Store, StoreError};
 
 /// Chats taken up at once when the process starts.
 const RECOVERY_PAGE: u32 = 200;
@@ -164,11 +164,15 @@ impl Registry {
         Self { shared: Arc::new(shared), next_reply: Arc::new(AtomicU64::new(1)) }
     }
 
-    /// Takes up every chat that was not finished when the last process ended.
+    /// Takes up every chat that was not finished when the last process ended, but for those that
+    /// `elsewhere` takes up.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn recover(&self) -> Result<usize, StoreError> {
+    pub async fn recover(
+        &self,
+        elsewhere: &(dyn Fn(uuid::Uuid, &Loaded) -> bool + Sync),
+    ) -> Result<usize, StoreError> {
         let mut after = None;
         let mut count = 0;
         loop {
@@ -176,6 +180,9 @@ impl Registry {
             let Some(last) = page.last().copied() else { return Ok(count) };
             for id in page {
                 let Some(loaded) = self.shared.store.load(id).await? else { continue };
+                if elsewhere(id, &loaded) {
+                    continue;
+                }
                 match self.shared.tenants.get(&loaded.tenant) {
                     Some(tenant) => {
                         self.seat(tenant, ChatId(id));
