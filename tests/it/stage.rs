@@ -24,6 +24,7 @@ use liveagent_bridge::cutover::Cutover;
 use liveagent_bridge::facade::key::KeyRing;
 use liveagent_bridge::facade::{Decided, Decisions, Facade, Strictness, Translate, router};
 use liveagent_bridge::router::plan::Plan;
+use liveagent_bridge::store::Store;
 use liveagent_bridge::store::memory::MemoryStore;
 use liveagent_bridge::time::Wall;
 use serde_json::Value;
@@ -34,6 +35,8 @@ pub(crate) const LEGACY: &str = "la.example.test";
 
 /// Everything a test looks at.
 pub(crate) struct Stage {
+    pub(crate) facade: Facade,
+    pub(crate) store: MemoryStore,
     pub(crate) service: Router,
     pub(crate) chats: Arc<Script>,
     pub(crate) clock: Clock,
@@ -133,10 +136,15 @@ pub(crate) fn stage(at: &str, tenants: Vec<Tenant>) -> Stage {
 }
 
 pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> Stage {
+    staged_as(at, tenants, |facade| facade.strictness = strictness)
+}
+
+/// The same with a facade that is changed before it serves.
+pub(crate) fn staged_as(at: &str, tenants: Vec<Tenant>, change: impl FnOnce(&mut Facade)) -> Stage {
     let clock = Clock::starting_at(Wall::parse(at).expect("an instant"));
     let (chats, decided) = (Arc::new(Script::default()), Arc::new(Seen::default()));
     let salesforce = Arc::new(InProcess::new());
-    let store = Arc::new(MemoryStore::new());
+    let store = MemoryStore::new();
     let translate: Translate = Arc::new(|_, init, _| {
         Ok(Begin { button_id: init.button_id.clone().unwrap_or_default(), ..Begin::default() })
     });
@@ -148,21 +156,24 @@ pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> 
         egress: Egress::default(),
         panic_file: None,
     };
-    let store = Arc::new(MemoryStore::new());
-    let cutover = Cutover::new(&config.tenants, store, clock.clone());
-    let facade = Facade {
+    let kept: Arc<dyn Store> = Arc::new(store.clone());
+    let cutover = Cutover::new(&config.tenants, kept.clone(), clock.clone());
+    let relay = LiveAgent::new(salesforce.clone(), clock.clone(), kept);
+    let mut facade = Facade {
         config: Arc::new(config),
         keys: KeyRing::single(SECRET),
         clock: clock.clone(),
         chats: chats.clone(),
-        relay: Arc::new(LiveAgent::new(salesforce.clone(), clock.clone(), store)),
+        relay: Arc::new(relay),
         translate,
         decisions: decided.clone(),
         cutover: cutover.clone(),
-        strictness,
+        strictness: Strictness::default(),
         capture: None,
     };
-    Stage { service: router(facade), chats, clock, decided, salesforce, cutover }
+    change(&mut facade);
+    let service = router(facade.clone());
+    Stage { facade, store, service, chats, clock, decided, salesforce, cutover }
 }
 
 /// An answer, read to its end.
@@ -180,6 +191,17 @@ impl Got {
 }
 
 impl Stage {
+    /// Another process takes over from the same store, as far as the relay goes.
+    pub(crate) async fn start_again(&mut self) {
+        let store: Arc<dyn Store> = Arc::new(self.store.clone());
+        let relay = LiveAgent::new(self.salesforce.clone(), self.clock.clone(), store.clone());
+        for id in store.unfinished(None, 1_000).await.expect("read") {
+            relay.take_up(id, &store.load(id).await.expect("read").expect("there"));
+        }
+        self.facade.relay = Arc::new(relay);
+        self.service = router(self.facade.clone());
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Got {
         let asked = self.service.clone().oneshot(request);
         let wait = Duration::from_secs(600);
