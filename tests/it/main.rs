@@ -6,6 +6,7 @@ mod budget;
 mod capture;
 mod check_live;
 mod config_check;
+mod conformance;
 mod cutover;
 mod demo;
 mod dry_run;

@@ -31,7 +31,6 @@ pub(super) struct Passed {
     pub(super) line: String,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
-    pub(super) status: StatusCode,
     pub(super) answer: String,
 }
 
@@ -50,7 +49,6 @@ async fn noted(State(wire): State<Arc<Wire>>, request: Request, next: Next) -> R
         line,
         headers,
         body: String::from_utf8_lossy(&body).into_owned(),
-        status: parts.status,
         answer: String::from_utf8_lossy(&bytes).into_owned(),
     });
     Response::from_parts(parts, Body::from(bytes))
