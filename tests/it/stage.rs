@@ -23,7 +23,7 @@ use liveagent_bridge::config::{
 use liveagent_bridge::cutover::Cutover;
 use liveagent_bridge::facade::key::KeyRing;
 use liveagent_bridge::facade::{Decided, Decisions, Facade, Strictness, Translate, router};
-use liveagent_bridge::router::plan::Plan;
+use liveagent_bridge::router::plan::{ButtonPlan, Plan, Stage as PlanStage, Step};
 use liveagent_bridge::store::Store;
 use liveagent_bridge::store::memory::MemoryStore;
 use liveagent_bridge::time::Wall;
@@ -129,6 +129,15 @@ pub(crate) fn tenant(id: &str) -> Tenant {
         availability: AvailabilityConfig::default(),
         capture: None,
     }
+}
+
+/// A tenant whose chats go to legacy, but for those of one button.
+pub(crate) fn tenant_by_button(id: &str, miaw: &str) -> Tenant {
+    let mut tenant = tenant(id);
+    let at = Wall::parse("2025-01-01T00:00:00Z").expect("an instant");
+    let steps = vec![Step { at, stage: PlanStage::Miaw }];
+    tenant.plan.buttons = vec![ButtonPlan { button: miaw.to_owned(), steps }];
+    tenant
 }
 
 pub(crate) fn stage(at: &str, tenants: Vec<Tenant>) -> Stage {

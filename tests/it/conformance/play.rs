@@ -1,7 +1,6 @@
 //! Plays a script one way and writes down what the client got.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,13 +8,12 @@ use axum::body::Body;
 use http::{HeaderValue, Request};
 use liveagent_bridge::clock::Clock;
 use liveagent_bridge::emulator::{Agents, Emulators};
-use liveagent_bridge::router::decide::Route;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::script::{Act, Script};
 use crate::bridge_stage::{BridgeStage, visitor_lines};
-use crate::stage::{Got, LEGACY, Stage, read, request, staged_as, tenant};
+use crate::stage::{Got, LEGACY, Stage, read, request, stage, tenant, tenant_by_button};
 
 /// What differs from session to session and is made alike before anything is compared.
 pub(super) const NORMALISED: [&str; 7] = [
@@ -155,11 +153,11 @@ impl Player {
                 (Behind::Direct, emulators.liveagent_router(), emulators, clock)
             }
             Way::Verbatim | Way::Rekeyed => {
-                let stage = staged_as(BEFORE, vec![tenant("acme")], |facade| {
-                    if way == Way::Rekeyed {
-                        facade.by_button = Some(Arc::new(|_, _| Some(Route::Legacy)));
-                    }
-                });
+                let tenant = match way {
+                    Way::Rekeyed => tenant_by_button("acme", "573000000000002"),
+                    _ => tenant("acme"),
+                };
+                let stage = stage(BEFORE, vec![tenant]);
                 let emulators = Emulators::new(&stage.clock, Agents::None);
                 stage.salesforce.put(LEGACY, emulators.liveagent_router());
                 let (service, clock) = (stage.service.clone(), stage.clock.clone());

@@ -9,12 +9,12 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt as _;
+use liveagent_bridge::config::Tenant;
 use liveagent_bridge::emulator::{Agents, Command, Emulators, LiveAgentKnobs};
-use liveagent_bridge::router::decide::Route;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::stage::{Got, LEGACY, Stage, read, request, staged_as, tenant};
+use crate::stage::{Got, LEGACY, Stage, read, request, stage, tenant, tenant_by_button};
 
 /// A button whose chats go to legacy, in a tenant whose other buttons do not.
 pub(super) const BUTTON: &str = "573000000000001";
@@ -78,19 +78,16 @@ pub(super) struct Scene {
 impl Scene {
     /// Chats are re-keyed: the tenant's buttons differ.
     pub(super) fn by_button() -> Self {
-        Self::with(Some(Arc::new(|_, button| {
-            Some(if button == Some(BUTTON) { Route::Legacy } else { Route::Miaw })
-        })))
+        Self::with(tenant_by_button("acme", OTHER))
     }
 
     /// Chats are relayed verbatim.
     pub(super) fn verbatim() -> Self {
-        Self::with(None)
+        Self::with(tenant("acme"))
     }
 
-    fn with(by_button: Option<liveagent_bridge::facade::ByButton>) -> Self {
-        let at = super::BEFORE;
-        let stage = staged_as(at, vec![tenant("acme")], |facade| facade.by_button = by_button);
+    fn with(tenant: Tenant) -> Self {
+        let stage = stage(super::BEFORE, vec![tenant]);
         let emulators = Emulators::new(&stage.clock, Agents::None);
         let wire = Arc::new(Wire::default());
         let scene = Self { stage, emulators, wire };
