@@ -82,33 +82,22 @@ pub struct Forward<'a> {
 }
 
 /// A session under two keys.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rekeyed<'a> {
     /// The pair.
     pub pair: &'a Arc<Pair>,
-    /// What the client knows the session by.
-    pub own: OwnNames,
+    /// The key that the client sent.
+    pub own_key: String,
     /// A further key of ours for the same chat, should the service give a new one.
     pub next_key: String,
     /// Where clients send files for this tenant.
     pub upload_url: String,
 }
 
-/// What a client was told in the answer to `System/SessionId`.
-#[derive(Clone)]
-pub struct OwnNames {
-    /// The key that this request carries.
-    pub key: String,
-    /// The id, which is the chat's.
-    pub chat: ChatId,
-    /// The first affinity token.
-    pub affinity: String,
-}
-
-impl std::fmt::Debug for OwnNames {
-    /// Without the key, which is a secret.
+impl std::fmt::Debug for Rekeyed<'_> {
+    /// Without the keys.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OwnNames").field("chat", &self.chat).finish_non_exhaustive()
+        f.debug_struct("Rekeyed").field("pair", &self.pair).finish_non_exhaustive()
     }
 }
 
@@ -248,7 +237,11 @@ impl LiveAgent {
         if names.key.is_empty() || names.id.is_empty() {
             return Err(Unopened::Unanswered);
         }
-        let opened = self.pairs.open(init.tenant, chat, names, &base, self.clock.now()).await;
+        // What we told the client at SessionId; it may have been another process that did.
+        let told = init.headers.get(AFFINITY).and_then(|told| told.to_str().ok()).map(str::trim);
+        let told = told.filter(|told| !told.is_empty() && *told != NO_AFFINITY);
+        let opening = pairs::Opening { tenant: init.tenant, names, told, base: &base };
+        let opened = self.pairs.open(chat, opening, self.clock.now()).await;
         if let Some(key) = init.key {
             self.observer.started(key, None);
         }
@@ -353,8 +346,8 @@ fn request(forward: &Forward<'_>, base: &str) -> Option<Request<Bytes>> {
 
 impl Rekeyed<'_> {
     fn names(&self) -> (Names, Names) {
-        let OwnNames { key, chat, affinity } = self.own.clone();
-        (Names { key, id: chat.to_string(), affinity }, self.pair.names())
+        let (id, affinity) = (self.pair.chat.to_string(), self.pair.told_affinity());
+        (Names { key: self.own_key.clone(), id, affinity }, self.pair.names())
     }
 }
 

@@ -65,7 +65,7 @@ impl Noun {
             ("System", "ReconnectSession") => Self::ReconnectSession,
             ("System", "ResyncSession") => Self::ResyncSession,
             ("System", "MultiNoun") => Self::Batch,
-            ("System", "FileUpload") => Self::Upload,
+            ("upload", "") => Self::Upload,
             ("Visitor", "Settings") => Self::Settings,
             ("Visitor", "Availability") => Self::Availability,
             ("Visitor", "VisitorId") => Self::VisitorId,

@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::{Method, Response, StatusCode};
 
 use super::call::{Call, Noun};
-use super::key::{KeyRing, OwnKey};
+use super::key::OwnKey;
 use super::reply::{self, Refusal, Scene};
 use super::{Facade, body};
 use crate::adapter::{Answer, Receipt};
@@ -150,7 +150,7 @@ pub(super) fn session_id(facade: &Facade, call: &Call<'_>, own: OwnKey) -> Respo
         key: facade.keys.mint(&call.tenant.id, own.chat, own.issued),
         id: own.chat.to_string(),
         client_poll_timeout: i64::from(call.tenant.behaviour.client_poll_timeout_s),
-        affinity_token: KeyRing::affinity(&call.tenant.id, own.chat),
+        affinity_token: reply::affinity_token(),
     };
     reply::json(StatusCode::OK, &session)
 }

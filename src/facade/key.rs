@@ -87,14 +87,6 @@ impl KeyRing {
         format!("{chat}!{millis}!{seal}")
     }
 
-    /// The affinity token that goes with a new session: eight hex digits that can be told again.
-    #[must_use]
-    pub fn affinity(tenant: &str, chat: ChatId) -> String {
-        let text = format!("liveagent-bridge/affinity/1|{tenant}|{chat}");
-        let hash = digest::digest(&digest::SHA256, text.as_bytes());
-        hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
-    }
-
     /// Whose key this is.
     #[must_use]
     pub fn owner(&self, tenant: &str, key: &str) -> Owner {

@@ -11,9 +11,9 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::call::{Call, Noun};
-use super::key::{KeyRing, OwnKey};
+use super::key::OwnKey;
 use super::{Decided, Facade, body, chat, legacy, reply, route};
-use crate::adapter::liveagent::{Behind, OwnNames, Pair, Passed, Rekeyed, Unopened};
+use crate::adapter::liveagent::{Behind, Pair, Passed, Rekeyed, Unopened};
 use crate::chat::ids::ChatId;
 use crate::router::decide::{Decision, Draw, Route, whatever_button};
 use crate::time::Wall;
@@ -153,13 +153,9 @@ pub(super) fn rekeyed<'p>(
     let tenant = &call.tenant.id;
     Rekeyed {
         pair,
-        own: OwnNames {
-            key: call.key().unwrap_or_default().to_owned(),
-            chat: own.chat,
-            affinity: KeyRing::affinity(tenant, own.chat),
-        },
+        own_key: call.key().unwrap_or_default().to_owned(),
         next_key: facade.keys.mint(tenant, own.chat, facade.clock.now().wall),
-        upload_url: format!("{}/t/{tenant}/chat/rest/System/FileUpload", origin(call)),
+        upload_url: format!("{}/t/{tenant}/chat/rest/upload", origin(call)),
     }
 }
 

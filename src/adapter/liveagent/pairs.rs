@@ -38,6 +38,8 @@ struct Record {
     id: String,
     affinity: String,
     base: String,
+    /// The affinity that the client was told at first.
+    told: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     upload: Option<String>,
 }
@@ -107,6 +109,11 @@ impl Pair {
         Names { key: key.clone(), id: id.clone(), affinity: affinity.clone() }
     }
 
+    /// The affinity that the client was told at first; empty when it named none.
+    pub(super) fn told_affinity(&self) -> String {
+        self.state().record.told.clone().unwrap_or_default()
+    }
+
     /// Where the session lives.
     pub(super) fn base(&self) -> String {
         self.state().record.base.clone()
@@ -121,6 +128,17 @@ impl Pair {
     pub(super) fn ended(&self) -> bool {
         self.state().ended
     }
+}
+
+/// What a pair begins with.
+pub(super) struct Opening<'a> {
+    pub(super) tenant: &'a str,
+    /// The session's names at the real service.
+    pub(super) names: Names,
+    /// The affinity that the client was told.
+    pub(super) told: Option<&'a str>,
+    /// Where the session lives.
+    pub(super) base: &'a str,
 }
 
 /// All pairs of this process.
@@ -265,15 +283,13 @@ impl Pairs {
     /// Stores a new pair; from its return on the chat is relayed for good.
     pub(super) async fn open(
         &self,
-        tenant: &str,
         chat: ChatId,
-        names: Names,
-        base: &str,
+        opening: Opening<'_>,
         now: Now,
     ) -> Result<Arc<Pair>, StoreError> {
-        let Names { key, id, affinity } = names;
-        let base = base.to_owned();
-        let record = Record { live_agent_pair: 1, key, id, affinity, base, upload: None };
+        let Opening { tenant, names: Names { key, id, affinity }, told, base } = opening;
+        let (base, told) = (base.to_owned(), told.map(str::to_owned));
+        let record = Record { live_agent_pair: 1, key, id, affinity, base, told, upload: None };
         let first = serde_json::to_vec(&record).unwrap_or_default();
         let new = NewChat { id: chat.0, tenant: tenant.to_owned(), at: now.wall };
         self.store.open(new, first).await?;

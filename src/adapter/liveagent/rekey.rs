@@ -45,7 +45,7 @@ impl Swap<'_> {
             headers.insert(HeaderName::from_static(SESSION_KEY), key);
         }
         let told = headers.get(AFFINITY).and_then(|value| value.to_str().ok()).map(str::trim);
-        if told == Some(&self.ours.affinity)
+        if told.is_some_and(|told| !told.is_empty() && told == self.ours.affinity)
             && let Ok(affinity) = HeaderValue::from_str(&self.theirs.affinity)
         {
             headers.insert(HeaderName::from_static(AFFINITY), affinity);

@@ -238,7 +238,7 @@ async fn a_file_goes_where_the_agent_asked_for_it() {
         asked = answer["messages"].as_array().unwrap().last().unwrap().clone();
     }
     let url = asked["message"]["uploadServletUrl"].as_str().unwrap();
-    let upload = "https://acme.example.test/t/acme/chat/rest/System/FileUpload";
+    let upload = "https://acme.example.test/t/acme/chat/rest/upload";
     assert_eq!(url, upload);
     scene.stage.start_again().await;
     let form = format!(
