@@ -19,6 +19,7 @@ mod outcomes;
 mod rekeyed;
 mod switched;
 mod visitor;
+mod whole;
 
 /// A day on which every new chat goes to legacy.
 const BEFORE: &str = "2026-01-10T10:00:00Z";

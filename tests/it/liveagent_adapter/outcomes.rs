@@ -178,7 +178,7 @@ fn tenant_at(base: &str) -> Tenant {
     acme
 }
 
-/// Over real sockets: what went wrong is told apart in the report, and the client is answered alike.
+/// Over real sockets: what went wrong is told apart in the report; clients are answered alike.
 #[tokio::test]
 async fn names_connections_and_certificates_that_fail() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -109,16 +109,7 @@ impl Scene {
     pub(super) async fn session(&self) -> Visitor {
         let session = self.stage.get("/chat/rest/System/SessionId", None).await;
         assert_eq!(session.status, 200, "{}", session.text);
-        let session = session.json();
-        let text = |name: &str| session[name].as_str().unwrap().to_owned();
-        Visitor {
-            key: text("key"),
-            id: text("id"),
-            affinity: text("affinityToken"),
-            number: 1,
-            ack: -1,
-            service: self.stage.service.clone(),
-        }
+        Visitor::of(&session.json(), self.stage.service.clone())
     }
 
     /// A chat that an agent has accepted, read up to there.
@@ -166,6 +157,13 @@ pub(super) struct Visitor {
 }
 
 impl Visitor {
+    /// With what SessionId answered.
+    pub(super) fn of(session: &Value, service: Router) -> Self {
+        let text = |name: &str| session[name].as_str().unwrap().to_owned();
+        let (key, id, affinity) = (text("key"), text("id"), text("affinityToken"));
+        Self { key, id, affinity, number: 1, ack: -1, service }
+    }
+
     pub(super) fn init(&self, button: &str) -> Value {
         json!({
             "organizationId": "00D000000000001", "deploymentId": "572000000000001",
