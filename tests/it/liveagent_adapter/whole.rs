@@ -45,7 +45,7 @@ async fn begun(bridge: &Bridge, button: &str) -> Visitor {
     let session = read(got).await.json();
     let mut visitor = Visitor::of(&session, bridge.router.clone());
     assert_eq!(visitor.begin(button).await, (200, "OK".to_owned()));
-    assert_eq!(visitor.poll().await, ["ChatRequestSuccess"]);
+    assert_eq!(visitor.poll().await[0], "ChatRequestSuccess");
     visitor
 }
 
