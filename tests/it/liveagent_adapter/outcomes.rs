@@ -13,6 +13,7 @@ use liveagent_bridge::adapter::transport::reqwest::Reqwest;
 use liveagent_bridge::config::{Egress, Legacy, Limits, Tenant};
 use liveagent_bridge::emulator::Fault;
 use liveagent_bridge::facade::router;
+use liveagent_bridge::store::Store as _;
 use liveagent_bridge::time::Mono;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -150,6 +151,27 @@ async fn a_host_that_is_gone_is_not_waited_for_and_its_chats_end() {
     assert_eq!(stage.session().await, KEY);
     assert_eq!(states(&stage), [HostState::Alive]);
     assert!(stage.chats.posts.lock().unwrap().is_empty(), "no chat changed sides");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rekeyed_chat_ends_with_its_host_and_stays_ended() {
+    let mut scene = Scene::by_button();
+    let mut visitor = scene.talking().await;
+    scene.stage.salesforce.remove(LEGACY);
+    let mut last = visitor.peek().await;
+    while last.status == 204 {
+        last = visitor.peek().await;
+    }
+    assert!(last.text.contains("ChatEnded"), "{}", last.text);
+    assert_eq!(last.json()["sequence"], visitor.ack + 1);
+    scene.serve_at(LEGACY);
+    assert_eq!(visitor.peek().await.status, 403);
+    assert_eq!(visitor.say("late").await.0, 403);
+    // Its record is over; what the service still says after a restart is the service's.
+    scene.stage.start_again().await;
+    let left = scene.stage.store.unfinished(None, 9).await.unwrap();
+    assert!(left.is_empty());
+    assert!(scene.stage.chats.posts.lock().unwrap().is_empty(), "no chat changed sides");
 }
 
 #[tokio::test(start_paused = true)]

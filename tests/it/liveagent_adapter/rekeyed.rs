@@ -5,12 +5,14 @@ use std::time::Duration;
 use http::Method;
 use liveagent_bridge::emulator::{Act, Command, Cue, Fault};
 use liveagent_bridge::router::decide::Route;
+use liveagent_bridge::router::plan::Brownout;
 use liveagent_bridge::store::Store as _;
 use liveagent_bridge::time::Wall;
 use serde_json::json;
 
 use super::visitor::{BUTTON, OTHER, Scene};
 use super::{DEAD, REMOVAL};
+use crate::stage::tenant_by_button;
 
 fn ok() -> (u16, String) {
     (200, "OK".to_owned())
@@ -140,6 +142,26 @@ async fn other_buttons_go_to_miaw_and_stay_there() {
     visitor.begin(BUTTON).await;
     assert_eq!(scene.stage.chats.posts.lock().unwrap().len(), 3);
     assert!(scene.wire.all().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_brown_out_refuses_the_buttons_that_go_to_legacy() {
+    let mut acme = tenant_by_button("acme", OTHER);
+    let instant = |text| Wall::parse(text).unwrap();
+    let (from, until) = (instant("2026-01-10T09:00:00Z"), instant("2026-01-10T11:00:00Z"));
+    acme.plan.brownouts = vec![Brownout { from, until }];
+    let scene = Scene::with(acme);
+    let mut visitor = scene.session().await;
+    let (status, text) = visitor.begin(BUTTON).await;
+    assert_eq!(status, 503, "{text}");
+    assert!(scene.wire.all().is_empty());
+    let mut other = scene.session().await;
+    assert_eq!(other.begin(OTHER).await, ok());
+    // What was refused is not decided for good.
+    scene.stage.clock.set_wall(until);
+    let mut later = scene.session().await;
+    assert_eq!(later.begin(BUTTON).await, ok());
+    assert_eq!(scene.wire.count("ChasitorInit"), 1);
 }
 
 #[tokio::test(start_paused = true)]

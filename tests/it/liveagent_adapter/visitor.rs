@@ -86,7 +86,7 @@ impl Scene {
         Self::with(tenant("acme"))
     }
 
-    fn with(tenant: Tenant) -> Self {
+    pub(super) fn with(tenant: Tenant) -> Self {
         let stage = stage(super::BEFORE, vec![tenant]);
         let emulators = Emulators::new(&stage.clock, Agents::None);
         let wire = Arc::new(Wire::default());
