@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn it_is_taken_out_of_an_answer() {
         let switch = r#"{"type":"SwitchServer","message":{"newUrl":"https://b/chat"}}"#;
-        let other = r#"{"message":{"a":"SwitchServer"},"type":"X"}"#;
+        let other = r#"{"type":"X","message":{"a":"SwitchServer"}}"#;
         assert_eq!(take(format!(r#"{{"messages":[{other}]}}"#).as_bytes()), None);
         assert_eq!(take(b"not JSON \"SwitchServer\""), None);
         let told = take(format!(r#"{{"messages":[{switch}],"sequence":4}}"#).as_bytes());

@@ -94,7 +94,7 @@ async fn a_host_that_serves_something_else_is_refusing() {
 #[tokio::test(start_paused = true)]
 async fn slow_heads_and_broken_bodies() {
     let stage = stage(BEFORE, vec![tenant("acme")]);
-    let hangs = Router::new().fallback(|| std::future::pending::<Response<Body>>());
+    let hangs = Router::new().fallback(std::future::pending::<Response<Body>>);
     stage.salesforce.put(LEGACY, hangs);
     let begun = stage.clock.now().mono;
     let message = request("POST", "/chat/rest/Chasitor/ChatMessage", Some(KEY), "{}");
