@@ -26,6 +26,43 @@ pub trait Chats: Send + Sync + 'static {
     async fn reconnect(&self, tenant: &str, chat: ChatId, offset: Option<i64>) -> Answer;
 }
 
+/// A file of a visitor, within the limits and of a type that MIAW takes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VisitorFile {
+    /// Its name, without a path.
+    pub name: String,
+    /// Its media type.
+    pub kind: String,
+    /// What is in it.
+    pub bytes: bytes::Bytes,
+}
+
+impl std::fmt::Debug for VisitorFile {
+    /// Without name and contents, which are personal.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bytes = self.bytes.len();
+        f.debug_struct("VisitorFile").field("kind", &self.kind).field("bytes", &bytes).finish()
+    }
+}
+
+/// Who takes the files of visitors.
+#[async_trait]
+pub trait Uploads: Send + Sync + 'static {
+    /// Hands a file to a chat; whether the chat took it.
+    async fn upload(&self, tenant: &str, chat: ChatId, file: VisitorFile) -> bool;
+}
+
+/// Takes none: MIAW's agents ask for no files.
+#[derive(Clone, Copy, Debug)]
+pub struct NoUploads;
+
+#[async_trait]
+impl Uploads for NoUploads {
+    async fn upload(&self, _: &str, _: ChatId, _: VisitorFile) -> bool {
+        false
+    }
+}
+
 /// An answer, and whom to tell that it was handed over.
 #[derive(Debug)]
 pub struct Answer {

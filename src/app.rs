@@ -11,15 +11,18 @@ use std::time::Duration;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
+use crate::adapter::NoUploads;
 use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::miaw::Tenant;
 use crate::adapter::miaw::registry::Registry;
 use crate::adapter::transport::Transport;
+use crate::availability::Availability;
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::config::{Config, StoreConfig};
 pub use crate::cutover;
 use crate::cutover::Cutover;
+use crate::facade::affinity::Affinity;
 use crate::facade::key::KeyRing;
 use crate::facade::{Decided, Decisions, Facade, Strictness};
 use crate::store::memory::MemoryStore;
@@ -141,7 +144,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         tenants,
         shutdown.clone(),
     );
-    let relay = Arc::new(LiveAgent::new(transport, clock.clone(), store.clone()));
+    let relay = Arc::new(LiveAgent::new(transport.clone(), clock.clone(), store.clone()));
     let recovered = chats.recover(&|id, stored| relay.take_up(id, stored)).await?;
     let retention = Duration::from_secs(config.limits.retention_hours as u64 * 3600);
     tokio::spawn(purge(store, relay.clone(), clock.clone(), retention, shutdown));
@@ -152,6 +155,9 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         clock: clock.clone(),
         chats: Arc::new(chats.clone()),
         relay: relay.clone(),
+        availability: Arc::new(Availability::new(transport, clock)),
+        uploads: Arc::new(NoUploads),
+        affinity: Affinity::random(),
         translate: prechat::translator(),
         decisions,
         cutover: cutover.clone(),

@@ -1,12 +1,14 @@
 //! The tenants' moves as this node knows them: plans, changes of the store, panic file.
 //!
-//! Reading order: this file (the handle), `state` (what is folded), `tasks` (what runs beside).
+//! Reading order: this file (the handle), `state` (what is folded), `tasks` (what runs beside),
+//! `report` (the dry run that a plan names).
 //!
 //! Promised: a change made here holds here at once, and one made on another node within 1 s; of two
 //! changes that expect the same number one is taken; a sighting of the removal holds before it is
 //! stored, and is stored as soon as the store can. Not here: what follows from plan and changes
 //! (`router`), who may change them (the admin API).
 
+mod report;
 mod state;
 mod tasks;
 
@@ -19,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Tenant;
-use crate::router::change::{Change, Effective, Proposal, Refused};
+use crate::router::change::{Action, Change, Effective, Evidence, Proposal, Refused};
 use crate::router::decide::{Decision, Draw, PastRemoval, decide};
 use crate::store::{Store, StoreError};
 use crate::time::Wall;
@@ -143,7 +145,7 @@ impl Cutover {
         let (latch, new) = self.lock().look(&tenant.id, wall);
         if new {
             let tenant = tenant.id.as_str();
-            tracing::info!(tenant, at = %wall, "the removal is past; new chats go to MIAW");
+            tracing::info!(tenant, at = %wall, "the removal is past; new chats go to MIAW from now on");
             self.inner.seen.notify_one();
         }
         latch
@@ -179,10 +181,11 @@ impl Cutover {
     /// # Errors
     /// Why it was not made.
     pub async fn propose(&self, tenant: &str, proposal: Proposal) -> Result<Change, ProposeError> {
+        let report = self.report(tenant, &proposal.action).await;
         for _ in 0..ATTEMPTS {
             self.catch_up().await?;
             let now = self.inner.clock.now().wall;
-            let (change, after) = self.lock().prepare(tenant, &proposal, now)?;
+            let (change, after) = self.lock().prepare(tenant, &proposal, now, report.as_ref())?;
             match self.append(&change, after).await {
                 Ok(change) => {
                     let (number, kind, who) = (change.number, change.action.kind(), &change.who);
@@ -195,6 +198,23 @@ impl Cutover {
         }
         let last = self.effective(tenant).map_or(0, |effective| effective.number);
         Err(ProposeError::Conflict { last })
+    }
+
+    /// The dry run whose report the file names, when the action may need one.
+    async fn report(&self, tenant: &str, action: &Action) -> Option<Evidence> {
+        if !matches!(action, Action::Stage { .. } | Action::Follow { .. }) {
+            return None;
+        }
+        let path = self.effective(tenant)?.plan.evidence.report.clone()?;
+        let id = tenant.to_owned();
+        let read = tokio::task::spawn_blocking(move || report::read(&path, &id)).await;
+        match read.map_err(|error| error.to_string()).and_then(|read| read) {
+            Ok(evidence) => Some(evidence),
+            Err(problem) => {
+                tracing::warn!(tenant, problem, "the report that the plan names shows nothing");
+                None
+            }
+        }
     }
 
     /// Stores a change after number `after` and lets it hold.

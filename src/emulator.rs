@@ -16,7 +16,7 @@ mod liveagent;
 mod miaw;
 mod serve;
 
-pub use desk::{Chat, ChatState, Command, Desk, DeskError, Line, Speaker};
+pub use desk::{Chat, ChatState, Command, Desk, DeskError, Line, ServiceName, Speaker};
 pub use faults::{ConnectionReset, Fault, KnobsError};
 pub use liveagent::knobs::{Act, Cue, Delivery, Knobs as LiveAgentKnobs, Overlap};
 pub use miaw::knobs::{

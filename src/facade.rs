@@ -2,22 +2,26 @@
 //!
 //! Reading order: this file (what a request meets), `call` (one request, read), `route` (who
 //! answers it), `legacy` (the relay and its end), `relayed` (what a key of ours leads to), `chat`
-//! (translated chats), `visitor` (nouns without a session), `body` and `reply` (bytes in and out),
-//! `key`.
+//! (translated chats), `visitor` (nouns without a session), `jsonp` (the same for script tags),
+//! `upload` (files), `body` and `reply` (bytes in and out), `key`, `affinity`.
 //!
 //! Promised: every answer has the status, content type and text that real clients depend on; a
 //! session key of ours never leaves; nothing is stored here. Not promised: delivery, order and
 //! duplicates, which are the chat's ([`Chats`]).
 
+pub mod affinity;
 mod body;
 mod call;
 mod chat;
 mod cors;
+mod deprecation;
+mod jsonp;
 pub mod key;
 mod legacy;
 mod relayed;
 mod reply;
 mod route;
+mod upload;
 mod visitor;
 
 use std::sync::Arc;
@@ -27,8 +31,9 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use http::{Response, StatusCode};
 
-use crate::adapter::Chats;
 use crate::adapter::liveagent::LiveAgent;
+use crate::adapter::{Chats, Uploads};
+use crate::availability::Availability;
 use crate::capture::Capture;
 use crate::chat::ids::ChatId;
 use crate::chat::visitor::Begin;
@@ -39,6 +44,7 @@ use crate::router::decide::{Because, Route};
 use crate::time::Wall;
 use crate::wire::liveagent::BadRequest;
 use crate::wire::liveagent::request::ChasitorInit;
+use affinity::Affinity;
 pub(crate) use body::decode;
 use call::Call;
 use key::KeyRing;
@@ -67,6 +73,12 @@ pub struct Facade {
     pub decisions: Arc<dyn Decisions>,
     /// The tenants' plans and changes.
     pub cutover: Cutover,
+    /// What is known about who is there.
+    pub availability: Arc<Availability>,
+    /// Who takes the files of visitors.
+    pub uploads: Arc<dyn Uploads>,
+    /// Gives out the affinity tokens.
+    pub affinity: Affinity,
     /// How strictly requests are taken.
     pub strictness: Strictness,
     /// Writes captured traffic for the tenants that opted in.
@@ -129,5 +141,8 @@ async fn handle(State(facade): State<Arc<Facade>>, request: Request) -> Response
         response = watch.response(response);
     }
     cors.mark(response.headers_mut());
+    if let Some(told) = &call.tenant.plan.deprecation {
+        deprecation::mark(response.headers_mut(), told);
+    }
     response
 }

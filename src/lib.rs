@@ -17,6 +17,7 @@ pub mod router;
 
 pub mod adapter;
 pub mod app;
+pub mod availability;
 pub mod capture;
 pub mod cli;
 pub mod clock;
@@ -29,4 +30,5 @@ pub mod observe;
 pub mod preflight;
 pub mod serve;
 pub mod store;
+pub mod support;
 mod tap;

@@ -76,7 +76,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let what = if built_in { "built-in tenant" } else { "tenant" };
-    say(&format!("{what} {tenant}: {}\n", planned(&plan)))?;
+    let of = button.as_ref().map(|button| format!(", button {button}")).unwrap_or_default();
+    say(&format!("{what} {tenant}{of}: {}\n", planned(&plan)))?;
     say(&table(&rows, at.is_empty()))?;
     if at.is_empty() {
         say(&sentence(asked, now, &row(now, "today")))?;

@@ -1,5 +1,5 @@
-//! `[tenant.availability]`: what `Visitor/Availability` and `Visitor/Settings` answer where MIAW has
-//! no call for them.
+//! `[tenant.availability]`: what `Visitor/Availability` and `Visitor/Settings` answer where MIAW
+//! has no call for them.
 //!
 //! Promised: without the section every button is available; a mode that is loaded has everything it
 //! needs. What a button does not say, it takes from its tenant.

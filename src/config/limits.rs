@@ -26,6 +26,12 @@ macro_rules! limits {
             pub const ALL: &'static [(&'static str, usize, usize, usize)] =
                 &[$((stringify!($name), $default, $min, $max),)*];
 
+            /// Name and value of every limit.
+            #[must_use]
+            pub fn values(&self) -> Vec<(&'static str, usize)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+
             /// Reads the section; what is absent keeps its default.
             pub(super) fn read(section: Section<'_>) -> Self {
                 let limits = Self {
@@ -52,6 +58,8 @@ limits! {
     request_headers = 100, 16 ..= 1_000;
     /// How long the headers of a request may take to arrive, in seconds.
     request_head_seconds = 10, 1 ..= 300;
+    /// The largest file that a visitor may upload, in bytes; MIAW takes 5 MB.
+    upload_bytes = 5_000_000, 1_024 ..= 104_857_600;
     /// How long the body of a request may take to arrive, in seconds.
     request_body_seconds = 30, 1 ..= 300;
     /// Connections from clients that are open at once.

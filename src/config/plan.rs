@@ -5,12 +5,19 @@
 use std::time::Duration;
 
 use super::section::Section;
-use super::source::{At, nearest};
+use super::source::{At, Found, nearest};
 use super::values::{self, DURATION, INSTANT};
-use crate::router::plan::{Acknowledgement, Plan, Stage, Step, Zone};
+use crate::router::plan::{
+    Acknowledgement, Brownout, ButtonPlan, Deprecation, EvidenceRule, Plan, Stage, Step, Zone, id15,
+};
+use crate::router::propose::BROWNOUT_MAX;
 use crate::time::Wall;
 
-const STAGE: &str = "`legacy`, `ramp 10 %` (0 to 100) or `miaw`";
+const STAGE: &str = "`legacy`, `shadow`, `ramp 10 %` (0 to 100), `miaw` or `complete`";
+const STAGES: [&str; 5] = ["legacy", "shadow", "ramp", "miaw", "complete"];
+const BUTTON: &str = "15 or 18 characters that begin with 573";
+/// A dry run that is older than this shows nothing.
+const OLDEST_EVIDENCE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Nobody plans further ahead of a removal than this; a longer margin is a typing error.
 const LONGEST_MARGIN: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -31,9 +38,43 @@ pub(super) fn read(section: Section<'_>, has_legacy: bool) -> Plan {
     let vouched = section.section("acknowledgement").map(|s| (s.at(), acknowledgement(s)));
     let (vouched_at, acknowledgement) = vouched.unzip();
     let acknowledgement = acknowledgement.flatten();
+    let buttons = section.sections("button").into_iter().filter_map(button);
+    let (buttons, button_places): (Vec<ButtonPlan>, Vec<(At, Vec<At>)>) = buttons.unzip();
+    let brownouts =
+        section.sections("brownout").into_iter().filter_map(|s| brownout(s, has_legacy));
+    let brownouts = brownouts.collect();
+    let evidence = section.section("evidence").map(evidence).unwrap_or_default();
+    let deprecation = section.section("deprecation").and_then(|s| deprecation(s, removal));
     section.finish();
-    let plan = Plan { removal, margin, zone, steps, acknowledgement, has_legacy, ..d };
-    for (pair, at) in plan.steps.windows(2).zip(places.iter().skip(1)) {
+    let plan = Plan {
+        removal,
+        margin,
+        zone,
+        steps,
+        acknowledgement,
+        has_legacy,
+        buttons,
+        brownouts,
+        evidence,
+        deprecation,
+    };
+    steps_notes(&plan, &plan.steps, &places, found);
+    for (i, (own, (at, places))) in plan.buttons.iter().zip(&button_places).enumerate() {
+        steps_notes(&plan, &own.steps, places, found);
+        if plan.buttons.iter().take(i).any(|other| other.button == own.button) {
+            let message = format!("button `{}` has two lists of steps", own.button);
+            found.problem(at.says(message).expected("one [[tenant.plan.button]] for each button"));
+        }
+    }
+    if let (Some(at), Some(vouched)) = (vouched_at, &plan.acknowledgement) {
+        acknowledgement_notes(&plan, vouched, |message| found.note(at.says(message)));
+    }
+    plan
+}
+
+/// What only shows when the steps are seen together, and with the rest of the plan.
+fn steps_notes(plan: &Plan, steps: &[Step], places: &[At], found: &Found) {
+    for (pair, at) in steps.windows(2).zip(places.iter().skip(1)) {
         if let [before, step] = pair
             && step.at <= before.at
         {
@@ -41,21 +82,97 @@ pub(super) fn read(section: Section<'_>, has_legacy: bool) -> Plan {
             found.problem(at.says(message).expected("steps in the order of their instants"));
         }
     }
-    for (step, at) in plan.steps.iter().zip(&places) {
+    for (i, (step, at)) in steps.iter().zip(places).enumerate() {
+        let before = i.checked_sub(1).and_then(|i| steps.get(i)).map(|before| before.stage);
+        if step.stage == Stage::Complete && step.at < plan.removal && before != Some(Stage::Miaw) {
+            let message = "`complete` comes before the removal, and not after `miaw`";
+            found.problem(at.says(message).expected("a step `miaw` before it"));
+        }
         if !step.stage.uses_legacy() {
             continue;
         }
-        if !has_legacy {
+        if !plan.has_legacy {
             let message = format!("`{}` needs the legacy service, which is not named", step.stage);
             found.problem(at.says(message).expected("a section [tenant.legacy]"));
-        } else if let Some(why) = ignored(&plan, step) {
+        } else if let Some(why) = ignored(plan, step) {
             found.note(at.says(why).help("see `acknowledgement` in docs/configuration.md"));
         }
     }
-    if let (Some(at), Some(vouched)) = (vouched_at, &plan.acknowledgement) {
-        acknowledgement_notes(&plan, vouched, |message| found.note(at.says(message)));
+}
+
+/// A button's own steps, and where it and they were written.
+fn button(section: Section<'_>) -> Option<(ButtonPlan, (At, Vec<At>))> {
+    let at = section.at();
+    let id = section.required("id", BUTTON);
+    let (steps, places): (Vec<Step>, Vec<At>) =
+        section.sections("step").into_iter().filter_map(step).unzip();
+    let found = section.cx.found;
+    section.finish();
+    let id = id?;
+    if let Err(message) = values::salesforce_id(&id.value, "573") {
+        found.problem(id.at.says(message).code("CF002").expected(BUTTON));
+        return None;
     }
-    plan
+    if steps.is_empty() {
+        let message = format!("button `{}` has no step", id.value);
+        found.problem(at.says(message).expected("at least one [[tenant.plan.button.step]]"));
+    }
+    let button = id15(&id.value).to_owned();
+    Some((ButtonPlan { button, steps }, (at, places)))
+}
+
+fn brownout(section: Section<'_>, has_legacy: bool) -> Option<Brownout> {
+    let at = section.at();
+    let found = section.cx.found;
+    let instant = |key| {
+        let text = section.required(key, INSTANT)?;
+        let read = values::instant(&text.value);
+        read.map_err(|message| found.problem(text.at.says(message).expected(INSTANT))).ok()
+    };
+    let (from, until) = (instant("from"), instant("until"));
+    section.finish();
+    let window = Brownout { from: from?, until: until? };
+    let millis = u64::try_from(window.until.millis_since(window.from)).unwrap_or_default();
+    if millis == 0 || Duration::from_millis(millis) > BROWNOUT_MAX {
+        let hours = BROWNOUT_MAX.as_secs() / 3_600;
+        let message = format!("{} to {} is no window", window.from, window.until);
+        found.problem(
+            at.says(message).expected(format!("`until` after `from`, by {hours} h at most")),
+        );
+        return None;
+    }
+    if !has_legacy {
+        found.note(at.says("has no effect without a section [tenant.legacy]"));
+    }
+    Some(window)
+}
+
+fn evidence(section: Section<'_>) -> EvidenceRule {
+    let d = EvidenceRule::default();
+    let required = section.read("required", d.required, values::SWITCH, values::switch);
+    let max_age = section.read("max_age", d.max_age, DURATION, |text| {
+        values::duration(text, Duration::from_secs(60), OLDEST_EVIDENCE)
+    });
+    // It need not be there yet: whoever moves makes it first.
+    let report = section.text("report").map(|text| section.cx.source.folder().join(text.value));
+    section.finish();
+    EvidenceRule { required, max_age, report }
+}
+
+fn deprecation(section: Section<'_>, removal: Wall) -> Option<Deprecation> {
+    let since = section.required("since", INSTANT);
+    let since = since.and_then(|text| {
+        let read = values::instant(&text.value);
+        let say = |message| section.cx.found.problem(text.at.says(message).expected(INSTANT));
+        read.map_err(say).ok()
+    });
+    let sunset = section.read("sunset", removal, INSTANT, values::instant);
+    let link = section.optional("link", "an address, e.g. \"https://acme.example/chat\"", |text| {
+        let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        url.map(String::from).ok_or_else(|| format!("`{text}` is not the address of a page"))
+    });
+    section.finish();
+    Some(Deprecation { since: since?, sunset, link })
 }
 
 fn step(section: Section<'_>) -> Option<(Step, At)> {
@@ -73,7 +190,7 @@ fn step(section: Section<'_>) -> Option<(Step, At)> {
         let word = stage.value.split_whitespace().next().unwrap_or_default();
         let mut problem = stage.at.says(format!("`{}` is not a stage", stage.value));
         problem = problem.expected(STAGE);
-        if let Some(near) = nearest(word, ["legacy", "ramp", "miaw"].into_iter())
+        if let Some(near) = nearest(word, STAGES.into_iter())
             && near != word
         {
             problem = problem.help(format!("did you mean `{near}`?"));

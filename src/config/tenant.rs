@@ -13,7 +13,7 @@ use super::plan;
 use super::section::{Section, Text};
 use super::source::{At, nearest};
 use super::values;
-use crate::router::plan::Plan;
+use crate::router::plan::{ButtonPlan, Plan};
 
 /// The longest tenant id, in characters: what a DNS label may have.
 const LONGEST_ID: usize = 63;
@@ -112,6 +112,14 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
         );
     }
     let mapping = mapping::read(section.cx, &mapping);
+    if let Some(file) = &mapping {
+        let unmapped = |own: &&ButtonPlan| file.mapping.for_button(&own.button).is_none();
+        for own in plan.buttons.iter().filter(|own| moves(own)).filter(unmapped) {
+            let message = format!("button `{}` moves, but the mapping is not for it", own.button);
+            let expected = "the button in `[match] buttons` of a mapping file";
+            found.problem(plan_at.says(message).expected(expected));
+        }
+    }
     section.finish();
     let (id, id_at) = id?;
     let (hosts, host_places) = hosts.into_iter().map(|text| (text.value, text.at)).unzip();
@@ -121,6 +129,11 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
     let tenant =
         Tenant { id, hosts, mapping, legacy, miaw, plan, behaviour, availability, capture };
     Some((tenant, Origin { id: id_at, hosts: host_places, plan: plan_at }))
+}
+
+/// Whether some chats of this button go to MIAW by its own steps.
+fn moves(own: &ButtonPlan) -> bool {
+    own.steps.iter().any(|step| step.stage.share() > 0)
 }
 
 fn tenant_id(section: &Section<'_>, text: Text) -> Option<(String, At)> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::ProposeError;
 use crate::config::Tenant;
 use crate::router::change::{
-    Action, BRIDGE, Change, Circumstances, Effective, Proposal, fold, propose,
+    Action, BRIDGE, Change, Circumstances, Effective, Evidence, Proposal, fold, propose,
 };
 use crate::router::decide::PastRemoval;
 use crate::router::panic::Panics;
@@ -38,11 +38,14 @@ struct Known {
 
 impl Known {
     fn of(tenant: &Tenant) -> Self {
-        let mapping = tenant.mapping.as_ref();
+        let files = tenant.mapping.iter().flat_map(|named| named.mapping.files());
+        let buttons: Vec<&[String]> = files.map(|file| file.matching.buttons.as_slice()).collect();
+        // A file that names no button is for all.
+        let every = buttons.iter().any(|buttons| buttons.is_empty());
         Self {
             plan: tenant.plan.clone(),
             button: tenant.legacy.as_ref().and_then(|legacy| legacy.button_id.clone()),
-            mapped: mapping.map(|file| file.mapping.matching.buttons.clone()).unwrap_or_default(),
+            mapped: if every { Vec::new() } else { buttons.concat() },
             effective: Arc::new(Effective::from(&tenant.plan)),
             latch: PastRemoval::NOT_YET,
         }
@@ -202,6 +205,7 @@ impl State {
         tenant: &str,
         proposal: &Proposal,
         now: Wall,
+        report: Option<&Evidence>,
     ) -> Result<(Change, u64), ProposeError> {
         let Some(known) = self.tenants.get(tenant) else {
             return Err(ProposeError::NoSuchTenant(tenant.to_owned()));
@@ -215,6 +219,7 @@ impl State {
             latch: known.latch,
             button: known.button.as_deref(),
             mapped: &known.mapped,
+            report,
         };
         let action = propose(&known.effective, &circumstances, proposal)?;
         let change = Change {

@@ -75,7 +75,10 @@ pub(super) fn commands(
     if noun != Noun::Batch {
         return Ok(vec![command(tenant, translate, noun, body, Lone(true))?]);
     }
-    let batch: request::MultiNoun = parse(body)?;
+    let batch: request::MultiNoun = match body.trim_start().starts_with('[') {
+        true => parse(&format!("{{\"nouns\":{body}}}"))?,
+        false => parse(body)?,
+    };
     if batch.nouns.len() > BATCH_MAX {
         return Err(refuse(&format!("a batch holds at most {BATCH_MAX} requests"), "nouns"));
     }
@@ -129,6 +132,22 @@ fn command(
             VisitorCommand::End
         }
         Noun::ChatCancel => VisitorCommand::End,
+        Noun::RichMessage if !body.trim().is_empty() => {
+            let picked: request::RichMessage = parse(body)?;
+            let index = picked.actions.iter().find_map(|action| action.index);
+            match index.and_then(|index| usize::try_from(index).ok()) {
+                Some(index) => VisitorCommand::Choose { index },
+                None => VisitorCommand::Ignored,
+            }
+        }
+        // MIAW shows no unsent text, but that something is being written.
+        Noun::ChasitorSneakPeek if !body.trim().is_empty() => {
+            let peek: request::ChatMessage = parse(body)?;
+            match peek.text.is_some_and(|text| !text.is_empty()) {
+                true => VisitorCommand::Typing,
+                false => VisitorCommand::NotTyping,
+            }
+        }
         Noun::ChasitorTyping => VisitorCommand::Typing,
         Noun::ChasitorNotTyping => VisitorCommand::NotTyping,
         _ => VisitorCommand::Ignored,

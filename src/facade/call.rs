@@ -39,6 +39,10 @@ pub(super) enum Noun {
     ResyncSession,
     /// `MultiNoun`.
     Batch,
+    /// A noun asked for by a script tag.
+    Script(Script),
+    /// Where files go that were asked for.
+    Upload,
     ChasitorInit,
     ChatMessage,
     ChasitorTyping,
@@ -49,11 +53,43 @@ pub(super) enum Noun {
     Acknowledged,
     /// The same, from clients that name no session.
     AcknowledgedAlone,
+    RichMessage,
+    ChasitorSneakPeek,
+    /// One that answers with a message and needs no session.
+    Lookup(Lookup),
+}
+
+/// What answers with a message and needs no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lookup {
     Settings,
     Availability,
     VisitorId,
-    /// Ours: where a file goes that the agent of a re-keyed chat asked for.
-    Upload,
+    EmbeddedServiceConfig,
+    /// Acknowledged, without a message.
+    Breadcrumb,
+}
+
+impl Lookup {
+    /// The noun of this name.
+    pub(super) fn find(prefix: &str, noun: &str) -> Option<Self> {
+        Some(match (prefix, noun) {
+            ("Visitor", "Settings") => Self::Settings,
+            ("Visitor", "Availability") => Self::Availability,
+            ("Visitor", "VisitorId") => Self::VisitorId,
+            ("Visitor", "Breadcrumb") => Self::Breadcrumb,
+            ("EmbeddedService", "EmbeddedServiceConfig") => Self::EmbeddedServiceConfig,
+            _ => return None,
+        })
+    }
+}
+
+/// What a script tag asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Script {
+    One(Lookup),
+    /// `MultiNoun.jsonp`: those that `nouns` names.
+    Many,
 }
 
 impl Noun {
@@ -65,13 +101,21 @@ impl Noun {
             ("System", "ReconnectSession") => Self::ReconnectSession,
             ("System", "ResyncSession") => Self::ResyncSession,
             ("System", "MultiNoun") => Self::Batch,
-            ("upload", "") => Self::Upload,
-            ("Visitor", "Settings") => Self::Settings,
-            ("Visitor", "Availability") => Self::Availability,
-            ("Visitor", "VisitorId") => Self::VisitorId,
-            ("Visitor", "Breadcrumb") | ("WebEvent", "BatchedEvents") => Self::AcknowledgedAlone,
+            ("System", "MultiNoun.jsonp") => Self::Script(Script::Many),
+            // The agent's side of it is the one noun of theirs that the guide lists.
+            ("Visitor", "Breadcrumb" | "WebEvent")
+            | ("WebEvent", "BatchedEvents")
+            | ("Agent", "SensitiveDataRuleTriggered") => Self::AcknowledgedAlone,
             ("Chasitor", noun) => return Self::of_visitor(noun),
-            _ => return None,
+            ("upload", "") => Self::Upload,
+            (prefix, noun) => {
+                return match noun.strip_suffix(".jsonp") {
+                    Some(noun) => {
+                        Lookup::find(prefix, noun).map(|noun| Self::Script(Script::One(noun)))
+                    }
+                    None => Lookup::find(prefix, noun).map(Self::Lookup),
+                };
+            }
         })
     }
 
@@ -84,10 +128,9 @@ impl Noun {
             "ChasitorNotTyping" => Self::ChasitorNotTyping,
             "ChatEnd" => Self::ChatEnd,
             "ChatCancel" => Self::ChatCancel,
-            "ChasitorSneakPeek"
-            | "CustomEvent"
-            | "RichMessage"
-            | "ChasitorIdleTimeoutWarningEvent" => Self::Acknowledged,
+            "RichMessage" => Self::RichMessage,
+            "ChasitorSneakPeek" => Self::ChasitorSneakPeek,
+            "CustomEvent" | "ChasitorIdleTimeoutWarningEvent" => Self::Acknowledged,
             // The guide asks for no session here, and one client forgets it (live-agent.md 1.2).
             "ChasitorResyncState" | "SensitiveDataRuleTriggered" => Self::AcknowledgedAlone,
             _ => return None,
@@ -99,11 +142,19 @@ impl Noun {
         match self {
             Self::SessionId => "GET, DELETE",
             Self::Messages | Self::ReconnectSession | Self::ResyncSession => "GET",
-            Self::Settings | Self::Availability | Self::VisitorId => "GET",
+            Self::Lookup(_) | Self::Script(_) => "GET",
             // One client asks for ChasitorResyncState by GET, with a body (live-agent.md 1.2).
             Self::AcknowledgedAlone => "GET, POST",
             _ => "POST",
         }
+    }
+
+    /// Whether the version header belongs to it: scripts and forms cannot send any.
+    pub(super) const fn wants_version(self) -> bool {
+        !matches!(
+            self,
+            Self::Script(_) | Self::Upload | Self::Lookup(Lookup::EmbeddedServiceConfig)
+        )
     }
 
     pub(super) fn allows(self, method: &Method) -> bool {
@@ -192,6 +243,12 @@ impl<'a> Call<'a> {
     /// `X-LIVEAGENT-SEQUENCE`, when it is a number.
     pub(super) fn sequence(&self) -> Option<u64> {
         self.header(liveagent::SEQUENCE)?.trim().parse().ok()
+    }
+
+    /// `X-LIVEAGENT-AFFINITY`, as far as it names a server.
+    pub(super) fn affinity(&self) -> Option<&str> {
+        let token = self.header(liveagent::AFFINITY)?.trim();
+        (!token.is_empty() && token != liveagent::NO_AFFINITY).then_some(token)
     }
 
     /// Whether the version header is there; its value is not judged.

@@ -29,6 +29,9 @@ pub(super) async fn answer(
     own: OwnKey,
     body: Body,
 ) -> Response<Body> {
+    if let Some(refusal) = facade.affinity.refusal(call, noun, own.chat) {
+        return *refusal;
+    }
     match noun {
         Noun::Messages => poll(facade, call, own).await,
         Noun::ReconnectSession | Noun::ResyncSession => reconnect(facade, call, noun, own).await,
@@ -80,12 +83,19 @@ async fn post(
         if matches!(command, VisitorCommand::Begin(_)) && stale(facade, own) {
             return reply::gone();
         }
+        let begins = match &command {
+            VisitorCommand::Begin(begin) => Some(begin.button_id.clone()),
+            _ => None,
+        };
         let post = Post { sequence: sequence.filter(|_| at == 0), fingerprint, command };
         let asked = facade.chats.post(&call.tenant.id, own.chat, post);
         let Ok(answer) = tokio::time::timeout(POST_WAIT, asked).await else {
             tracing::warn!(tenant = %call.tenant.id, chat = %own.chat, "a chat did not answer");
-            return reply::failed();
+            return unanswered(call);
         };
+        if let (Some(button), Reply::Ok) = (begins, &answer.reply) {
+            facade.availability.asked(&call.tenant.id, &button, own.chat);
+        }
         receipts.extend(answer.receipt);
         if answer.reply != Reply::Ok {
             return given(facade, call, own, &answer.reply, receipts);
@@ -117,7 +127,7 @@ async fn reconnect(facade: &Facade, call: &Call<'_>, noun: Noun, own: OwnKey) ->
     let offset = call.integer("ReconnectSession.offset");
     let asked = facade.chats.reconnect(&call.tenant.id, own.chat, offset);
     let Ok(Answer { reply, receipt }) = tokio::time::timeout(POST_WAIT, asked).await else {
-        return reply::failed();
+        return unanswered(call);
     };
     let receipts = receipt.into_iter().collect();
     if noun == Noun::ReconnectSession || !matches!(reply, Reply::Reconnected | Reply::Gone) {
@@ -127,7 +137,7 @@ async fn reconnect(facade: &Facade, call: &Call<'_>, noun: Noun, own: OwnKey) ->
     let answer = ResyncSession {
         is_valid: reply == Reply::Reconnected,
         key: call.key().unwrap_or_default().to_owned(),
-        affinity_token: reply::affinity_token(),
+        affinity_token: facade.affinity.token(own.chat),
     };
     reply::receipted(reply::json(StatusCode::OK, &answer), receipts)
 }
@@ -140,8 +150,20 @@ fn given(
     receipts: Vec<Receipt>,
 ) -> Response<Body> {
     let now = facade.clock.now().wall;
-    let scene = Scene { chat: own.chat, behaviour: &call.tenant.behaviour, now };
+    if let Reply::Messages(payload) = reply {
+        payload.messages.iter().for_each(|event| facade.availability.told(own.chat, event));
+    }
+    let (behaviour, affinity) = (&call.tenant.behaviour, &facade.affinity);
+    let scene = Scene { chat: own.chat, behaviour, affinity, now };
     reply::receipted(scene.answer(reply), receipts)
+}
+
+/// The chat did not answer in time.
+fn unanswered(call: &Call<'_>) -> Response<Body> {
+    match call.tenant.behaviour.failure_is_503 {
+        true => reply::moved(),
+        false => reply::failed(),
+    }
 }
 
 /// The answer to `System/SessionId` for a chat of ours.
@@ -150,7 +172,7 @@ pub(super) fn session_id(facade: &Facade, call: &Call<'_>, own: OwnKey) -> Respo
         key: facade.keys.mint(&call.tenant.id, own.chat, own.issued),
         id: own.chat.to_string(),
         client_poll_timeout: i64::from(call.tenant.behaviour.client_poll_timeout_s),
-        affinity_token: reply::affinity_token(),
+        affinity_token: facade.affinity.token(own.chat),
     };
     reply::json(StatusCode::OK, &session)
 }

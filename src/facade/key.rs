@@ -6,7 +6,7 @@
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
 use crate::chat::ids::ChatId;
@@ -100,6 +100,27 @@ impl KeyRing {
         self.verify(tenant, uuid, millis, seal).map_or(Owner::Forged, Owner::Ours)
     }
 
+    /// The `fileToken` that lets a visitor upload into a chat until an instant.
+    #[must_use]
+    pub fn file_token(&self, tenant: &str, chat: ChatId, until: Wall) -> String {
+        let millis = until.millis();
+        let seal = file_mac(&self.signing, tenant, chat, millis);
+        format!("{millis}-{}", URL_SAFE_NO_PAD.encode(seal))
+    }
+
+    /// Whether a `fileToken` is of this chat and still good.
+    #[must_use]
+    pub fn opens_file(&self, tenant: &str, chat: ChatId, token: &str, now: Wall) -> bool {
+        let Some((until, seal)) = token.split_once('-') else { return false };
+        let Ok(until) = until.parse::<i64>() else { return false };
+        let Ok(given) = URL_SAFE_NO_PAD.decode(seal) else { return false };
+        let ours = std::iter::once(&self.signing).chain(&self.verifying).any(|key| {
+            let expected = file_mac(key, tenant, chat, until);
+            constant_time::verify_slices_are_equal(&expected, &given).is_ok()
+        });
+        ours && now.millis() < until
+    }
+
     fn verify(&self, tenant: &str, uuid: &str, millis: &str, seal: &str) -> Option<OwnKey> {
         let sealed = STANDARD.decode(seal).ok()?;
         let (tag, given) = sealed.split_at_checked(TAG_BYTES)?;
@@ -133,6 +154,14 @@ impl KeyRing {
 /// The MAC of one session.
 fn mac(key: &hmac::Key, tenant: &str, chat: ChatId, millis: i64) -> [u8; MAC_BYTES] {
     let whole = hmac::sign(key, format!("1|{tenant}|{chat}|{millis}").as_bytes());
+    let mut mac = [0; MAC_BYTES];
+    mac.copy_from_slice(&whole.as_ref()[..MAC_BYTES]);
+    mac
+}
+
+/// The MAC of one upload.
+fn file_mac(key: &hmac::Key, tenant: &str, chat: ChatId, until: i64) -> [u8; MAC_BYTES] {
+    let whole = hmac::sign(key, format!("file|{tenant}|{chat}|{until}").as_bytes());
     let mut mac = [0; MAC_BYTES];
     mac.copy_from_slice(&whole.as_ref()[..MAC_BYTES]);
     mac

@@ -148,7 +148,7 @@ pub(super) fn forward<'a>(facade: &Facade, call: &'a Call<'_>, body: Bytes) -> O
         Some(Noun::SessionId) if call.method == Method::GET => Kind::Start,
         Some(Noun::SessionId) => Kind::Delete,
         Some(Noun::Messages) => Kind::Poll { hold: call.tenant.behaviour.poll_hold },
-        Some(Noun::Availability | Noun::Settings | Noun::VisitorId) => Kind::Visitor,
+        Some(Noun::Lookup(_) | Noun::Script(_)) => Kind::Visitor,
         Some(Noun::ChatMessage) => Kind::Words,
         Some(Noun::Upload) => Kind::Upload,
         _ => Kind::Other,

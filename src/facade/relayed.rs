@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::call::{Call, Noun};
 use super::key::OwnKey;
-use super::{Decided, Facade, body, chat, legacy, reply, route};
+use super::{Decided, Facade, body, chat, legacy, reply, route, upload};
 use crate::adapter::liveagent::{Behind, Pair, Passed, Rekeyed, Unopened};
 use crate::chat::ids::ChatId;
 use crate::router::decide::{Decision, Draw, Route, whatever_button};
@@ -174,13 +174,17 @@ fn origin(call: &Call<'_>) -> String {
     format!("{scheme}://{host}")
 }
 
-/// A file that an agent asked for: `chatKey` names the chat, `fileToken` is the service's to judge.
+/// A file that an agent asked for. Of a re-keyed chat `chatKey` names it and `fileToken` is the
+/// service's to judge; any other is a translated chat's.
 pub(super) async fn upload(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
     let chat = call.parameter("chatKey").and_then(|id| Uuid::try_parse(&id).ok()).map(ChatId);
-    let Some(chat) = chat else { return reply::gone() };
+    let relayed = call.tenant.legacy.is_some() && call.method == Method::POST;
+    let Some(chat) = chat.filter(|_| relayed) else {
+        return upload::answer(facade, call, body).await;
+    };
     let pair = match facade.relay.behind(&call.tenant.id, chat).await {
         Ok(Behind::Pair(pair)) => pair,
-        Ok(_) => return reply::gone(),
+        Ok(_) => return upload::answer(facade, call, body).await,
         Err(_) => return reply::failed(),
     };
     let Ok(_one) = UPLOADS.try_acquire() else { return reply::failed() };

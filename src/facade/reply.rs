@@ -13,6 +13,7 @@ use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde::Serialize;
 
+use super::affinity::Affinity;
 use crate::adapter::Receipt;
 use crate::chat::agent::{AgentEvent, Person};
 use crate::chat::ids::ChatId;
@@ -27,6 +28,9 @@ use crate::wire::liveagent::{self, Message, MessagesPayload, message, undocument
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 /// Content type of objects.
 const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
+
+/// Content type of scripts.
+const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript;charset=UTF-8");
 
 /// An answer in place of what a request asked for; boxed, for answers are large.
 pub(super) type Refusal = Box<Response<Body>>;
@@ -66,6 +70,16 @@ pub(super) fn refused(because: &Because, now: Wall) -> Response<Body> {
     response
 }
 
+/// The session's process is another one, or does not answer: reconnect.
+pub(super) fn moved() -> Response<Body> {
+    text(StatusCode::SERVICE_UNAVAILABLE, liveagent::INVALID_AFFINITY)
+}
+
+/// JavaScript.
+pub(super) fn script(script: String) -> Response<Body> {
+    with(StatusCode::OK, SCRIPT, Bytes::from(script))
+}
+
 /// Nothing new.
 pub(super) fn nothing() -> Response<Body> {
     let mut response = Response::new(Body::empty());
@@ -92,6 +106,7 @@ fn with(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Body> {
 pub(super) struct Scene<'a> {
     pub(super) chat: ChatId,
     pub(super) behaviour: &'a Behaviour,
+    pub(super) affinity: &'a Affinity,
     pub(super) now: Wall,
 }
 
@@ -104,7 +119,7 @@ impl Scene<'_> {
             Reply::Nothing => nothing(),
             Reply::Gone => gone(),
             Reply::Reconnected => {
-                let affinity_token = affinity_token();
+                let affinity_token = self.affinity.token(self.chat);
                 let body = message::ReconnectSession { reset_sequence: true, affinity_token };
                 json(StatusCode::OK, &MessagesPayload::single(&body))
             }
@@ -113,6 +128,7 @@ impl Scene<'_> {
                 text(StatusCode::CONFLICT, liveagent::out_of_sync(*sent, *last))
             }
             Reply::Conflict => text(StatusCode::CONFLICT, liveagent::DUPLICATE_POLL),
+            Reply::Overloaded if self.behaviour.failure_is_503 => moved(),
             Reply::Overloaded => failed(),
         }
     }
@@ -239,11 +255,6 @@ impl Scene<'_> {
         let hash = self.chat.person(subject).simple().to_string();
         format!("005{}", &hash[..12])
     }
-}
-
-/// A fresh affinity token: eight hex digits that name nothing.
-pub(super) fn affinity_token() -> String {
-    format!("{:08x}", rand::random::<u32>())
 }
 
 /// Lets the receipts be told once the connection took the whole answer.

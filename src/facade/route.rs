@@ -10,12 +10,15 @@ use uuid::Uuid;
 use super::call::{Call, Noun};
 use super::key::{OwnKey, Owner};
 use super::reply::{self, Refusal};
-use super::{Decided, Facade, chat, legacy, relayed, visitor};
+use super::{Decided, Facade, chat, jsonp, legacy, relayed, visitor};
 use crate::chat::ids::ChatId;
 use crate::router::decide::{Because, Decision, Draw, Route, whatever_button};
 use crate::wire::liveagent;
 
 pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
+    if call.noun == Some(Noun::Upload) {
+        return relayed::upload(facade, call, body).await;
+    }
     let new = call.noun == Some(Noun::SessionId) && call.method == Method::GET;
     let owner = match call.key() {
         _ if new => None,
@@ -26,7 +29,6 @@ pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Resp
         Some((key, Owner::Foreign)) => legacy::answer(facade, call, key, body).await,
         Some((_, Owner::Forged)) => reply::gone(),
         Some((_, Owner::Ours(own))) => relayed::answer(facade, call, own, body).await,
-        None if call.noun == Some(Noun::Upload) => relayed::upload(facade, call, body).await,
         None => without_session(facade, call, new, body).await,
     }
 }
@@ -39,7 +41,7 @@ pub(super) async fn translated(
     body: Body,
 ) -> Response<Body> {
     match checked(facade, call) {
-        Ok(noun) => match alone(call, noun) {
+        Ok(noun) => match alone(facade, call, noun).await {
             Some(answer) => answer,
             None => chat::answer(facade, call, noun, own, body).await,
         },
@@ -63,7 +65,7 @@ async fn without_session(
         return legacy::pass(facade, call, body).await;
     }
     match checked(facade, call) {
-        Ok(noun) => alone(call, noun).unwrap_or_else(reply::gone),
+        Ok(noun) => alone(facade, call, noun).await.unwrap_or_else(reply::gone),
         Err(refusal) => *refusal,
     }
 }
@@ -88,21 +90,20 @@ async fn session_id(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Bo
     }
 }
 
-/// Whether a chat that started now, with a draw of its own, would go to legacy; a brown-out refuses
-/// chats and nothing else.
+/// Whether most chats that start now go to legacy: who asks without a session is answered by the
+/// backend with the larger weight, and always by the same. A brown-out refuses chats and nothing
+/// else.
 fn goes_to_legacy(facade: &Facade, call: &Call<'_>) -> bool {
     let at = facade.clock.now().wall;
-    let draw = Draw::of(&call.tenant.id, &Uuid::new_v4().to_string());
-    let decision = facade.cutover.decide(call.tenant, None, at, draw);
+    let decision = facade.cutover.decide(call.tenant, None, at, Draw::MIDDLE);
     decision.route == Route::Legacy || matches!(decision.because, Because::BrownOut { .. })
 }
 
 /// What the facade answers by itself, with or without a session.
-fn alone(call: &Call<'_>, noun: Noun) -> Option<Response<Body>> {
+async fn alone(facade: &Facade, call: &Call<'_>, noun: Noun) -> Option<Response<Body>> {
     Some(match noun {
-        Noun::Availability => visitor::availability(call),
-        Noun::Settings => visitor::settings(call),
-        Noun::VisitorId => visitor::visitor_id(),
+        Noun::Lookup(noun) => visitor::answer(facade, call, noun).await,
+        Noun::Script(script) => jsonp::answer(facade, call, script).await,
         Noun::AcknowledgedAlone if call.key().is_none() => reply::ok(),
         _ => return None,
     })
@@ -114,13 +115,18 @@ fn checked(facade: &Facade, call: &Call<'_>) -> Result<Noun, Refusal> {
         return Err(Box::new(reply::text(StatusCode::NOT_FOUND, "No such resource")));
     };
     if !noun.allows(call.method) {
-        let mut refusal = reply::text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
-        let allow = HeaderValue::from_static(noun.methods());
-        refusal.headers_mut().insert(header::ALLOW, allow);
-        return Err(Box::new(refusal));
+        return Err(Box::new(wrong_method(noun.methods())));
     }
-    if facade.strictness.version_required && !call.has_version() {
+    let required = facade.strictness.version_required && call.tenant.behaviour.version_required;
+    if required && noun.wants_version() && !call.has_version() {
         return Err(Box::new(reply::text(StatusCode::BAD_REQUEST, liveagent::NO_VERSION)));
     }
     Ok(noun)
+}
+
+/// The noun is known, and not by this method.
+pub(super) fn wrong_method(allowed: &'static str) -> Response<Body> {
+    let mut refusal = reply::text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
+    refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    refusal
 }

@@ -87,6 +87,9 @@ impl Draw {
     /// How many lots there are.
     pub const LOTS: u16 = 10_000;
 
+    /// The lot in the middle: where it goes, most others go too.
+    pub const MIDDLE: Self = Self(Self::LOTS / 2 - 1);
+
     /// A lot by number; `None` from 10,000 on.
     #[must_use]
     pub const fn new(lot: u16) -> Option<Self> {

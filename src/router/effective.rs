@@ -30,6 +30,8 @@ pub struct Effective {
     pub frozen: Option<Frozen>,
     /// Somebody vouches that legacy still answers: by a change, else by the file.
     pub acknowledgement: Option<Acknowledgement>,
+    /// The change that says who vouches, or that nobody does; `None` when the file does.
+    pub vouched_by: Option<u64>,
     /// Windows in which legacy starts no chats.
     pub brownouts: Vec<Window>,
     /// The latest dry run that was recorded.
@@ -146,6 +148,7 @@ impl From<&Plan> for Effective {
             buttons: BTreeMap::new(),
             frozen: None,
             acknowledgement: plan.acknowledgement.clone(),
+            vouched_by: None,
             brownouts: windows
                 .map(|window| Window { from: window.from, until: window.until, number: None })
                 .collect(),
@@ -195,7 +198,9 @@ impl Effective {
             }
             Action::EndBrownout => self.end_brownouts(change.at),
             Action::Acknowledge { until } => self.vouch(change, Some(*until)),
-            Action::WithdrawAcknowledgement => self.acknowledgement = None,
+            Action::WithdrawAcknowledgement => {
+                (self.acknowledgement, self.vouched_by) = (None, Some(number));
+            }
             Action::Evidence(evidence) => self.evidence = Some(evidence.clone()),
             Action::PastRemoval { seen } => {
                 let seen = self.latch.instant().map_or(*seen, |before| before.max(*seen));
@@ -220,6 +225,7 @@ impl Effective {
         if let Some(until) = until {
             let (by, reason) = (change.who.clone(), change.why.clone());
             self.acknowledgement = Some(Acknowledgement { until, by, reason });
+            self.vouched_by = Some(change.number);
         }
     }
 
@@ -237,6 +243,7 @@ impl Effective {
             let mut all = self.buttons.values().chain(&self.standing);
             all.any(|standing| standing.number() == Some(number))
                 || self.frozen.is_some_and(|frozen| frozen.number == number)
+                || self.vouched_by == Some(number)
         };
         let file = self.plan.fingerprint();
         let other =

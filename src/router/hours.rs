@@ -117,19 +117,15 @@ impl fmt::Display for Special {
 pub struct Hours {
     zone: Zone,
     /// From Monday on.
-    week: [Vec<Span>; 7],
+    week: Box<[Vec<Span>; 7]>,
     special: BTreeMap<Special, Vec<Span>>,
 }
 
 impl Hours {
     /// Hours by weekday, Monday first, and the days that are unlike theirs.
     #[must_use]
-    pub const fn new(
-        zone: Zone,
-        week: [Vec<Span>; 7],
-        special: BTreeMap<Special, Vec<Span>>,
-    ) -> Self {
-        Self { zone, week, special }
+    pub fn new(zone: Zone, week: [Vec<Span>; 7], special: BTreeMap<Special, Vec<Span>>) -> Self {
+        Self { zone, week: Box::new(week), special }
     }
 
     /// Whether an instant is within the hours.

@@ -51,7 +51,10 @@ impl Panics {
                 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count()
             });
             let what = error.message().trim();
-            format!("line {line}: {what}; expected lines such as acme = \"miaw\", with the words miaw, legacy or refuse")
+            format!(
+                "line {line}: {what}; expected lines such as acme = \"miaw\", with the words miaw, \
+                 legacy or refuse"
+            )
         })
     }
 

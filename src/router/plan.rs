@@ -4,6 +4,7 @@
 //! the removal begins, MIAW from that instant on.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -39,6 +40,8 @@ pub struct Plan {
     pub brownouts: Vec<Brownout>,
     /// What a move to MIAW must show before it is taken.
     pub evidence: EvidenceRule,
+    /// What callers are told of the end of the API that they use; it decides nothing.
+    pub deprecation: Option<Deprecation>,
 }
 
 impl Default for Plan {
@@ -53,6 +56,7 @@ impl Default for Plan {
             buttons: Vec::new(),
             brownouts: Vec::new(),
             evidence: EvidenceRule::default(),
+            deprecation: None,
         }
     }
 }
@@ -92,7 +96,7 @@ impl Plan {
     }
 
     /// Sixteen hex digits that name what this plan decides: equal plans have equal ones on every
-    /// node; the zone, which decides nothing, is left out.
+    /// node; what decides nothing is left out.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut text = format!(
@@ -119,8 +123,8 @@ impl Plan {
         if let Some(vouched) = &self.acknowledgement {
             line(format_args!("acknowledged {}", vouched.until.millis()));
         }
-        let EvidenceRule { required, max_age } = self.evidence;
-        line(format_args!("evidence {required} {}", max_age.as_millis()));
+        let rule = &self.evidence;
+        line(format_args!("evidence {} {}", rule.required, rule.max_age.as_millis()));
         fingerprint(&text)
     }
 }
@@ -167,18 +171,31 @@ impl Brownout {
     }
 }
 
+/// What callers are told of the end of the API that they use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deprecation {
+    /// Since when it is deprecated, or will be (RFC 9745).
+    pub since: Wall,
+    /// When it is expected to be gone (RFC 8594).
+    pub sunset: Wall,
+    /// A page about it.
+    pub link: Option<String>,
+}
+
 /// What a move that sends more chats to MIAW must show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvidenceRule {
     /// Whether such a move needs a dry run without errors.
     pub required: bool,
     /// How old that dry run may be.
     pub max_age: Duration,
+    /// A report of the dry run, as JSON; it counts beside what is recorded as a change.
+    pub report: Option<PathBuf>,
 }
 
 impl Default for EvidenceRule {
     fn default() -> Self {
-        Self { required: true, max_age: Duration::from_secs(7 * 24 * 60 * 60) }
+        Self { required: true, max_age: Duration::from_secs(7 * 24 * 60 * 60), report: None }
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Circumstances<'a> {
     pub button: Option<&'a str>,
     /// The buttons that the mapping file is for; all when there are none.
     pub mapped: &'a [String],
+    /// The dry run whose report the file names.
+    pub report: Option<&'a Evidence>,
 }
 
 /// Why a change is not taken.
@@ -347,12 +349,13 @@ impl Case<'_> {
 
     /// A fresh dry run without errors says that the move can be made.
     fn shown(&self, without_evidence: bool) -> Result<(), Refused> {
-        let rule = self.effective.plan.evidence;
+        let rule = &self.effective.plan.evidence;
         if without_evidence || !rule.required {
             return Ok(());
         }
         const OVERRIDE: &str = "or override in writing (withoutEvidence)";
-        let Some(latest) = &self.effective.evidence else {
+        let all = self.effective.evidence.iter().chain(self.known.report);
+        let Some(latest) = all.max_by_key(|evidence| evidence.made_at) else {
             let message = format!("no dry run is recorded; record one, {OVERRIDE}");
             return Err(refused("no-evidence", message));
         };

@@ -1,5 +1,6 @@
 //! Changes at run time: taken or refused, stored, folded, seen by every node.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +9,17 @@ use liveagent_bridge::config::Tenant;
 use liveagent_bridge::cutover::{Cutover, POLL_EVERY, ProposeError};
 use liveagent_bridge::router::change::{Action, Change, Evidence, Proposal};
 use liveagent_bridge::router::decide::{Draw, Route};
-use liveagent_bridge::router::plan::Stage;
+use liveagent_bridge::router::plan::{ButtonPlan, Stage, Step};
 use liveagent_bridge::store::Store as _;
 use liveagent_bridge::store::memory::MemoryStore;
 use liveagent_bridge::time::Wall;
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::tenant;
+
+mod chats;
+mod refusals;
+mod rehearsal;
 
 const DAY: i64 = 24 * 3_600_000;
 
@@ -36,9 +41,18 @@ struct Node {
 }
 
 async fn node(now: &str, tenants: Vec<Tenant>, store: Arc<MemoryStore>) -> Node {
+    panicking(now, tenants, store, None).await
+}
+
+async fn panicking(
+    now: &str,
+    tenants: Vec<Tenant>,
+    store: Arc<MemoryStore>,
+    file: Option<PathBuf>,
+) -> Node {
     let clock = Clock::starting_at(at(now));
     let stop = CancellationToken::new();
-    let started = Cutover::start(&tenants, store.clone(), clock.clone(), None, stop.clone());
+    let started = Cutover::start(&tenants, store.clone(), clock.clone(), file, stop.clone());
     let cutover = started.await.unwrap();
     Node { cutover, clock, store, tenants, _stop: stop.drop_guard() }
 }
@@ -74,14 +88,15 @@ impl Node {
         (decision.route, decision.because.code())
     }
 
-    /// Waits until the node has seen the change of this number.
-    async fn has_seen(&self, number: u64) {
-        let seen = async {
-            while self.number() < number {
-                tokio::time::advance(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), seen).await.unwrap();
+    /// Waits, at most ten seconds, and answers how long it took.
+    async fn wait_for(&self, condition: impl Fn(&Cutover) -> bool) -> Duration {
+        let begin = self.clock.now().mono;
+        while !condition(&self.cutover) {
+            let waited = self.clock.now().mono.since(begin);
+            assert!(waited < Duration::from_secs(10), "not after {waited:?}");
+            self.clock.until(self.clock.now().mono.plus(Duration::from_millis(10))).await;
+        }
+        self.clock.now().mono.since(begin)
     }
 }
 
@@ -150,9 +165,8 @@ async fn another_node_follows_within_a_second() {
     let other = node("2026-01-10T00:00:00Z", vec![tenant("acme")], store).await;
     let change = one.done(sure(Stage::Miaw)).await;
     assert_eq!(one.route().0, Route::Miaw);
-    let before = other.clock.now().mono;
-    other.has_seen(change.number).await;
-    let took = other.clock.now().mono.since(before);
+    let seen = |cutover: &Cutover| cutover.effective("acme").unwrap().number == change.number;
+    let took = other.wait_for(seen).await;
     assert!(took <= POLL_EVERY + Duration::from_millis(100), "{took:?}");
     assert_eq!(other.route().0, Route::Miaw);
     let fingerprint = |node: &Node| node.cutover.effective("acme").unwrap().fingerprint();
@@ -204,4 +218,114 @@ async fn a_change_that_cannot_be_stored_does_not_hold() {
     node.store.resume_writes();
     node.done(sure(Stage::Miaw)).await;
     assert_eq!(node.route(), (Route::Miaw, "change"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sighting_of_the_removal_is_stored_once_and_can_be_undone_with_a_reason() {
+    let store = Arc::new(MemoryStore::new());
+    let one = node("2026-02-13T00:00:00Z", vec![tenant("acme")], store.clone()).await;
+    let other = node("2026-02-13T00:00:00Z", vec![tenant("acme")], store.clone()).await;
+    // A clock runs a day and an hour ahead; the store cannot be written just then.
+    store.stop_writes();
+    one.clock.set_wall(at("2026-02-14T01:00:00Z"));
+    assert_eq!(one.route(), (Route::Miaw, "past-removal"));
+    assert_eq!(one.cutover.waiting().len(), 1);
+    store.resume_writes();
+    one.wait_for(|cutover| cutover.waiting().is_empty()).await;
+    assert_eq!(one.route(), (Route::Miaw, "past-removal"));
+    let changes = one.cutover.changes("acme", 0, 10);
+    let [seen] = changes.as_slice() else { panic!("{changes:?}") };
+    assert_eq!((seen.who.as_str(), seen.action.kind()), ("bridge", "pastRemoval"));
+    assert!(seen.why.contains("2026-02-14T00:00:00Z"), "{}", seen.why);
+    // The other node's clock is right, and yet the removal is past for it.
+    other.wait_for(|cutover| cutover.effective("acme").unwrap().number == 1).await;
+    assert_eq!(other.route(), (Route::Miaw, "latched"));
+    assert_eq!(one.refused(Action::UndoPastRemoval).await, "past-removal");
+    one.clock.set_wall(at("2026-02-13T00:00:00Z"));
+    assert_eq!(one.route(), (Route::Miaw, "latched"));
+    one.done(Action::UndoPastRemoval).await;
+    assert_eq!(one.route(), (Route::Legacy, "auto-legacy"));
+    other.wait_for(|cutover| cutover.effective("acme").unwrap().number == 2).await;
+    assert_eq!(other.route(), (Route::Legacy, "auto-legacy"));
+    // At the true removal it latches again.
+    one.clock.set_wall(at("2026-02-14T00:00:00Z"));
+    assert_eq!(one.route(), (Route::Miaw, "past-removal"));
+    one.wait_for(|cutover| cutover.waiting().is_empty()).await;
+    assert_eq!(store.changes_after(0, 10).await.unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edited_file_does_not_override_a_change_and_is_shown() {
+    let store = Arc::new(MemoryStore::new());
+    let one = node("2026-01-10T00:00:00Z", vec![tenant("acme")], store.clone()).await;
+    let change = one.done(sure(Stage::Ramp { percent: 10 })).await;
+    assert_eq!(one.cutover.effective("acme").unwrap().drift, None);
+    let mut edited = tenant("acme");
+    let wall = at("2026-01-01T00:00:00Z");
+    edited.plan.steps = vec![Step { at: wall, stage: Stage::Miaw }];
+    let restarted = node("2026-01-10T00:00:00Z", vec![edited.clone()], store).await;
+    let effective = restarted.cutover.effective("acme").unwrap();
+    let drift = effective.drift.clone().unwrap();
+    assert_eq!((drift.number, Some(drift.recorded)), (change.number, change.file_plan));
+    assert_eq!(drift.file, edited.plan.fingerprint());
+    assert_eq!(effective.stage(None, wall), Stage::Ramp { percent: 10 });
+    // The same by a reload; followed again, nothing stands against the file.
+    one.cutover.replace(&[edited]);
+    assert!(one.cutover.effective("acme").unwrap().drift.is_some());
+    assert!(one.cutover.effective("globex").is_none());
+    one.done(Action::Follow { button: None, without_evidence: true }).await;
+    let effective = one.cutover.effective("acme").unwrap();
+    assert_eq!((effective.drift.clone(), effective.stage(None, wall)), (None, Stage::Miaw));
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_is_answered_as_it_was() {
+    let node = Node::alone("2026-01-10T00:00:00Z").await;
+    let before = node.clock.now().wall;
+    node.clock.set_wall(before.plus_millis(DAY));
+    node.done(sure(Stage::Miaw)).await;
+    node.clock.set_wall(before.plus_millis(2 * DAY));
+    node.done(roll_back(None)).await;
+    let stage = |days| {
+        let wall = before.plus_millis(days * DAY + 1);
+        node.cutover.effective_at("acme", wall).unwrap().stage(None, wall)
+    };
+    assert_eq!([stage(0), stage(1), stage(2)], [Stage::Legacy, Stage::Miaw, Stage::Legacy]);
+    assert_eq!(node.cutover.changes("acme", 1, 10).len(), 1);
+    assert_eq!(node.cutover.changes("acme", 0, 1)[0].number, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_panic_file_holds_within_a_second_also_without_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("panic.toml");
+    let store = Arc::new(MemoryStore::new());
+    let tenants = vec![tenant("acme"), tenant("globex")];
+    let day = "2026-01-10T00:00:00Z";
+    let node = panicking(day, tenants.clone(), store.clone(), Some(file.clone())).await;
+    let panic = |cutover: &Cutover| cutover.effective("acme").unwrap().panic;
+    assert_eq!(node.route(), (Route::Legacy, "auto-legacy"), "a file that is not there is fine");
+    store.stop_writes();
+    for (text, expected) in [
+        ("acme = \"miaw\"\n", (Route::Miaw, "panic-file")),
+        ("\"*\" = \"refuse\"\nglobex = \"miaw\"\n", (Route::Refused, "panic-file")),
+        ("acme = \"legacy\"\nnobody = \"miaw\"\n", (Route::Legacy, "panic-file")),
+    ] {
+        let before = panic(&node.cutover);
+        std::fs::write(&file, text).unwrap();
+        let took = node.wait_for(|cutover| panic(cutover) != before).await;
+        assert!(took <= Duration::from_millis(1_100), "{took:?}");
+        assert_eq!(node.route(), expected, "{text}");
+    }
+    // A broken one is ignored: the last good one holds.
+    std::fs::write(&file, "acme = \"refuse\"\nglobex = ").unwrap();
+    node.clock.until(node.clock.now().mono.plus(Duration::from_secs(3))).await;
+    assert_eq!(node.route(), (Route::Legacy, "panic-file"));
+    std::fs::remove_file(&file).unwrap();
+    node.wait_for(|cutover| panic(cutover).is_none()).await;
+    assert_eq!(node.route(), (Route::Legacy, "auto-legacy"));
+    // One that is there at the start holds from the first chat on.
+    std::fs::write(&file, "acme = \"miaw\"\n").unwrap();
+    let next = panicking(day, tenants, store, Some(file)).await;
+    assert_eq!(next.route(), (Route::Miaw, "panic-file"));
 }

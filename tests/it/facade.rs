@@ -296,4 +296,9 @@ async fn without_a_tag_of_ours_a_key_is_foreign() {
 }
 
 mod messages;
+mod modes;
+mod presence;
+mod properties;
+mod scripts;
+mod uploads;
 mod visitors;

@@ -209,11 +209,13 @@ fn the_ramp_keeps_its_share_and_is_monotone() {
     for percent in shares {
         let plan = toggled(Stage::Ramp { percent });
         let wall = plan.removal.plus_millis(-30 * DAY);
+        let effective = Effective::from(&plan);
         let moved: HashSet<u32> = (0..CHATS)
             .filter(|n| {
                 let uuid = format!("{n:08x}-0000-4000-8000-{:012x}", u64::from(*n) * 7_919);
                 let draw = Draw::of("acme", &uuid);
-                decide(&plan, wall, PastRemoval::NOT_YET, draw).route == Route::Miaw
+                let latch = PastRemoval::NOT_YET;
+                decide::decide(&effective, None, wall, latch, draw).route == Route::Miaw
             })
             .collect();
         let got = moved.len() as f64 * 100.0 / f64::from(CHATS);
@@ -304,6 +306,8 @@ fn codes_and_stages_read_back() {
         ("ramp 10 %", Stage::Ramp { percent: 10 }),
         ("ramp 0", Stage::Ramp { percent: 0 }),
         ("ramp100%", Stage::Ramp { percent: 100 }),
+        ("shadow", Stage::Shadow),
+        ("complete", Stage::Complete),
     ] {
         assert_eq!(Stage::parse(text), Ok(stage));
         assert_eq!(Stage::parse(&stage.to_string()), Ok(stage));

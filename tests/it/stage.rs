@@ -11,7 +11,8 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use liveagent_bridge::adapter::liveagent::LiveAgent;
 use liveagent_bridge::adapter::transport::in_process::InProcess;
-use liveagent_bridge::adapter::{Answer, Chats, Receipt};
+use liveagent_bridge::adapter::{Answer, Chats, Receipt, Uploads, VisitorFile};
+use liveagent_bridge::availability::Availability;
 use liveagent_bridge::chat::ids::ChatId;
 use liveagent_bridge::chat::visitor::{Begin, Post};
 use liveagent_bridge::chat::{Reply, ReplyTo};
@@ -21,6 +22,7 @@ use liveagent_bridge::config::{
     StoreConfig, Tenant,
 };
 use liveagent_bridge::cutover::Cutover;
+use liveagent_bridge::facade::affinity::Affinity;
 use liveagent_bridge::facade::key::KeyRing;
 use liveagent_bridge::facade::{Decided, Decisions, Facade, Strictness, Translate, router};
 use liveagent_bridge::router::plan::{ButtonPlan, Plan, Stage as PlanStage, Step};
@@ -43,6 +45,7 @@ pub(crate) struct Stage {
     pub(crate) decided: Arc<Seen>,
     pub(crate) salesforce: Arc<InProcess>,
     pub(crate) cutover: Cutover,
+    pub(crate) files: Arc<Files>,
 }
 
 /// Chats that answer as told, else `Ok`; a poll without an answer waits for ever.
@@ -92,6 +95,21 @@ impl Chats for Script {
     async fn reconnect(&self, _: &str, _: ChatId, offset: Option<i64>) -> Answer {
         self.acks.lock().unwrap().push(offset);
         self.next().unwrap_or(Answer { reply: Reply::Gone, receipt: None })
+    }
+}
+
+/// Takes files as told, else none.
+#[derive(Default)]
+pub(crate) struct Files {
+    pub(crate) takes: Mutex<bool>,
+    pub(crate) taken: Mutex<Vec<(ChatId, VisitorFile)>>,
+}
+
+#[async_trait]
+impl Uploads for Files {
+    async fn upload(&self, _: &str, chat: ChatId, file: VisitorFile) -> bool {
+        self.taken.lock().unwrap().push((chat, file));
+        *self.takes.lock().unwrap()
     }
 }
 
@@ -154,6 +172,7 @@ pub(crate) fn staged_as(at: &str, tenants: Vec<Tenant>, change: impl FnOnce(&mut
     let (chats, decided) = (Arc::new(Script::default()), Arc::new(Seen::default()));
     let salesforce = Arc::new(InProcess::new());
     let store = MemoryStore::new();
+    let files = Arc::new(Files::default());
     let translate: Translate = Arc::new(|_, init, _| {
         Ok(Begin { button_id: init.button_id.clone().unwrap_or_default(), ..Begin::default() })
     });
@@ -174,6 +193,9 @@ pub(crate) fn staged_as(at: &str, tenants: Vec<Tenant>, change: impl FnOnce(&mut
         clock: clock.clone(),
         chats: chats.clone(),
         relay: Arc::new(relay),
+        availability: Arc::new(Availability::new(salesforce.clone(), clock.clone())),
+        uploads: files.clone(),
+        affinity: Affinity::random(),
         translate,
         decisions: decided.clone(),
         cutover: cutover.clone(),
@@ -182,7 +204,7 @@ pub(crate) fn staged_as(at: &str, tenants: Vec<Tenant>, change: impl FnOnce(&mut
     };
     change(&mut facade);
     let service = router(facade.clone());
-    Stage { facade, store, service, chats, clock, decided, salesforce, cutover }
+    Stage { facade, store, service, chats, clock, decided, salesforce, files, cutover }
 }
 
 /// An answer, read to its end.

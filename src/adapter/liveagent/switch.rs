@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use url::{Host, Url};
 
 use crate::wire::liveagent::MessagesPayload;
@@ -60,10 +61,14 @@ pub(super) fn take(body: &[u8]) -> Option<Told> {
     if !body.windows(name.len()).any(|window| window == name) {
         return None;
     }
-    let mut payload: MessagesPayload = serde_json::from_slice(body).ok()?;
+    // A script's answer is wrapped in a call; it is asked for anew, whatever else is in it.
+    let script = serde_json::from_slice::<IgnoredAny>(body).is_err();
+    let start = body.iter().position(|byte| *byte == b'{')?;
+    let end = body.iter().rposition(|byte| *byte == b'}')?;
+    let mut payload: MessagesPayload = serde_json::from_slice(body.get(start..=end)?).ok()?;
     let switch = payload.messages.iter().rev().find_map(|m| m.read::<SwitchServer>())?;
     payload.messages.retain(|message| message.kind != "SwitchServer");
-    let rest = match payload.messages.is_empty() {
+    let rest = match script || payload.messages.is_empty() {
         true => None,
         false => Some(Bytes::from(serde_json::to_vec(&payload).ok()?)),
     };
@@ -137,6 +142,8 @@ mod tests {
         let other = r#"{"type":"X","message":{"a":"SwitchServer"}}"#;
         assert_eq!(take(format!(r#"{{"messages":[{other}]}}"#).as_bytes()), None);
         assert_eq!(take(b"not JSON \"SwitchServer\""), None);
+        let script = take(format!(r#"f({{"messages":[{other},{switch}]}});"#).as_bytes());
+        assert_eq!(script.expect("told").rest, None);
         let told = take(format!(r#"{{"messages":[{switch}],"sequence":4}}"#).as_bytes());
         let told = told.expect("told");
         assert_eq!((&*told.new_url, told.rest, told.sequence), ("https://b/chat", None, Some(4)));

@@ -36,6 +36,7 @@ pub(super) fn answer(
                 language: "en_US".to_owned(),
                 is_available,
                 estimated_wait_time,
+                ..ButtonSettings::default()
             });
             MessagesPayload::single(&Settings {
                 ping_rate: 50_000,

@@ -98,6 +98,8 @@ bodies!(
     Availability,
     Settings,
     VisitorId,
+    Warning,
+    EmbeddedServiceError,
 );
 
 /// Routed or queued, not yet accepted.
@@ -442,6 +444,12 @@ pub struct ButtonSettings {
     pub kind: String,
     /// Its language.
     pub language: String,
+    /// The address of the chat window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint_url: Option<String>,
+    /// The address of the pre-chat page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prechat_url: Option<String>,
     /// Absent means no.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_available: Option<bool>,
@@ -456,4 +464,22 @@ pub struct ButtonSettings {
 pub struct VisitorId {
     /// A fresh uuid.
     pub session_id: String,
+}
+
+/// Something a browser script should know, without giving up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Warning {
+    /// What is wrong.
+    pub text: String,
+}
+
+/// There is no configuration of an embedded service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EmbeddedServiceError {
+    /// Why.
+    pub text: String,
+    /// Whether asking again may help.
+    pub should_retry: bool,
 }

@@ -4,6 +4,8 @@
 //! texts. Pre-chat stays raw JSON, so that the digits of its numbers survive.
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::wire::lenient;
@@ -89,6 +91,24 @@ pub struct ChatEnd {
     pub reason: Option<String>,
 }
 
+/// The body of `Chasitor/RichMessage`: what the visitor picked.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RichMessage {
+    /// In order.
+    #[serde(deserialize_with = "lenient::null_default")]
+    pub actions: Vec<RichAction>,
+}
+
+/// One action of a [`RichMessage`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RichAction {
+    /// The place of the entry, from 0.
+    #[serde(deserialize_with = "lenient::integer")]
+    pub index: Option<i64>,
+}
+
 /// The body of `Chasitor/CustomEvent`.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
@@ -105,9 +125,49 @@ pub struct CustomEvent {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct MultiNoun {
-    /// The batched requests, in order.
-    #[serde(deserialize_with = "lenient::null_default")]
+    /// The batched requests, in order; lists within the list are taken apart.
+    #[serde(deserialize_with = "flat")]
     pub nouns: Vec<NounWrapper>,
+}
+
+fn flat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NounWrapper>, D::Error> {
+    Ok(Nouns::deserialize(deserializer)?.0)
+}
+
+/// One wrapper, or a list of such, at any depth.
+struct Nouns(Vec<NounWrapper>);
+
+impl<'de> Deserialize<'de> for Nouns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NounsVisitor)
+    }
+}
+
+struct NounsVisitor;
+
+impl<'de> Visitor<'de> for NounsVisitor {
+    type Value = Nouns;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a request or a list of requests")
+    }
+
+    fn visit_unit<E>(self) -> Result<Nouns, E> {
+        Ok(Nouns(Vec::new()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Nouns, A::Error> {
+        let one = NounWrapper::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Nouns(vec![one]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Nouns, A::Error> {
+        let mut all = Vec::new();
+        while let Some(Nouns(some)) = list.next_element()? {
+            all.extend(some);
+        }
+        Ok(Nouns(all))
+    }
 }
 
 /// One request of a [`MultiNoun`].
@@ -122,7 +182,10 @@ pub struct NounWrapper {
     pub noun: Option<String>,
     /// Its body, as clients send it.
     object: Option<Box<RawValue>>,
-    /// Its body as JSON text, as the guide's table has it.
+    /// Its body as JSON text.
+    #[serde(rename = "objectText")]
+    object_text: Option<Box<RawValue>>,
+    /// The same, as the guide's table has it.
     data: Option<Box<RawValue>>,
 }
 
@@ -130,7 +193,8 @@ impl NounWrapper {
     /// The JSON text of the body; an empty object when there is none.
     #[must_use]
     pub fn body(&self) -> String {
-        let Some(raw) = self.object.as_ref().or(self.data.as_ref()) else {
+        let raw = self.object.as_ref().or(self.object_text.as_ref()).or(self.data.as_ref());
+        let Some(raw) = raw else {
             return "{}".to_owned();
         };
         serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
@@ -158,13 +222,15 @@ mod tests {
     }
 
     #[test]
-    fn multi_noun_takes_object_and_text() {
+    fn multi_noun_takes_object_and_text_and_lists_of_lists() {
         let batch: MultiNoun = serde_json::from_str(
             r#"{"nouns":[{"prefix":"Chasitor","noun":"ChatMessage","object":{"text":"a"}},
-                {"noun":"ChatMessage","data":"{\"text\":\"b\"}"},{"noun":"ChatEnd"}]}"#,
+                [{"noun":"ChatMessage","data":"{\"text\":\"b\"}"},[],null,
+                [{"noun":"ChatMessage","objectText":"{\"text\":\"c\"}"}]],{"noun":"ChatEnd"}]}"#,
         )
         .expect("it reads");
         let bodies: Vec<_> = batch.nouns.iter().map(NounWrapper::body).collect();
-        assert_eq!(bodies, [r#"{"text":"a"}"#, r#"{"text":"b"}"#, "{}"]);
+        let text = |letter: &str| format!(r#"{{"text":"{letter}"}}"#);
+        assert_eq!(bodies, [text("a"), text("b"), text("c"), "{}".to_owned()]);
     }
 }

@@ -1,0 +1,58 @@
+//! Affinity tokens: eight hex digits that name the process which holds a session.
+//!
+//! Promised: the same for a session as long as its process lives, another one afterwards. They are
+//! looked at only for tenants that ask for it, for small clients die of a 503.
+
+use aws_lc_rs::digest;
+
+use super::call::{Call, Noun};
+use super::reply::{self, Refusal};
+use crate::chat::ids::ChatId;
+
+/// Gives out a process's tokens.
+#[derive(Clone)]
+pub struct Affinity([u8; 16]);
+
+impl std::fmt::Debug for Affinity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Affinity")
+    }
+}
+
+impl Default for Affinity {
+    fn default() -> Self {
+        Self::random()
+    }
+}
+
+impl Affinity {
+    /// Of a process of its own.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+
+    /// The token of a session.
+    #[must_use]
+    pub fn token(&self, chat: ChatId) -> String {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(&self.0);
+        hash.update(chat.0.as_bytes());
+        let head = hash.finish().as_ref().iter().take(4).fold(0_u32, |n, b| n << 8 | u32::from(*b));
+        format!("{head:08x}")
+    }
+
+    /// What a request meets that names another process, or none, when its tenant wants that
+    /// looked at.
+    pub(super) fn refusal(&self, call: &Call<'_>, noun: Noun, chat: ChatId) -> Option<Refusal> {
+        let exempt = matches!(noun, Noun::SessionId | Noun::ReconnectSession | Noun::ResyncSession);
+        if exempt || !call.tenant.behaviour.check_affinity {
+            return None;
+        }
+        match call.affinity() {
+            Some(token) if token == self.token(chat) => None,
+            Some(_) => Some(Box::new(reply::moved())),
+            None => Some(Box::new(reply::gone())),
+        }
+    }
+}
