@@ -74,6 +74,7 @@ impl From<&config::Tenant> for Tenant {
                 time_up_text: Text::from(behaviour.token_end_text.as_str()),
                 lost_text: Text::from(behaviour.lost_text.as_str()),
                 life: behaviour.life.clone(),
+                content: behaviour.content.clone(),
                 ..Settings::default()
             },
             stream_silence: behaviour.stream_silence,

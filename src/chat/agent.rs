@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::content::Style;
 use super::text::Text;
 
 /// One message of the legacy `System/Messages` stream (live-agent.md 4).
@@ -42,6 +43,17 @@ pub enum AgentEvent {
         from: Option<Person>,
         /// The words.
         text: Text,
+    },
+    /// `RichMessage`: options to choose from.
+    Options {
+        /// Who offers them; `None` is the system.
+        from: Option<Person>,
+        /// How to show them.
+        style: Style,
+        /// The question, where it is not told by itself.
+        header: Option<Text>,
+        /// What can be chosen.
+        items: Vec<Text>,
     },
     /// `AgentTyping`.
     Typing(Person),
@@ -114,7 +126,10 @@ impl AgentEvent {
     /// (client-hazards.md 7).
     #[must_use]
     pub const fn is_state(&self) -> bool {
-        !matches!(self, Self::Message { .. } | Self::Typing(_) | Self::NotTyping(_))
+        !matches!(
+            self,
+            Self::Message { .. } | Self::Options { .. } | Self::Typing(_) | Self::NotTyping(_)
+        )
     }
 
     /// Whether it is only a typing notice.

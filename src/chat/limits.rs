@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::policy::Life;
+use super::policy::{Content, Life};
 use super::text::Text;
 
 /// Visitor messages not yet accepted upstream.
@@ -15,6 +15,10 @@ pub const OUTBOX_TYPING_MAX: usize = 100;
 pub const SEEN_ENTRIES_MAX: usize = 512;
 /// POSTs remembered to recognise retries.
 pub const REPLAY_MAX: usize = 64;
+/// Options of one question; more are told and cannot be answered by number.
+pub const OPTIONS_MAX: usize = 50;
+/// Fields of one form; a longer one is told as it is.
+pub const FIELDS_MAX: usize = 20;
 /// Bots, and further agents, remembered of one chat.
 pub const PEOPLE_MAX: usize = 16;
 /// Lines kept for `ChasitorSessionData`.
@@ -138,6 +142,8 @@ pub struct Settings {
     pub unknown_position: i64,
     /// How chats live and end.
     pub life: Life,
+    /// What passes through them besides text.
+    pub content: Content,
 }
 
 impl Default for Settings {
@@ -162,6 +168,7 @@ impl Default for Settings {
             lost_text: Text::from("The connection to the agent was lost."),
             unknown_position: 0,
             life: Life::default(),
+            content: Content::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::content::Answer;
 use super::text::Text;
 
 /// One thing to be done upstream. Its number gives its id.
@@ -31,8 +32,23 @@ pub enum CommandKind {
     Create,
     /// Send a message of the visitor.
     Say(Text),
+    /// Answer a question.
+    Answer {
+        /// The answer.
+        answer: Answer,
+        /// The same in words.
+        text: Text,
+    },
     /// Close the conversation.
     Close,
+}
+
+impl CommandKind {
+    /// Whether it is something that the visitor said.
+    #[must_use]
+    pub const fn is_message(&self) -> bool {
+        matches!(self, Self::Say(_) | Self::Answer { .. })
+    }
 }
 
 /// A call for the adapter to make (miaw.md 3 to 5).
@@ -57,6 +73,8 @@ pub enum UpstreamCall {
         id: Uuid,
         /// The words.
         text: Text,
+        /// What the words answer, when they answer a question.
+        answer: Option<Answer>,
         /// Opens a new messaging session with these attributes and this language (after a 417).
         new_session: Option<(BTreeMap<String, String>, Option<String>)>,
     },

@@ -30,6 +30,35 @@ pub struct Idle {
     pub warning_text: Option<Text>,
 }
 
+/// How questions with options reach the visitor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rich {
+    /// As `RichMessage`, which many clients do not know.
+    RichMessage,
+    /// As a text with numbered lines, which all show.
+    #[default]
+    NumberedText,
+    /// As both, the text first.
+    Both,
+}
+
+/// What passes through a chat besides text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// How questions with options reach the visitor.
+    pub rich: Rich,
+    /// Answers go upstream as plain text, not as responses to the question.
+    pub answers_as_text: bool,
+    /// A form that waits for its next answer for this long goes on as plain text.
+    pub form_wait: Duration,
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self { rich: Rich::default(), answers_as_text: false, form_wait: Duration::from_secs(300) }
+    }
+}
+
 /// How a chat lives and ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Life {

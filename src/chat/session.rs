@@ -3,11 +3,14 @@
 //! Reading order: this file (inputs in, steps out), then `session/posts.rs` (what the visitor
 //! asks), `session/polls.rs` (what the visitor is answered), `session/calls.rs` (what is asked
 //! upstream), `session/upstream.rs` (what upstream tells), `session/ending.rs` (how it all ends),
-//! `session/idle.rs` (a visitor who falls silent).
+//! `session/idle.rs` (a visitor who falls silent), `session/asks.rs` (questions and answers),
+//! `session/pace.rs` (how fast).
 
+mod asks;
 mod calls;
 mod ending;
 mod idle;
+mod pace;
 mod polls;
 mod posts;
 mod upstream;
@@ -159,6 +162,7 @@ impl Session {
         self.hold_due();
         self.accept_due();
         self.idle_due();
+        self.form_due();
         self.token_due();
         self.abandoned_due();
         self.stream_due();
@@ -187,6 +191,7 @@ impl Session {
             deadlines.push(self.hold_deadline());
             deadlines.push(self.accept_deadline());
             deadlines.push(self.idle_deadline());
+            deadlines.push(self.state.form_until);
             deadlines.push(self.stream.next_deadline());
             deadlines.push(self.state.token_ends);
             deadlines.push(Some(self.abandon_at));

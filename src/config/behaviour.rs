@@ -2,6 +2,7 @@
 //!
 //! Promised: the `Default` is what a tenant without the section gets.
 
+mod content;
 mod life;
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::section::Section;
 use super::values::{self, DURATION, SWITCH};
 
 pub use crate::chat::limits::{Delivery, Overlap, Sequence};
-pub use crate::chat::policy::Life;
+pub use crate::chat::policy::{Content, Life};
 
 /// The settings of one tenant's chats.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub struct Behaviour {
     pub version_required: bool,
     /// How chats live and end.
     pub life: Life,
+    /// What passes through them besides text.
+    pub content: Content,
     /// The web origins that may call the facade from a browser; `*` allows all.
     pub cors_origins: Vec<String>,
 }
@@ -98,6 +101,7 @@ impl Default for Behaviour {
             failure_is_503: false,
             version_required: true,
             life: Life::default(),
+            content: Content::default(),
             cors_origins: Vec::new(),
         }
     }
@@ -174,6 +178,7 @@ impl Behaviour {
                 &[("required", true), ("optional", false)],
             ),
             life: life::read(&section),
+            content: content::read(&section),
             cors_origins: origins(&section),
         };
         section.finish();

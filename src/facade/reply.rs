@@ -16,8 +16,10 @@ use serde::Serialize;
 use super::affinity::Affinity;
 use crate::adapter::Receipt;
 use crate::chat::agent::{AgentEvent, Person};
+use crate::chat::content::Style;
 use crate::chat::ids::ChatId;
 use crate::chat::state::Line;
+use crate::chat::text::Text;
 use crate::chat::{Payload, Reply};
 use crate::config::Behaviour;
 use crate::router::decide::Because;
@@ -192,6 +194,17 @@ impl Scene<'_> {
                 schedule: message::Schedule::default(),
                 agent_id: from.as_ref().map(|who| self.user_id(who)),
             }),
+            AgentEvent::Options { style, header, items, .. } => {
+                let item = |text: &Text| undocumented::RichItem { text: text.as_str().to_owned() };
+                Message::new(&undocumented::RichMessage {
+                    kind: match style {
+                        Style::Buttons => "ChatWindowButton".to_owned(),
+                        Style::Menu => "ChatWindowMenu".to_owned(),
+                    },
+                    header: header.as_ref().map(|text| text.as_str().to_owned()),
+                    items: items.iter().map(item).collect(),
+                })
+            }
             AgentEvent::Typing(person) => {
                 let (name, agent_id) = typist(person);
                 Message::new(&message::AgentTyping { name, agent_id })

@@ -11,14 +11,16 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::Endpoint;
 use super::token::lifetime;
 use crate::adapter::transport::Transport;
 use crate::chat::Outcome;
+use crate::chat::content::{Answer, Value};
 use crate::chat::happening::RoutingStatus;
 use crate::chat::pending::UpstreamCall;
-use crate::chat::text::Secret;
+use crate::chat::text::{Secret, Text};
 use crate::chat::translate::read_entry;
 use crate::clock::Clock;
 use crate::wire::miaw::message::AbstractMessage;
@@ -124,13 +126,13 @@ impl Client {
                 };
                 self.send(Method::POST, "/conversation", bearer, Some(&body)).await
             }
-            UpstreamCall::SendMessage { conversation, id, text, new_session } => {
+            UpstreamCall::SendMessage { conversation, id, text, answer, new_session } => {
                 let (again, attributes, language) = match new_session {
                     Some((attributes, language)) => (Some(true), Some(attributes), language),
                     None => (None, None, None),
                 };
                 let body = SendMessage {
-                    message: AbstractMessage::text(&id.to_string(), text.as_str()),
+                    message: message(&id.to_string(), &text, answer),
                     es_developer_name: name,
                     is_new_messaging_session: again,
                     routing_attributes: attributes,
@@ -230,6 +232,37 @@ impl Client {
         };
         Ok(Answered { status: head.status, wait, body })
     }
+}
+
+/// A text, or the answer that it spells out.
+fn message(id: &str, text: &Text, answer: Option<Answer>) -> AbstractMessage {
+    match answer {
+        None => AbstractMessage::text(id, text.as_str()),
+        Some(Answer::Choice { message, id: option }) => {
+            AbstractMessage::selection(id, &message, &option, text.as_str())
+        }
+        Some(Answer::Form { message, values }) => {
+            let values = values.into_iter().filter_map(|(input, value)| input_value(&input, value));
+            AbstractMessage::form_response(id, &message, values.collect())
+        }
+    }
+}
+
+/// What a field was answered, as miaw.md 7.4 has it.
+fn input_value(input: &str, value: Value) -> Option<serde_json::Value> {
+    let single = |value: serde_json::Value| json!({ "inputValueType": "SingleInputValue", "inputId": input, "value": value });
+    Some(match value {
+        Value::Text(text) => single(json!({ "valueType": "TextValue", "textValue": text.0 })),
+        Value::Date(day) => single(json!({ "valueType": "DateValue", "dateValue": day })),
+        Value::DateTime(at) => single(json!({ "valueType": "DateTimeValue", "dateTimeValue": at })),
+        Value::Options(ids) => {
+            let option = |id: &String| json!({ "optionIdentifier": id });
+            let options: Vec<_> = ids.iter().map(option).collect();
+            let kind = "SelectedOptionsInputValue";
+            json!({ "inputValueType": kind, "inputId": input, "selectedOptions": options })
+        }
+        Value::Skipped => return None,
+    })
 }
 
 fn done(answer: Result<Answered, Outcome>) -> Outcome {

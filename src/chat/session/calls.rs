@@ -9,12 +9,10 @@ use std::time::Duration;
 use super::super::agent::{AgentEvent, FailReason};
 use super::super::fact::Fact;
 use super::super::limits::{
-    ASKED_WAIT_MAX, ASKED_WAITS_MAX, BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW,
-    CLOSE_GIVE_UP, ECHO_WAIT, PARTING_WAIT,
+    BACKFILL_OVERLAP_MILLIS, BACKOFF, CLOSE_GIVE_UP, ECHO_WAIT, PARTING_WAIT,
 };
 use super::super::mutation::{self, Mutation};
-use super::super::pending::{Command, CommandKind, UpstreamCall, mergeable};
-use super::super::text::Text;
+use super::super::pending::{Command, CommandKind, UpstreamCall};
 use super::super::{CallId, Effect, Outcome};
 use super::Session;
 use crate::time::Mono;
@@ -23,12 +21,14 @@ use crate::time::Mono;
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     in_flight: Option<u64>,
-    attempts: u32,
+    pub(super) attempts: u32,
     /// Looks at the conversation that failed since the last attempt.
-    looks: u32,
-    next_at: Option<Mono>,
-    doubt: Doubt,
+    pub(super) looks: u32,
+    pub(super) next_at: Option<Mono>,
+    pub(super) doubt: Doubt,
     new_session: bool,
+    /// The answer was refused as such: its words go as plain text.
+    plain: bool,
     /// The service will not have this message: the chat ends once it is known what was said last.
     parting: bool,
     /// The process is new, and the conversation was not looked at yet: any command may have
@@ -36,15 +36,15 @@ pub(super) struct Calls {
     unlooked: bool,
     /// Commands below this number may have been attempted by an earlier process, with the contents
     /// they have.
-    fixed_below: u64,
-    sent: VecDeque<Mono>,
+    pub(super) fixed_below: u64,
+    pub(super) sent: VecDeque<Mono>,
     pub(super) typing_until: Option<Mono>,
     pub(super) typing_number: u64,
 }
 
 /// Whether the first command may have happened already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Doubt {
+pub(super) enum Doubt {
     #[default]
     None,
     /// Its echo may still come.
@@ -70,6 +70,7 @@ impl Calls {
         self.next_at = None;
         self.doubt = if self.unlooked { Doubt::Look } else { Doubt::None };
         self.new_session = false;
+        self.plain = false;
         self.parting = false;
     }
 }
@@ -101,7 +102,7 @@ impl Session {
         {
             self.calls.doubt = Doubt::Look;
         }
-        let message = matches!(first.kind, CommandKind::Say(_));
+        let message = first.kind.is_message();
         match self.calls.doubt {
             Doubt::Echo(_) | Doubt::Looking => return,
             Doubt::Look if message && !mutation::on(Mutation::LookFirst) => {
@@ -130,42 +131,6 @@ impl Session {
         }
     }
 
-    /// Whether the message budget allows another one now; else waits for it. The last place in the
-    /// budget is shared by all that wait.
-    fn within_budget(&mut self) -> bool {
-        let now = self.now.mono;
-        let limit = self.settings.messages_per_minute.max(1);
-        while self.calls.sent.front().is_some_and(|at| at.plus(BUDGET_WINDOW) <= now) {
-            self.calls.sent.pop_front();
-        }
-        if self.calls.sent.len() >= limit {
-            self.calls.next_at = self.calls.sent.front().map(|at| at.plus(BUDGET_WINDOW));
-            return false;
-        }
-        let first = self.state.pending.front().map_or(0, |first| first.number);
-        let ours = first >= self.calls.fixed_below;
-        let untouched = ours && self.calls.attempts == 0 && self.calls.doubt == Doubt::None;
-        if self.calls.sent.len() + 1 >= limit
-            && (untouched || mutation::on(Mutation::FixedContents))
-        {
-            self.merge_waiting();
-        }
-        true
-    }
-
-    fn merge_waiting(&mut self) {
-        let count = mergeable(&self.state.pending, self.settings.text_limit);
-        if count < 2 {
-            return;
-        }
-        let lines = self.state.pending.iter().take(count).map(|command| match &command.kind {
-            CommandKind::Say(text) => text.as_str(),
-            _ => "",
-        });
-        let text = Text(lines.collect::<Vec<_>>().join("\n"));
-        self.record(Fact::Merged { count, text });
-    }
-
     fn attempt(&mut self, number: u64) {
         let Some(first) = self.state.pending.front().cloned() else { return };
         let now = self.now.mono;
@@ -177,7 +142,7 @@ impl Session {
             self.record(Fact::Attempted { number, give_up_at });
         }
         let call = self.call_for(&first);
-        if matches!(first.kind, CommandKind::Say(_)) {
+        if first.kind.is_message() {
             self.calls.sent.push_back(now);
         }
         self.calls.attempts += 1;
@@ -198,7 +163,11 @@ impl Session {
                 attributes: begin.attributes.clone(),
                 language: begin.language.clone(),
             },
-            CommandKind::Say(text) => {
+            CommandKind::Say(text) | CommandKind::Answer { text, .. } => {
+                let answer = match &command.kind {
+                    CommandKind::Answer { answer, .. } if !self.calls.plain => Some(answer.clone()),
+                    _ => None,
+                };
                 let each = mutation::on(Mutation::DerivedIds);
                 let number = command.number + if each { self.now.mono.millis() << 16 } else { 0 };
                 let again = (begin.attributes.clone(), begin.language.clone());
@@ -206,6 +175,7 @@ impl Session {
                     conversation,
                     id: self.state.chat.message(number),
                     text: text.clone(),
+                    answer,
                     new_session: self.calls.new_session.then_some(again),
                 }
             }
@@ -223,6 +193,13 @@ impl Session {
         }
     }
 
+    /// An answer that was refused as such goes as plain text, once.
+    fn answers_plainly(&mut self) -> bool {
+        let first = self.state.pending.front();
+        let answer = first.is_some_and(|c| matches!(c.kind, CommandKind::Answer { .. }));
+        answer && !std::mem::replace(&mut self.calls.plain, true)
+    }
+
     fn command_ended(&mut self, number: u64, outcome: Outcome) {
         if self.calls.in_flight != Some(number) {
             return;
@@ -234,7 +211,7 @@ impl Session {
         match first.kind {
             CommandKind::Mint => self.mint_ended(number, outcome),
             CommandKind::Create => self.create_ended(number, &outcome),
-            CommandKind::Say(_) => self.say_ended(number, &outcome),
+            CommandKind::Say(_) | CommandKind::Answer { .. } => self.say_ended(number, &outcome),
             CommandKind::Close => match outcome {
                 Outcome::Refused { status, wait } if retryable(status) => self.try_later(wait),
                 Outcome::NotSent | Outcome::Unknown => self.try_later(None),
@@ -286,6 +263,7 @@ impl Session {
                 self.postpone_give_up();
             }
             Outcome::Refused { status: 408 | 412 | 425 | 429, wait } => self.try_later(wait),
+            Outcome::Refused { status: 400 | 405 | 422, .. } if self.answers_plainly() => {}
             Outcome::Refused { status, .. } if status < 500 => self.undelivered(number),
             Outcome::NotSent => self.try_later(None),
             Outcome::Refused { wait, .. } => self.in_doubt(wait),
@@ -366,41 +344,11 @@ impl Session {
     pub(super) fn echoed(&mut self, id: &str) {
         let chat = self.state.chat;
         let ours = self.state.pending.iter().find(|command| {
-            matches!(command.kind, CommandKind::Say(_))
-                && chat.message(command.number).to_string() == id
+            command.kind.is_message() && chat.message(command.number).to_string() == id
         });
         if let Some(number) = ours.map(|command| command.number) {
             self.resolve(number);
         }
-    }
-
-    fn try_later(&mut self, asked: Option<Duration>) {
-        self.calls.next_at = Some(self.now.mono.plus(self.wait(asked)));
-    }
-
-    /// The wait before the next attempt: what the service asks for, our own at least.
-    fn wait(&self, asked: Option<Duration>) -> Duration {
-        asked
-            .unwrap_or_default()
-            .min(ASKED_WAIT_MAX)
-            .max(self.backoff(self.calls.attempts + self.calls.looks))
-    }
-
-    /// Waiting because we were asked to does not count against the message, up to a point.
-    fn postpone_give_up(&mut self) {
-        if self.calls.attempts > ASKED_WAITS_MAX {
-            return;
-        }
-        if let (Some((number, at)), Some(next)) = (self.state.give_up, self.calls.next_at) {
-            let give_up_at = at.plus(next.since(self.now.mono));
-            self.record(Fact::Attempted { number, give_up_at });
-        }
-    }
-
-    /// Doubles with each attempt; spread between half and the whole by the chat's id, so that chats
-    /// that failed together do not come back together.
-    pub(super) fn backoff(&self, attempts: u32) -> Duration {
-        spread(self.state.chat.0.as_u128(), attempts, BACKOFF)
     }
 
     /// The downtime counts, yet nothing is given up before this process has tried.
@@ -417,7 +365,7 @@ impl Session {
     pub(super) fn give_up_due(&mut self) {
         let now = self.now.mono;
         let Some(first) = self.state.pending.front() else { return };
-        let (number, message) = (first.number, matches!(first.kind, CommandKind::Say(_)));
+        let (number, message) = (first.number, first.kind.is_message());
         let close = first.kind == CommandKind::Close;
         let due = self.state.give_up.is_some_and(|(known, at)| known == number && at <= now);
         if !due || self.calls.in_flight.is_some() {
@@ -452,7 +400,7 @@ impl Session {
     /// Drops what was not begun; `true` when a message of the visitor was among it.
     pub(super) fn drop_pending(&mut self) -> bool {
         let numbers: Vec<_> = self.state.pending.iter().map(|command| command.number).collect();
-        let says = |command: &Command| matches!(command.kind, CommandKind::Say(_));
+        let says = |command: &Command| command.kind.is_message();
         let message = self.state.pending.iter().any(says);
         // A call that is under way stays so: what is queued next must not overtake it.
         let in_flight = self.calls.in_flight;
@@ -477,15 +425,4 @@ impl Session {
 
 const fn retryable(status: u16) -> bool {
     matches!(status, 408 | 412 | 425 | 429) || status >= 500
-}
-
-/// A wait that doubles with each attempt from the first to the longest, between half and whole.
-pub(super) fn spread(
-    seed: u128,
-    attempts: u32,
-    (first, longest): (Duration, Duration),
-) -> Duration {
-    let whole = first.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(longest);
-    let turn = (seed >> (attempts % 8 * 8)) as u32 & 0xff;
-    whole / 2 + whole / 2 * turn / 255
 }

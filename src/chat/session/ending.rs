@@ -45,7 +45,7 @@ impl Session {
         if self.ended() {
             return;
         }
-        if self.drop_pending() {
+        if self.drop_pending() || self.state.has_answers() {
             self.undeliverable();
         }
         self.over(AgentEvent::Ended { reason });
@@ -78,8 +78,8 @@ impl Session {
 
     /// The visitor ended it: what was said before is still sent.
     pub(super) fn close(&mut self) {
-        let says = |kind: &CommandKind| matches!(kind, CommandKind::Say(_));
-        let unsaid = self.state.pending.iter().any(|command| says(&command.kind));
+        self.flush_form();
+        let unsaid = self.state.pending.iter().any(|command| command.kind.is_message());
         if !unsaid && !self.may_exist() {
             self.drop_pending();
         } else {

@@ -95,7 +95,7 @@ impl Miaw {
             let inner = &mut *self.lock();
             let request: SendMessage = read(&inner.knobs, body, &MESSAGE_MEMBERS)?;
             deployment(caller, &request.es_developer_name)?;
-            check(&request.message)?;
+            check(&request.message, inner.knobs.refuse_responses)?;
             self.send(inner, caller, id, request, now, &mut effects)?
         };
         self.perform(id, effects);
@@ -343,7 +343,7 @@ pub(super) fn deployment(caller: &Caller, name: &str) -> Result<(), Response> {
     Err(bad_request("Specify the esDeveloperName that the access token was issued for."))
 }
 
-fn check(message: &AbstractMessage) -> Result<(), Response> {
+fn check(message: &AbstractMessage, refuse_responses: bool) -> Result<(), Response> {
     if !is_lower_v4(&message.id) {
         return Err(bad_request("Specify the message id in UUID format."));
     }
@@ -353,6 +353,11 @@ fn check(message: &AbstractMessage) -> Result<(), Response> {
         MessageType::FormResponse => message.form_response.is_some(),
         _ => return Err(bad_request("Specify a valid messageType.")),
     };
+    let answers = message.message_type != MessageType::StaticContent;
+    let question = message.in_reply_to_message_id.as_deref().unwrap_or_default();
+    if answers && (refuse_responses || question.is_empty()) {
+        return Err(bad_request("Specify the inReplyToMessageId of an open question."));
+    }
     if content { Ok(()) } else { Err(bad_request("Specify the content of the messageType.")) }
 }
 
@@ -403,7 +408,20 @@ fn shown(message: &AbstractMessage) -> String {
             option.option_title.as_ref().and_then(title).or(option.option_identifier.clone())
         })
         .collect();
-    if shown.is_empty() { "[form]".to_owned() } else { shown.join(", ") }
+    let values = message.form_response.as_ref().and_then(|form| form["inputValues"].as_array());
+    let values = values.into_iter().flatten().map(input);
+    shown.into_iter().chain(values).collect::<Vec<_>>().join(", ")
+}
+
+/// One field of a form, as the agent sees it.
+fn input(value: &Value) -> String {
+    let id = value["inputId"].as_str().unwrap_or("?");
+    let single = ["textValue", "dateValue", "dateTimeValue"];
+    let text = single.iter().find_map(|kind| value["value"][kind].as_str());
+    let options = value["selectedOptions"].as_array().into_iter().flatten();
+    let options = options.filter_map(|option| option["optionIdentifier"].as_str());
+    let text = text.map_or_else(|| options.collect::<Vec<_>>().join("+"), str::to_owned);
+    format!("{id}={text}")
 }
 
 fn get<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {

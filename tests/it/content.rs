@@ -1,0 +1,215 @@
+//! What passes through a chat besides text, through the whole bridge.
+//!
+//! Only the desk, the client and the wire are looked at.
+
+use liveagent_bridge::chat::policy::Rich;
+use liveagent_bridge::config::Behaviour;
+use liveagent_bridge::emulator::{Agents, By, Command, Play};
+use serde_json::{Value, json};
+
+use crate::bridge_stage::{BridgeStage, Client};
+
+async fn stage(change: impl FnOnce(&mut Behaviour)) -> BridgeStage {
+    BridgeStage::with(Agents::None, change).await
+}
+
+fn choices(format: &str) -> Command {
+    Command::Play(Play::Choices {
+        by: By::Agent,
+        format: format.to_owned(),
+        text: "What is it about?".to_owned(),
+        options: vec!["Rechnung ß".to_owned(), "Other".to_owned()],
+    })
+}
+
+/// The last message that reached the service.
+fn last_message(stage: &BridgeStage) -> Value {
+    stage.sent("message").last().expect("a message").body["message"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn choices_are_numbered_lines_and_any_way_of_naming_one_answers() {
+    for format in ["Buttons", "QuickReplies", "ListPicker"] {
+        for (said, option, title) in [
+            ("1", "o1", "Rechnung ß"),
+            ("2.", "o2", "Other"),
+            ("rechnung ß", "o1", "Rechnung ß"),
+            ("OTHER", "o2", "Other"),
+        ] {
+            let stage = stage(|_| {}).await;
+            let mut client = Client::talking(&stage).await;
+            stage.act(choices(format));
+            client.until_told("What is it about?\n1. Rechnung ß\n2. Other").await;
+            client.says(said).await;
+            stage.hears(&[title]).await;
+            let message = last_message(&stage);
+            assert_eq!(message["messageType"], "ChoicesResponseMessage");
+            let picked = &message["choicesResponse"]["selectedOptions"][0];
+            assert_eq!(picked["optionIdentifier"], option, "{format} {said}");
+            let chat = stage.desk().chats().pop().expect("a chat");
+            let question = chat.lines.iter().find(|line| line.text == "[shown]").expect("shown");
+            assert_eq!(message["inReplyToMessageId"], question.id.as_str());
+            // What is said next is no answer any more.
+            client.says("2").await;
+            stage.hears(&[title, "2"]).await;
+            assert_eq!(last_message(&stage)["messageType"], "StaticContentMessage");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn free_words_after_a_question_are_free_words() {
+    let stage = stage(|_| {}).await;
+    let mut client = Client::talking(&stage).await;
+    stage.act(choices("Buttons"));
+    client.until("ChatMessage").await;
+    client.says("What do you mean?").await;
+    stage.hears(&["What do you mean?"]).await;
+    assert_eq!(last_message(&stage)["messageType"], "StaticContentMessage");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_can_gets_a_rich_message() {
+    let rich = |rich| move |behaviour: &mut Behaviour| behaviour.content.rich = rich;
+    let items = json!([{ "text": "Rechnung ß" }, { "text": "Other" }]);
+    let staged = stage(rich(Rich::RichMessage)).await;
+    let mut client = Client::talking(&staged).await;
+    staged.act(choices("Buttons"));
+    client.until_told("What is it about?").await;
+    let buttons = client.until("RichMessage").await;
+    assert_eq!(buttons, json!({ "type": "ChatWindowButton", "items": items }));
+    staged.act(choices("ListPicker"));
+    let menu = client.until("RichMessage").await;
+    let header = "What is it about?";
+    assert_eq!(menu, json!({ "type": "ChatWindowMenu", "header": header, "items": items }));
+    let staged = stage(rich(Rich::Both)).await;
+    let mut client = Client::talking(&staged).await;
+    staged.act(choices("Buttons"));
+    client.until_told("What is it about?\n1. Rechnung ß\n2. Other").await;
+    client.until("RichMessage").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_response_goes_as_its_words() {
+    let stage = stage(|_| {}).await;
+    stage.knobs(|knobs| knobs.refuse_responses = true);
+    let mut client = Client::talking(&stage).await;
+    stage.act(choices("Buttons"));
+    client.until("ChatMessage").await;
+    client.says("2").await;
+    stage.hears(&["Other"]).await;
+    assert_eq!(stage.count("message"), 2);
+    assert_eq!(last_message(&stage)["staticContent"]["text"], "Other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_may_have_answers_as_words() {
+    let stage = stage(|behaviour| behaviour.content.answers_as_text = true).await;
+    let mut client = Client::talking(&stage).await;
+    stage.act(choices("Buttons"));
+    client.until("ChatMessage").await;
+    client.says("2").await;
+    stage.hears(&["Other"]).await;
+    assert_eq!(last_message(&stage)["messageType"], "StaticContentMessage");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_carousel_is_cards_and_one_list() {
+    let stage = stage(|_| {}).await;
+    let mut client = Client::talking(&stage).await;
+    stage.act(choices("Carousel"));
+    let told = "Rechnung ß\nOther\n1. Rechnung ß: Rechnung ß\n2. Other: Other";
+    client.until_told(told).await;
+    client.says("2").await;
+    stage.hears(&["Other: Other"]).await;
+    let picked = &last_message(&stage)["choicesResponse"]["selectedOptions"][0];
+    assert_eq!(picked["optionIdentifier"], "o2");
+}
+
+fn form() -> Command {
+    let fields = vec!["Name".to_owned(), "Color=Red|Blue".to_owned()];
+    Command::Play(Play::Form { title: "About you".to_owned(), fields })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_is_asked_field_by_field() {
+    let mut stage = stage(|_| {}).await;
+    let mut client = Client::talking(&stage).await;
+    stage.act(form());
+    client.until_told("About you\nName").await;
+    client.says("Zoë 🙂").await;
+    client.until_told("Color\n1. Red\n2. Blue").await;
+    assert_eq!(stage.count("message"), 0, "the form is not complete");
+    // What was answered outlives the process.
+    stage.start_again().await;
+    client.moves_to(&stage);
+    client.says("blue").await;
+    stage.hears(&["f1=Zoë 🙂, f2=o2"]).await;
+    let message = last_message(&stage);
+    assert_eq!(message["messageType"], "FormResponseMessage");
+    assert_eq!(message["formResponse"]["formatType"], "Inputs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_form_that_is_not_completed_is_lost() {
+    // The visitor writes something else.
+    let staged = stage(|_| {}).await;
+    let mut client = Client::talking(&staged).await;
+    staged.act(form());
+    client.until("ChatMessage").await;
+    client.says("Zoë").await;
+    client.says("I want a human").await;
+    staged.hears(&["Name: Zoë", "I want a human"]).await;
+    // The visitor goes.
+    let staged = stage(|_| {}).await;
+    let mut client = Client::talking(&staged).await;
+    staged.act(form());
+    client.until("ChatMessage").await;
+    client.says("Zoë").await;
+    client.post("ChatEnd", &json!({ "reason": "client" })).await;
+    staged.closed_at_desk().await;
+    assert_eq!(staged.heard(), ["Name: Zoë"]);
+    // Somebody else comes.
+    let staged = stage(|_| {}).await;
+    let mut client = Client::talking(&staged).await;
+    staged.act(form());
+    client.until("ChatMessage").await;
+    client.says("Zoë").await;
+    staged.act(Command::Transfer);
+    client.until("ChatTransferred").await;
+    staged.hears(&["Name: Zoë"]).await;
+    // The agent ends it: the visitor is told.
+    let staged = stage(|_| {}).await;
+    let mut client = Client::talking(&staged).await;
+    staged.act(form());
+    client.until("ChatMessage").await;
+    client.says("Zoë").await;
+    staged.act(Command::End);
+    client.until_told("Your last message could not be delivered. Please send it again.").await;
+    client.ends("agent").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn links_files_and_what_nobody_knows_are_told_in_words() {
+    let stage = stage(|_| {}).await;
+    let mut client = Client::talking(&stage).await;
+    let message = |message: Value| Command::Play(Play::Message { by: By::Agent, message });
+    stage.act(message(json!({ "messageType": "StaticContentMessage", "staticContent": {
+        "formatType": "RichLink", "linkItem": { "itemType": "TitleLinkItem",
+            "url": "https://example.test/ü", "titleItem": { "title": "Prices €" } } } })));
+    client.until_told("Prices €: https://example.test/ü").await;
+    let (name, text) = ("notes.txt".to_owned(), "…".to_owned());
+    stage.act(Command::Play(Play::File { name, text }));
+    let told = client.until("ChatMessage").await;
+    let told = told["text"].as_str().expect("a text");
+    assert!(told.starts_with("notes.txt: https://files.example.test/"), "{told}");
+    stage.act(message(json!({ "messageType": "HologramMessage", "cube": [1, 2, 3] })));
+    client.until_told("[HologramMessage]").await;
+    stage.act(message(json!({ "messageType": "ChoicesMessage", "choices": { "formatType": 7 } })));
+    client.until_told("[ChoicesMessage]").await;
+    let unicode = "e\u{301} 🏳️‍🌈 \u{202e}abc\u{202c} 漢字\tند";
+    stage.agent_says(unicode);
+    client.until_told(unicode).await;
+    client.says(unicode).await;
+    stage.hears(&[unicode]).await;
+}
