@@ -118,6 +118,8 @@ pub enum CallId {
     Routing,
     /// A typing notice; its outcome does not matter.
     Typing,
+    /// Another token for the same user.
+    Renew,
 }
 
 /// How an upstream call ended.

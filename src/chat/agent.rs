@@ -55,6 +55,8 @@ pub enum AgentEvent {
         /// What can be chosen.
         items: Vec<Text>,
     },
+    /// `FileTransfer`.
+    FileTransfer(FileStep),
     /// `AgentTyping`.
     Typing(Person),
     /// `AgentNotTyping`.
@@ -64,6 +66,17 @@ pub enum AgentEvent {
         /// Why.
         reason: EndReason,
     },
+}
+
+/// How far a file of the visitor has come (live-agent.md 4.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileStep {
+    /// The visitor may send one.
+    Requested,
+    /// It arrived; or a file of the agent's did.
+    Success,
+    /// It did not.
+    Failure,
 }
 
 /// Someone on the business's side.

@@ -69,6 +69,13 @@ pub enum Fact {
         /// When the chat must end for want of a token.
         ends_at: Option<Mono>,
     },
+    /// An access token of the same user took the place of the one before.
+    TokenRenewed {
+        /// The bearer token.
+        bearer: Secret,
+        /// When the chat must end for want of a token.
+        ends_at: Option<Mono>,
+    },
     /// The conversation exists.
     Opened,
     /// An entry of the conversation was dealt with.

@@ -31,6 +31,22 @@ pub enum What {
         /// What it says, as text.
         text: Text,
     },
+    /// Files of the business's side, as words.
+    Shared {
+        /// Agent, bot or (`None`) the system.
+        from: Option<Person>,
+        /// Whether it is a bot.
+        bot: bool,
+        /// Names and addresses.
+        text: Text,
+    },
+    /// A message of the visitor's side, with its words: one that was sent may come back in parts.
+    EchoOf {
+        /// Its id.
+        id: String,
+        /// Its words.
+        text: Text,
+    },
     /// A question to the visitor.
     Asked {
         /// Agent, bot or (`None`) the system.

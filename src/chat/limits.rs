@@ -15,6 +15,11 @@ pub const OUTBOX_TYPING_MAX: usize = 100;
 pub const SEEN_ENTRIES_MAX: usize = 512;
 /// POSTs remembered to recognise retries.
 pub const REPLAY_MAX: usize = 64;
+/// What the shell answers for a file whose bytes it does not have any more: they are kept in memory
+/// only.
+pub const FILE_LOST: u16 = 410;
+/// Tokens of a verified user are asked for this often in a row before the chat ends.
+pub const RENEWALS_MAX: u32 = 6;
 /// Options of one question; more are told and cannot be answered by number.
 pub const OPTIONS_MAX: usize = 50;
 /// Fields of one form; a longer one is told as it is.

@@ -42,6 +42,40 @@ pub enum Rich {
     Both,
 }
 
+/// How files of an agent reach the visitor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AgentFiles {
+    /// As name and address in a message.
+    #[default]
+    Link,
+    /// The same, followed by `FileTransfer` `Success`.
+    FileTransfer,
+}
+
+/// When the visitor is asked for a file; without being asked no legacy client sends one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Uploads {
+    /// Never.
+    #[default]
+    Off,
+    /// As soon as somebody is there, and again after each file.
+    Offer,
+    /// When an agent says these words, which the visitor does not read.
+    OnRequest(Text),
+}
+
+/// When the access token of an ended chat is revoked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Revoke {
+    /// A verified user's: it opens all that user's conversations.
+    #[default]
+    Verified,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
 /// What passes through a chat besides text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
@@ -51,11 +85,27 @@ pub struct Content {
     pub answers_as_text: bool,
     /// A form that waits for its next answer for this long goes on as plain text.
     pub form_wait: Duration,
+    /// How files of an agent reach the visitor.
+    pub agent_files: AgentFiles,
+    /// When the visitor is asked for a file.
+    pub uploads: Uploads,
+    /// The largest file of a visitor, in bytes.
+    pub file_bytes_max: u64,
+    /// Where visitors' files go, as their clients reach it; by the name they use when absent.
+    pub upload_url: Option<String>,
 }
 
 impl Default for Content {
     fn default() -> Self {
-        Self { rich: Rich::default(), answers_as_text: false, form_wait: Duration::from_secs(300) }
+        Self {
+            rich: Rich::default(),
+            answers_as_text: false,
+            form_wait: Duration::from_secs(300),
+            agent_files: AgentFiles::default(),
+            uploads: Uploads::default(),
+            file_bytes_max: 5 << 20,
+            upload_url: None,
+        }
     }
 }
 
@@ -75,6 +125,8 @@ pub struct Life {
     pub transfer_events: bool,
     /// The page that a client opens after the chat; an absolute address.
     pub post_chat_url: Option<String>,
+    /// When the access token of an ended chat is revoked.
+    pub revoke: Revoke,
 }
 
 impl Default for Life {
@@ -86,6 +138,7 @@ impl Default for Life {
             inactive_text: None,
             transfer_events: true,
             post_chat_url: None,
+            revoke: Revoke::default(),
         }
     }
 }

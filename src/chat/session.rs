@@ -4,15 +4,17 @@
 //! asks), `session/polls.rs` (what the visitor is answered), `session/calls.rs` (what is asked
 //! upstream), `session/upstream.rs` (what upstream tells), `session/ending.rs` (how it all ends),
 //! `session/idle.rs` (a visitor who falls silent), `session/asks.rs` (questions and answers),
-//! `session/pace.rs` (how fast).
+//! `session/files.rs` (files), `session/pace.rs` (how fast), `session/renew.rs` (tokens).
 
 mod asks;
 mod calls;
 mod ending;
+mod files;
 mod idle;
 mod pace;
 mod polls;
 mod posts;
+mod renew;
 mod upstream;
 
 use std::collections::VecDeque;
@@ -193,7 +195,7 @@ impl Session {
             deadlines.push(self.idle_deadline());
             deadlines.push(self.state.form_until);
             deadlines.push(self.stream.next_deadline());
-            deadlines.push(self.state.token_ends);
+            deadlines.push(self.token_deadline());
             deadlines.push(Some(self.abandon_at));
         }
         deadlines.into_iter().flatten().min()

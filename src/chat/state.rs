@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::agent::{AgentEvent, Person};
+use super::agent::{AgentEvent, FileStep, Person};
 use super::content::{Ask, Value};
 use super::fact::Fact;
 use super::ids::ChatId;
@@ -89,6 +89,9 @@ pub struct State {
     /// Subjects of those who came as further agents.
     #[serde(default)]
     pub guests: Vec<String>,
+    /// Whether a file of the visitor's is awaited.
+    #[serde(default)]
+    pub file_open: bool,
     /// What the visitor was asked last.
     #[serde(default)]
     pub ask: Option<Ask>,
@@ -147,6 +150,7 @@ impl State {
             conferencing: false,
             guests: Vec::new(),
             bots: Vec::new(),
+            file_open: false,
             ask: None,
             ask_open: false,
             answered: Vec::new(),
@@ -185,6 +189,10 @@ impl State {
             Fact::TokenGranted { bearer, last_event_id, ends_at } => {
                 self.bearer = Some(bearer.clone());
                 self.last_event_id.clone_from(last_event_id);
+                self.token_ends = *ends_at;
+            }
+            Fact::TokenRenewed { bearer, ends_at } => {
+                self.bearer = Some(bearer.clone());
                 self.token_ends = *ends_at;
             }
             Fact::Opened => self.raise(Phase::Waiting),
@@ -237,6 +245,9 @@ impl State {
 
     fn queue(&mut self, command: &Command) {
         self.next_command = self.next_command.max(command.number + 1);
+        if matches!(command.kind, CommandKind::File { .. }) {
+            self.file_open = false;
+        }
         if let CommandKind::Say(text) | CommandKind::Answer { text, .. } = &command.kind {
             self.remember_line(Line { from: None, text: text.clone() });
         }
@@ -288,6 +299,7 @@ impl State {
                 remember_subject(&mut self.guests, &person.subject);
             }
             AgentEvent::Transferred(person) => self.guests.retain(|s| *s != person.subject),
+            AgentEvent::FileTransfer(step) => self.file_open = *step == FileStep::Requested,
             AgentEvent::Typing(person) => self.typing = Some(person.clone()),
             AgentEvent::NotTyping(_) => self.typing = None,
             _ => {}

@@ -14,6 +14,7 @@ use crate::wire::miaw::entry::{
     ParticipantOperation, Role, RoutingResult, RoutingType, SessionStatus,
 };
 use crate::wire::miaw::event::{EventData, EventName};
+use crate::wire::miaw::message::StaticContent;
 use crate::wire::sse::SseEvent;
 use content::Content;
 
@@ -145,16 +146,27 @@ fn said(entry: &ConversationEntry, said: &MessageEntry) -> What {
     let bot = entry.sender.role == Role::Chatbot;
     match entry.sender.role {
         Role::EndUser if message.id.is_empty() => What::Echo(entry.identifier.clone()),
-        Role::EndUser => What::Echo(message.id.clone()),
+        Role::EndUser => match message.static_content.as_ref().and_then(echoed_words) {
+            Some(text) => What::EchoOf { id: message.id.clone(), text },
+            None => What::Echo(message.id.clone()),
+        },
         _ => {
             let from = sender(entry).filter(|_| !automated);
             match content::read(message) {
                 Content::Words(text) => What::Said { from, bot, text },
+                Content::Files(text) => What::Shared { from, bot, text },
                 Content::Question(text, ask) => What::Asked { from, bot, text, ask },
                 Content::Nothing => What::Nothing,
             }
         }
     }
+}
+
+/// The words of the visitor's own message, or the address it was reduced to.
+fn echoed_words(content: &StaticContent) -> Option<Text> {
+    let link = || content.link_item.as_ref().and_then(|link| link.url.clone());
+    let text = content.text.clone().filter(|text| !text.is_empty()).or_else(link);
+    text.map(Text::from)
 }
 
 #[cfg(test)]
@@ -211,7 +223,12 @@ mod tests {
         for (kind, role, payload, want) in [
             ("Message", "Agent", text("hi"), vec![said(Some(agent()))]),
             ("Message", "System", text("hi"), vec![said(None)]),
-            ("Message", "EndUser", text("hi"), vec![What::Echo("m1".into())]),
+            (
+                "Message",
+                "EndUser",
+                text("hi"),
+                vec![What::EchoOf { id: "m1".into(), text: "hi".into() }],
+            ),
             ("TypingStartedIndicator", "Agent", typing.clone(), vec![What::Typing(agent())]),
             ("TypingStartedIndicator", "EndUser", typing, vec![What::Nothing]),
             (

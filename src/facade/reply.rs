@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::affinity::Affinity;
 use crate::adapter::Receipt;
-use crate::chat::agent::{AgentEvent, Person};
+use crate::chat::agent::{AgentEvent, FileStep, Person};
 use crate::chat::content::Style;
 use crate::chat::ids::ChatId;
 use crate::chat::state::Line;
@@ -110,6 +110,14 @@ pub(super) struct Scene<'a> {
     pub(super) behaviour: &'a Behaviour,
     pub(super) affinity: &'a Affinity,
     pub(super) now: Wall,
+    pub(super) upload: Upload,
+}
+
+/// Where a visitor's file goes, and what lets it in.
+#[derive(Default)]
+pub(super) struct Upload {
+    pub(super) address: String,
+    pub(super) token: String,
 }
 
 impl Scene<'_> {
@@ -194,6 +202,7 @@ impl Scene<'_> {
                 schedule: message::Schedule::default(),
                 agent_id: from.as_ref().map(|who| self.user_id(who)),
             }),
+            AgentEvent::FileTransfer(step) => Message::new(&self.file_transfer(*step)),
             AgentEvent::Options { style, header, items, .. } => {
                 let item = |text: &Text| undocumented::RichItem { text: text.as_str().to_owned() };
                 Message::new(&undocumented::RichMessage {
@@ -217,6 +226,22 @@ impl Scene<'_> {
                 reason: reason.as_str().to_owned(),
                 attached_records: Vec::new(),
             }),
+        }
+    }
+
+    /// A file that is asked for comes with the address of this bridge's own servlet.
+    fn file_transfer(&self, step: FileStep) -> undocumented::FileTransfer {
+        let kind = match step {
+            FileStep::Requested => "Requested",
+            FileStep::Success => "Success",
+            FileStep::Failure => "Failure",
+        };
+        let asked = (step == FileStep::Requested).then_some(&self.upload);
+        undocumented::FileTransfer {
+            kind: kind.to_owned(),
+            upload_servlet_url: asked.map(|upload| upload.address.clone()),
+            file_token: asked.map(|upload| upload.token.clone()),
+            cdm_servlet_url: asked.map(|upload| upload.address.clone()),
         }
     }
 

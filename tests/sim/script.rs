@@ -2,6 +2,7 @@
 
 use crate::chat::content::{Ask, Choice, Field, FieldKind, Form, Offer, Style};
 use crate::chat::limits::{Delivery, Settings};
+use crate::chat::policy::Uploads;
 use crate::plan::{Acks, DeskAct, Faults, Plan, Posts, Service, Traits};
 
 const KIND: Service = Service {
@@ -111,6 +112,15 @@ pub fn all() -> Vec<(&'static str, Plan)> {
         plan.desk.insert(5, (4_500, DeskAct::Ask(form())));
         plan.desk.pop();
         plan.visitor_ends_at = Some(15_000);
+    });
+    add("a file", &|plan| {
+        plan.settings.content.uploads = Uploads::Offer;
+        plan.says[1].1 = "[file2:photo]".to_owned();
+    });
+    add("a file that is not answered at once", &|plan| {
+        plan.settings.content.uploads = Uploads::Offer;
+        plan.says[1].1 = "[file2:photo]".to_owned();
+        plan.latency = (300, 900);
     });
     add("burst beyond the budget", &|plan| {
         plan.says.extend((4..34).map(|n| (9_100 + n, format!("[v{n}:burst]"))));

@@ -3,10 +3,10 @@
 //! An outcome in doubt is never resolved by sending again at once: first the echo on the stream is
 //! waited for, then the conversation is looked at, and only then the same id goes out again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::super::agent::{AgentEvent, FailReason};
+use super::super::agent::{AgentEvent, FailReason, FileStep};
 use super::super::fact::Fact;
 use super::super::limits::{
     BACKFILL_OVERLAP_MILLIS, BACKOFF, CLOSE_GIVE_UP, ECHO_WAIT, PARTING_WAIT,
@@ -15,6 +15,7 @@ use super::super::mutation::{self, Mutation};
 use super::super::pending::{Command, CommandKind, UpstreamCall};
 use super::super::{CallId, Effect, Outcome};
 use super::Session;
+use super::renew::Renewal;
 use crate::time::Mono;
 
 /// What this process knows about the first command.
@@ -38,6 +39,9 @@ pub(super) struct Calls {
     /// they have.
     pub(super) fixed_below: u64,
     pub(super) sent: VecDeque<Mono>,
+    pub(super) renewal: Renewal,
+    /// What came back of the first message so far, in parts.
+    pub(super) split: Vec<String>,
     pub(super) typing_until: Option<Mono>,
     pub(super) typing_number: u64,
 }
@@ -71,6 +75,7 @@ impl Calls {
         self.doubt = if self.unlooked { Doubt::Look } else { Doubt::None };
         self.new_session = false;
         self.plain = false;
+        self.split.clear();
         self.parting = false;
     }
 }
@@ -78,7 +83,7 @@ impl Calls {
 impl Session {
     pub(super) fn calls_deadline(&self) -> Option<Mono> {
         let first = self.state.pending.front()?;
-        if self.calls.in_flight.is_some() {
+        if self.calls.in_flight.is_some() || self.calls.renewal.asking {
             return None;
         }
         let give_up = self.state.give_up.filter(|(number, _)| *number == first.number);
@@ -94,7 +99,7 @@ impl Session {
         let now = self.now.mono;
         let Some(first) = self.state.pending.front().cloned() else { return };
         let waiting = self.calls.next_at.is_some_and(|at| now < at);
-        if self.calls.in_flight.is_some() || waiting {
+        if self.calls.in_flight.is_some() || waiting || self.calls.renewal.asking {
             return;
         }
         if let Doubt::Echo(until) = self.calls.doubt
@@ -153,6 +158,12 @@ impl Session {
         self.effect(Effect::Call(CallId::Command(number), call));
     }
 
+    /// What a new messaging session begins with, when one is wanted.
+    fn again(&self) -> Option<(BTreeMap<String, String>, Option<String>)> {
+        let begin = &self.state.begin;
+        self.calls.new_session.then(|| (begin.attributes.clone(), begin.language.clone()))
+    }
+
     fn call_for(&self, command: &Command) -> UpstreamCall {
         let conversation = self.state.chat.conversation();
         let begin = &self.state.begin;
@@ -170,15 +181,23 @@ impl Session {
                 };
                 let each = mutation::on(Mutation::DerivedIds);
                 let number = command.number + if each { self.now.mono.millis() << 16 } else { 0 };
-                let again = (begin.attributes.clone(), begin.language.clone());
                 UpstreamCall::SendMessage {
                     conversation,
                     id: self.state.chat.message(number),
                     text: text.clone(),
                     answer,
-                    new_session: self.calls.new_session.then_some(again),
+                    new_session: self.again(),
                 }
             }
+            CommandKind::File { file, .. } => UpstreamCall::SendFile {
+                conversation,
+                id: self.state.chat.message(command.number),
+                file_id: self.state.chat.file(command.number),
+                number: command.number,
+                file: file.clone(),
+                new_session: self.again(),
+            },
+            CommandKind::Revoke => UpstreamCall::RevokeToken,
             CommandKind::Close => UpstreamCall::CloseConversation { conversation },
         }
     }
@@ -189,6 +208,7 @@ impl Session {
             CallId::Check(number) => self.looked(number, outcome),
             CallId::Backfill => self.backfilled(outcome),
             CallId::Routing => self.routing_told(&outcome),
+            CallId::Renew => self.renewed(outcome),
             CallId::Typing => {}
         }
     }
@@ -211,7 +231,11 @@ impl Session {
         match first.kind {
             CommandKind::Mint => self.mint_ended(number, outcome),
             CommandKind::Create => self.create_ended(number, &outcome),
-            CommandKind::Say(_) | CommandKind::Answer { .. } => self.say_ended(number, &outcome),
+            CommandKind::Say(_) | CommandKind::Answer { .. } | CommandKind::File { .. } => {
+                self.say_ended(number, &outcome);
+            }
+            // Whatever became of it: nothing depends on it.
+            CommandKind::Revoke => self.resolve(number),
             CommandKind::Close => match outcome {
                 Outcome::Refused { status, wait } if retryable(status) => self.try_later(wait),
                 Outcome::NotSent | Outcome::Unknown => self.try_later(None),
@@ -223,17 +247,22 @@ impl Session {
     fn mint_ended(&mut self, number: u64, outcome: Outcome) {
         match outcome {
             Outcome::Token { bearer, last_event_id, lifetime } => {
-                let ends_at = lifetime.map(|life| {
-                    let grace = self.settings.token_grace.min(life / 4);
-                    self.now.mono.plus(life.saturating_sub(grace))
-                });
+                let ends_at = self.token_life(lifetime);
                 self.record(Fact::TokenGranted { bearer, last_event_id, ends_at });
                 self.resolve(number);
                 self.attach();
             }
-            Outcome::Refused { status, wait } if retryable(status) => self.try_later(wait),
+            Outcome::Refused { status, wait } if retryable(status) => self.wait_asked(status, wait),
             Outcome::NotSent | Outcome::Unknown => self.try_later(None),
             _ => self.fail(FailReason::InternalFailure),
+        }
+    }
+
+    /// A full queue at the service is waited for as long as it asks, up to a point.
+    fn wait_asked(&mut self, status: u16, wait: Option<Duration>) {
+        self.try_later(wait);
+        if status == 429 && wait.is_some() {
+            self.postpone_give_up();
         }
     }
 
@@ -245,7 +274,9 @@ impl Session {
                 self.resolve(number);
                 self.tell_success();
             }
-            Outcome::Refused { status, wait } if retryable(*status) => self.try_later(*wait),
+            Outcome::Refused { status, wait } if retryable(*status) => {
+                self.wait_asked(*status, *wait);
+            }
             Outcome::NotSent | Outcome::Unknown => self.try_later(None),
             _ => self.fail(FailReason::InternalFailure),
         }
@@ -253,10 +284,11 @@ impl Session {
 
     fn say_ended(&mut self, number: u64, outcome: &Outcome) {
         match *outcome {
-            Outcome::Done | Outcome::Refused { status: 409, .. } => self.resolve(number),
+            Outcome::Done | Outcome::Refused { status: 409, .. } => self.sent(number),
             Outcome::Refused { status: 417, .. } if !self.calls.new_session => {
                 self.calls.new_session = true;
             }
+            Outcome::Refused { status: status @ (401 | 403), .. } if self.may_renew(status) => {}
             Outcome::Refused { status: 401 | 403 | 404, .. } => self.part(),
             Outcome::Refused { status: 429, wait: Some(wait) } => {
                 self.try_later(Some(wait));
@@ -283,7 +315,7 @@ impl Session {
 
     /// The conversation takes no more: most likely it was ended, and what was said last is still on
     /// its way.
-    fn part(&mut self) {
+    pub(super) fn part(&mut self) {
         self.calls.parting = true;
         self.calls.doubt = Doubt::Echo(self.now.mono.plus(PARTING_WAIT));
     }
@@ -347,7 +379,7 @@ impl Session {
             command.kind.is_message() && chat.message(command.number).to_string() == id
         });
         if let Some(number) = ours.map(|command| command.number) {
-            self.resolve(number);
+            self.sent(number);
         }
     }
 
@@ -366,7 +398,7 @@ impl Session {
         let now = self.now.mono;
         let Some(first) = self.state.pending.front() else { return };
         let (number, message) = (first.number, first.kind.is_message());
-        let close = first.kind == CommandKind::Close;
+        let close = matches!(first.kind, CommandKind::Close | CommandKind::Revoke);
         let due = self.state.give_up.is_some_and(|(known, at)| known == number && at <= now);
         if !due || self.calls.in_flight.is_some() {
             return;
@@ -383,10 +415,17 @@ impl Session {
     /// Gives a message up, with what continues it: the end of a text alone would mislead.
     fn undelivered(&mut self, number: u64) {
         self.undeliverable();
+        self.file_step(number, FileStep::Failure);
         self.resolve(number);
         while let Some(rest) = self.state.pending.front().filter(|command| command.continues) {
             self.resolve(rest.number);
         }
+    }
+
+    /// The service has it.
+    pub(super) fn sent(&mut self, number: u64) {
+        self.file_step(number, FileStep::Success);
+        self.resolve(number);
     }
 
     /// Tells the visitor that a message did not arrive.
@@ -423,6 +462,6 @@ impl Session {
     }
 }
 
-const fn retryable(status: u16) -> bool {
+pub(super) const fn retryable(status: u16) -> bool {
     matches!(status, 408 | 412 | 425 | 429) || status >= 500
 }

@@ -55,6 +55,10 @@ impl Session {
                 self.visitor_heard();
                 self.answer_or_say(&text);
             }
+            VisitorCommand::Upload(file) => {
+                self.visitor_heard();
+                self.upload(file, post.fingerprint);
+            }
             VisitorCommand::Typing => {
                 self.visitor_stirs();
                 self.typing(true);
@@ -92,7 +96,10 @@ impl Session {
             VisitorCommand::Begin(_) if begun => {
                 Some(Reply::BadRequest("The chat of this session was already requested"))
             }
-            VisitorCommand::Choose { .. } => {
+            VisitorCommand::Upload(file) if !self.takes_file(file) => {
+                Some(Reply::BadRequest("No file of this kind is awaited"))
+            }
+            VisitorCommand::Choose { .. } | VisitorCommand::Upload(_) => {
                 let full = self.state.pending.len() >= PENDING_MAX;
                 full.then_some(Reply::Overloaded)
             }

@@ -207,6 +207,8 @@ impl Session {
         }
         if let What::Echo(id) = &what {
             self.echoed(id);
+        } else if let What::EchoOf { id, text } = &what {
+            self.echoed_as(id, text);
         } else if !self.ended() {
             self.mean(what);
         }
@@ -215,6 +217,7 @@ impl Session {
     fn mean(&mut self, what: What) {
         match what {
             What::Said { from, bot, text } => self.said(from, bot, text),
+            What::Shared { from, bot, text } => self.shared(from, bot, text),
             What::Asked { from, bot, text, ask } => self.asked(from, bot, text, ask),
             What::Typing(person) => self.agent_types(person),
             What::NotTyping(_) => self.typing_over(),
@@ -236,12 +239,15 @@ impl Session {
             What::SessionEnded | What::Closed => self.other_side_ended(),
             What::SessionFailed if self.state.established => self.end_with_error(),
             What::SessionFailed => self.fail(FailReason::Unavailable),
-            What::RoutingFailed { .. } | What::Echo(_) | What::Nothing => {}
+            What::RoutingFailed { .. } | What::Echo(_) | What::EchoOf { .. } | What::Nothing => {}
         }
     }
 
-    fn said(&mut self, from: Option<Person>, bot: bool, text: Text) {
+    pub(super) fn said(&mut self, from: Option<Person>, bot: bool, text: Text) {
         if !self.speaks(from.as_ref(), bot) {
+            return;
+        }
+        if self.asks_for_file(from.as_ref(), &text) {
             return;
         }
         let awaits = from.is_some();
@@ -332,6 +338,7 @@ impl Session {
             self.record(Fact::Joined(who.clone()));
             self.tell(AgentEvent::Established(who));
             self.visitor_awaited();
+            self.offer_upload();
         }
     }
 

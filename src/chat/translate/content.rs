@@ -16,6 +16,8 @@ use crate::wire::miaw::message::{
 pub(super) enum Content {
     /// Words.
     Words(Text),
+    /// Files, as words.
+    Files(Text),
     /// Words and a question.
     Question(Text, Ask),
     /// Nothing that concerns the visitor.
@@ -38,6 +40,10 @@ pub(super) fn read(message: &AbstractMessage) -> Content {
         (None, None, Some(form)) => form_title(form).join("\n"),
         _ => String::new(),
     };
+    let files = message.static_content.as_ref().and_then(|content| content.attachments.as_ref());
+    if files.is_some_and(|files| !files.is_empty()) && !words.is_empty() {
+        return Content::Files(Text::from(words));
+    }
     let placeholder = || format!("[{}]", message.message_type.as_str());
     Content::Words(Text::from(if words.is_empty() { placeholder() } else { words }))
 }
@@ -228,7 +234,7 @@ mod tests {
 
     fn words(content: Value) -> String {
         match read(&message(content)) {
-            Content::Words(text) => text.0,
+            Content::Words(text) | Content::Files(text) => text.0,
             Content::Question(..) => panic!("a question"),
             Content::Nothing => String::new(),
         }

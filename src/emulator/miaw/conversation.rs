@@ -156,7 +156,8 @@ impl Miaw {
             effects.extend(inner.route(id, now).map(Effect::Opened));
         }
         let mut entries = Vec::new();
-        for message in parts(request.message, inner.knobs.split_urls) {
+        let split = (inner.knobs.split_urls, inner.knobs.split_ids);
+        for message in parts(request.message, split) {
             entries.push(entry(message.id.clone()));
             effects.push(Effect::Said { line: message.id.clone(), text: shown(&message) });
             self.echo(inner, caller, id, message, now);
@@ -371,7 +372,7 @@ fn mapped(inner: &Inner, attributes: Option<RoutingAttributes>) -> RoutingAttrib
 }
 
 /// A text with a URL at its start or end becomes two messages; the second id is the server's.
-fn parts(message: AbstractMessage, split: bool) -> Vec<AbstractMessage> {
+fn parts(message: AbstractMessage, (split, ids): (bool, bool)) -> Vec<AbstractMessage> {
     let text = message.static_content.as_ref().and_then(|content| content.text.clone());
     let words: Option<(String, String)> = text.filter(|_| split).and_then(|text| {
         let is_url = |word: &str| word.starts_with("http://") || word.starts_with("https://");
@@ -385,7 +386,10 @@ fn parts(message: AbstractMessage, split: bool) -> Vec<AbstractMessage> {
     match words {
         None => vec![message],
         Some((head, tail)) => vec![
-            AbstractMessage::text(&message.id, &head),
+            match ids {
+                true => AbstractMessage::text(&Uuid::new_v4().to_string(), &head),
+                false => AbstractMessage::text(&message.id, &head),
+            },
             AbstractMessage::text(&Uuid::new_v4().to_string(), &tail),
         ],
     }
