@@ -2,9 +2,9 @@
 //!
 //! Only the desk, the client and the wire are looked at.
 
-use liveagent_bridge::chat::policy::Rich;
+use liveagent_bridge::chat::policy::{AgentFiles, Rich, Uploads};
 use liveagent_bridge::config::Behaviour;
-use liveagent_bridge::emulator::{Agents, By, Command, Play};
+use liveagent_bridge::emulator::{Agents, By, Command, Play, RepeatedIds};
 use serde_json::{Value, json};
 
 use crate::bridge_stage::{BridgeStage, Client};
@@ -212,4 +212,111 @@ async fn links_files_and_what_nobody_knows_are_told_in_words() {
     client.until_told(unicode).await;
     client.says(unicode).await;
     stage.hears(&[unicode]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agents_file_may_be_told_as_a_transfer_too() {
+    let stage = stage(|behaviour| behaviour.content.agent_files = AgentFiles::FileTransfer).await;
+    let mut client = Client::talking(&stage).await;
+    let (name, text) = ("notes.txt".to_owned(), "…".to_owned());
+    stage.act(Command::Play(Play::File { name, text }));
+    let told = client.until("ChatMessage").await;
+    assert!(told["text"].as_str().expect("a text").starts_with("notes.txt: https://"));
+    assert_eq!(client.until("FileTransfer").await, json!({ "type": "Success" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visitors_file_reaches_the_agent_once() {
+    let stage = stage(|behaviour| behaviour.content.uploads = Uploads::Offer).await;
+    let mut client = Client::talking(&stage).await;
+    let asked = client.until("FileTransfer").await;
+    assert_eq!(asked["type"], "Requested");
+    assert_eq!(asked["uploadServletUrl"], "https://acme.example.test/t/acme/chat/upload");
+    assert_eq!(client.upload("phötö.png", "image/png", b"PNG").await, "Success");
+    // A second copy of it is the same upload.
+    assert_eq!(client.upload("phötö.png", "image/png", b"PNG").await, "Success");
+    assert_eq!(client.until("FileTransfer").await, json!({ "type": "Success" }));
+    stage.hears(&["[file phötö.png]"]).await;
+    assert_eq!(stage.count("file"), 1);
+    // Another one may follow, and words keep their place behind it.
+    assert_eq!(client.until("FileTransfer").await["type"], "Requested");
+    stage.fault("file", 1, |fault| fault.status = Some(503));
+    assert_eq!(client.upload("b.pdf", "application/pdf", b"PDF").await, "Success");
+    client.says("that was it").await;
+    stage.hears(&["[file phötö.png]", "[file b.pdf]", "that was it"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_not_taken_is_told() {
+    let stage = stage(|behaviour| {
+        behaviour.content.uploads = Uploads::Offer;
+        behaviour.content.file_bytes_max = 1_000;
+    })
+    .await;
+    stage.knobs(|knobs| knobs.max_file_bytes = 10);
+    let mut client = Client::talking(&stage).await;
+    client.until("FileTransfer").await;
+    // Too large for the tenant: refused at once, and one may still come.
+    assert_eq!(client.upload("a.png", "image/png", &[7; 1_001]).await, "Failure");
+    assert_eq!(client.upload("a.exe", "application/x-msdownload", b"MZ").await, "Failure");
+    assert_eq!(stage.count("file"), 0);
+    // Too large for Salesforce.
+    assert_eq!(client.upload("a.png", "image/png", &[7; 11]).await, "Success");
+    assert_eq!(client.until("FileTransfer").await["type"], "Failure");
+    client.says("then not").await;
+    stage.hears(&["then not"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_died_with_its_process_is_told() {
+    let mut stage = stage(|behaviour| behaviour.content.uploads = Uploads::Offer).await;
+    let mut client = Client::talking(&stage).await;
+    client.until("FileTransfer").await;
+    stage.reachable(false);
+    assert_eq!(client.upload("a.png", "image/png", b"PNG").await, "Success");
+    stage.start_again().await;
+    client.moves_to(&stage);
+    stage.reachable(true);
+    client.until_told("Your last message could not be delivered. Please send it again.").await;
+    assert_eq!(client.until("FileTransfer").await["type"], "Failure");
+    assert_eq!(client.until("FileTransfer").await["type"], "Requested");
+    assert_eq!(client.upload("a.png", "image/png", b"PNG again").await, "Success");
+    stage.hears(&["[file a.png]"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_asks_for_a_file_with_agreed_words() {
+    let words = || Uploads::OnRequest("#file".into());
+    let stage = stage(|behaviour| behaviour.content.uploads = words()).await;
+    let mut client = Client::talking(&stage).await;
+    stage.agent_says("May I have a picture?");
+    stage.agent_says("#file");
+    assert_eq!(client.until("FileTransfer").await["type"], "Requested");
+    assert_eq!(client.upload("a.png", "image/png", b"PNG").await, "Success");
+    assert_eq!(client.until("FileTransfer").await["type"], "Success");
+    client.drain().await;
+    assert_eq!(client.count("FileTransfer"), 2, "one request, one file");
+    assert_eq!(client.texts(), ["May I have a picture?"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_the_service_splits_is_sent_once_whatever_the_ids_of_its_parts() {
+    for split_ids in [false, true] {
+        let stage = stage(|_| {}).await;
+        stage.knobs(|knobs| {
+            (knobs.split_urls, knobs.split_ids) = (true, split_ids);
+            knobs.repeated_ids = RepeatedIds::AcceptTwice;
+        });
+        let mut client = Client::talking(&stage).await;
+        // The answer is lost: only what comes back tells that it was sent.
+        stage.fault("message", 1, |fault| fault.drop_response = true);
+        client.says("look at https://example.test/a?b=c").await;
+        client.says("do you see it?").await;
+        let heard = ["look at", "https://example.test/a?b=c", "do you see it?"];
+        stage.hears(&heard).await;
+        stage.seconds(30).await;
+        assert_eq!((stage.heard(), stage.count("message")), (heard.map(String::from).into(), 2));
+        client.drain().await;
+        assert_eq!(client.texts().len(), 0, "{:?}", client.texts());
+    }
 }

@@ -10,6 +10,7 @@ mod check_live;
 mod config_check;
 mod config_plan;
 mod content;
+mod content_tokens;
 mod cutover;
 mod demo;
 mod dry_run;
