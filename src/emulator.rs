@@ -16,9 +16,8 @@ mod liveagent;
 mod miaw;
 mod serve;
 
-pub use desk::{Chat, ChatState, Command, Desk, DeskError, Line, ServiceName, Speaker};
 pub use desk::play::{By, Play};
-pub use desk::{Chat, ChatState, Command, Desk, DeskError, Line, Speaker};
+pub use desk::{Chat, ChatState, Command, Desk, DeskError, Line, ServiceName, Speaker};
 pub use faults::{ConnectionReset, Fault, KnobsError};
 pub use liveagent::knobs::{Delivery, Knobs as LiveAgentKnobs, Overlap};
 pub use miaw::knobs::{

@@ -188,6 +188,19 @@ pub fn numbered(items: &[Choice]) -> impl Iterator<Item = String> {
     items.iter().enumerate().map(|(at, item)| format!("{}. {}", at + 1, item.title.as_str()))
 }
 
+/// The titles of a text's lines `1. …`, `2. …` and so on.
+#[must_use]
+pub fn listed(text: &str) -> Vec<&str> {
+    let mut titles = Vec::new();
+    for line in text.lines() {
+        let title = line.split_once(". ").filter(|(number, title)| {
+            *number == (titles.len() + 1).to_string() && !title.trim().is_empty()
+        });
+        titles.extend(title.map(|(_, title)| title));
+    }
+    titles
+}
+
 fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 10 && crate::time::Wall::parse(&format!("{text}T00:00:00Z")).is_ok()
@@ -226,6 +239,13 @@ mod tests {
         ] {
             assert_eq!(chosen(&options, text), want, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_lines_of_a_list_are_found_and_nothing_else() {
+        assert_eq!(listed("Pick one\n1. Billing\n2. No. 5"), ["Billing", "No. 5"]);
+        assert!(listed("on 3. May\n2. two").is_empty());
+        assert!(listed("1. ").is_empty());
     }
 
     #[test]

@@ -291,8 +291,10 @@ impl State {
             }
             AgentEvent::Options { from, items, header, .. } => {
                 let name = from.as_ref().map_or_else(|| Text::from("System"), |p| p.name.clone());
-                let lines = header.iter().chain(items).map(Text::as_str).collect::<Vec<_>>();
-                let text = Text::from(lines.join("\n"));
+                let header = header.iter().map(|text| text.as_str().to_owned());
+                let items = items.iter().enumerate();
+                let items = items.map(|(at, title)| format!("{}. {}", at + 1, title.as_str()));
+                let text = Text::from(header.chain(items).collect::<Vec<_>>().join("\n"));
                 self.remember_line(Line { from: Some(name), text });
             }
             AgentEvent::ConferenceJoined(person) => {

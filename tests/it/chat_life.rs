@@ -257,3 +257,19 @@ async fn the_wait_is_told_in_seconds_or_as_unknown() {
     let update = client.until("QueueUpdate").await;
     assert_eq!(update, json!({ "position": 0, "estimatedWaitTime": 75 }));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_with_an_idle_timer_of_its_own_is_believed() {
+    let stage = stage(|behaviour| idle(behaviour, None)).await;
+    let mut client = Client::talking(&stage).await;
+    stage.seconds(100).await;
+    let event = |state: &str| json!({ "idleTimeoutWarningEvent": state });
+    client.post("ChasitorIdleTimeoutWarningEvent", &event("triggered")).await;
+    client.post("ChasitorIdleTimeoutWarningEvent", &event("cleared")).await;
+    for _ in 0..4 {
+        assert_eq!(client.poll().await.0, 204);
+    }
+    client.post("ChatEnd", &json!({ "reason": "clientIdleTimeout" })).await;
+    client.ends("clientIdleTimeout").await;
+    stage.closed_at_desk().await;
+}

@@ -320,3 +320,18 @@ async fn a_text_that_the_service_splits_is_sent_once_whatever_the_ids_of_its_par
         assert_eq!(client.texts().len(), 0, "{:?}", client.texts());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_picked_button_answers_also_when_it_is_picked_again() {
+    let stage = stage(|behaviour| behaviour.content.rich = Rich::RichMessage).await;
+    let mut client = Client::talking(&stage).await;
+    stage.act(choices("Buttons"));
+    client.until("RichMessage").await;
+    let pick = |index: u64| json!({ "actions": [{ "type": "ChatWindowButton", "index": index }] });
+    assert_eq!(client.post("RichMessage", &pick(1)).await, (200, "OK".to_owned()));
+    stage.hears(&["Other"]).await;
+    assert_eq!(client.post("RichMessage", &pick(0)).await, (200, "OK".to_owned()));
+    stage.hears(&["Other", "Rechnung ß"]).await;
+    let picked = &last_message(&stage)["choicesResponse"]["selectedOptions"][0];
+    assert_eq!(picked["optionIdentifier"], "o1");
+}

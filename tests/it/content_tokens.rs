@@ -17,8 +17,10 @@ const KEY: &str = include_str!("fixtures/tls/key.pem");
 const ISSUER: &str = "https://id.acme.example";
 
 fn signer(issuer: &str) -> Identity {
-    let key = Identity::new(KEY, "key-1".to_owned(), issuer.to_owned(), None).expect("a key");
-    Identity { subject_detail: Some("Customer Id".to_owned()), ..key }
+    let key = Identity::new(KEY, "key-1".to_owned(), issuer.to_owned(), None);
+    let mut key = key.expect("a key");
+    key.subject_detail = Some("Customer Id".to_owned());
+    key
 }
 
 /// An org whose channel verifies its users.

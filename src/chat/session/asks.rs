@@ -5,7 +5,7 @@
 //! before it. So nothing that was answered `OK` stays here.
 
 use super::super::agent::{AgentEvent, Person};
-use super::super::content::{Answer, Ask, Choice, Field, Style, Value, chosen, numbered};
+use super::super::content::{Answer, Ask, Choice, Field, Style, Value, chosen, listed, numbered};
 use super::super::fact::Fact;
 use super::super::pending::CommandKind;
 use super::super::policy::Rich;
@@ -86,14 +86,25 @@ impl Session {
         }
     }
 
-    /// The visitor picks an entry of the last list, also of one that was answered before.
+    /// The visitor picks an entry of the last list, also of one that was answered before, or that an
+    /// agent typed.
     pub(super) fn choose(&mut self, index: usize) {
-        let text = Text::from(index.saturating_add(1).to_string());
+        let told = self.state.transcript.iter().rev().filter(|line| line.from.is_some());
+        let mut lists = told.map(|line| listed(line.text.as_str()));
+        let list = lists.find(|titles| !titles.is_empty()).unwrap_or_default();
+        let number = || Text::from(index.saturating_add(1).to_string());
+        let text = list.get(index).map_or_else(number, |title| Text::from(*title));
         match self.state.ask.clone() {
-            Some(Ask::Offer(offer)) if index < offer.items.len() => {
-                self.pick(&offer.message, offer.items.get(index));
+            Some(Ask::Offer(offer)) => {
+                let titles = offer.items.iter().map(|item| item.title.as_str());
+                let item = offer.items.get(index);
+                if item.is_some() && (list.is_empty() || titles.eq(list)) {
+                    self.pick(&offer.message, item);
+                } else {
+                    self.say(&text);
+                }
             }
-            Some(Ask::Form(_)) => self.answer_or_say(&text),
+            Some(Ask::Form(_)) if self.state.ask_open => self.answer_or_say(&number()),
             _ => self.say(&text),
         }
     }
