@@ -11,7 +11,6 @@ use std::time::Duration;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::NoUploads;
 use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::miaw::Tenant;
 use crate::adapter::miaw::registry::Registry;
@@ -156,7 +155,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         chats: Arc::new(chats.clone()),
         relay: relay.clone(),
         availability: Arc::new(Availability::new(transport, clock)),
-        uploads: Arc::new(NoUploads),
+        uploads: Arc::new(chats.clone()),
         affinity: Affinity::random(),
         translate: prechat::translator(),
         decisions,

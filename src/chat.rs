@@ -9,6 +9,7 @@
 //! follows from the shell, which must *commit, then act* (see [`Save`]).
 
 pub mod agent;
+pub mod content;
 pub mod fact;
 pub mod happening;
 pub mod ids;
@@ -117,6 +118,8 @@ pub enum CallId {
     Routing,
     /// A typing notice; its outcome does not matter.
     Typing,
+    /// Another token for the same user.
+    Renew,
 }
 
 /// How an upstream call ended.

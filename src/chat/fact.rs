@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::agent::{AgentEvent, Person};
+use super::content::{Ask, Value};
 use super::outbox::AckStyle;
 use super::pending::Command;
 use super::replay::Seen;
@@ -68,6 +69,13 @@ pub enum Fact {
         /// When the chat must end for want of a token.
         ends_at: Option<Mono>,
     },
+    /// An access token of the same user took the place of the one before.
+    TokenRenewed {
+        /// The bearer token.
+        bearer: Secret,
+        /// When the chat must end for want of a token.
+        ends_at: Option<Mono>,
+    },
     /// The conversation exists.
     Opened,
     /// An entry of the conversation was dealt with.
@@ -118,6 +126,19 @@ pub enum Fact {
         /// Whose subject.
         subject: String,
     },
+    /// The visitor was asked something that can be answered.
+    Asked(Ask),
+    /// The next field of the form was answered.
+    FieldAnswered {
+        /// What it was answered.
+        value: Value,
+        /// The same in words.
+        text: Text,
+        /// The form goes on as plain text then.
+        until: Mono,
+    },
+    /// What the visitor says next is no answer any more.
+    AskClosed,
     /// The visitor is awaited until this instant, or was heard.
     IdleUntil {
         /// Until when; `None`: nobody waits for the visitor.

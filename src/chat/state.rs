@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::agent::{AgentEvent, Person};
+use super::agent::{AgentEvent, FileStep, Person};
+use super::content::{Ask, Value};
 use super::fact::Fact;
 use super::ids::ChatId;
 use super::limits::{PEOPLE_MAX, SEEN_ENTRIES_MAX, TRANSCRIPT_MAX};
@@ -88,6 +89,21 @@ pub struct State {
     /// Subjects of those who came as further agents.
     #[serde(default)]
     pub guests: Vec<String>,
+    /// Whether a file of the visitor's is awaited.
+    #[serde(default)]
+    pub file_open: bool,
+    /// What the visitor was asked last.
+    #[serde(default)]
+    pub ask: Option<Ask>,
+    /// Whether the next words of the visitor may answer it.
+    #[serde(default)]
+    pub ask_open: bool,
+    /// What the fields of the form were answered so far, and the same in words.
+    #[serde(default)]
+    pub answered: Vec<(Value, Text)>,
+    /// When what the form collected goes on as plain text.
+    #[serde(default)]
+    pub form_until: Option<Mono>,
     /// Subjects of bots.
     #[serde(default)]
     pub bots: Vec<String>,
@@ -134,6 +150,11 @@ impl State {
             conferencing: false,
             guests: Vec::new(),
             bots: Vec::new(),
+            file_open: false,
+            ask: None,
+            ask_open: false,
+            answered: Vec::new(),
+            form_until: None,
         }
     }
 
@@ -141,6 +162,12 @@ impl State {
     #[must_use]
     pub fn finished(&self) -> bool {
         self.phase == Phase::Ended && self.pending.is_empty()
+    }
+
+    /// Whether fields of a form were answered that were not sent yet.
+    #[must_use]
+    pub fn has_answers(&self) -> bool {
+        self.ask_open && !self.answered.is_empty()
     }
 
     /// Takes one fact in.
@@ -162,6 +189,10 @@ impl State {
             Fact::TokenGranted { bearer, last_event_id, ends_at } => {
                 self.bearer = Some(bearer.clone());
                 self.last_event_id.clone_from(last_event_id);
+                self.token_ends = *ends_at;
+            }
+            Fact::TokenRenewed { bearer, ends_at } => {
+                self.bearer = Some(bearer.clone());
                 self.token_ends = *ends_at;
             }
             Fact::Opened => self.raise(Phase::Waiting),
@@ -186,6 +217,21 @@ impl State {
             Fact::Transferring(yes) => self.transferring = *yes,
             Fact::Conferencing(yes) => self.conferencing = *yes,
             Fact::Bot { subject } => remember_subject(&mut self.bots, subject),
+            Fact::Asked(ask) => {
+                self.ask = Some(ask.clone());
+                self.ask_open = true;
+                self.answered.clear();
+                self.form_until = None;
+            }
+            Fact::FieldAnswered { value, text, until } => {
+                self.form_until = Some(*until);
+                self.answered.push((value.clone(), text.clone()));
+            }
+            Fact::AskClosed => {
+                self.ask_open = false;
+                self.answered.clear();
+                self.form_until = None;
+            }
             Fact::IdleUntil { at, warned } => self.idle = at.map(|at| (at, *warned)),
             Fact::Ended => self.raise(Phase::Ended),
         }
@@ -199,7 +245,10 @@ impl State {
 
     fn queue(&mut self, command: &Command) {
         self.next_command = self.next_command.max(command.number + 1);
-        if let CommandKind::Say(text) = &command.kind {
+        if matches!(command.kind, CommandKind::File { .. }) {
+            self.file_open = false;
+        }
+        if let CommandKind::Say(text) | CommandKind::Answer { text, .. } = &command.kind {
             self.remember_line(Line { from: None, text: text.clone() });
         }
         self.pending.push_back(command.clone());
@@ -240,10 +289,19 @@ impl State {
                 let name = from.as_ref().map_or_else(|| Text::from("System"), |p| p.name.clone());
                 self.remember_line(Line { from: Some(name), text: text.clone() });
             }
+            AgentEvent::Options { from, items, header, .. } => {
+                let name = from.as_ref().map_or_else(|| Text::from("System"), |p| p.name.clone());
+                let header = header.iter().map(|text| text.as_str().to_owned());
+                let items = items.iter().enumerate();
+                let items = items.map(|(at, title)| format!("{}. {}", at + 1, title.as_str()));
+                let text = Text::from(header.chain(items).collect::<Vec<_>>().join("\n"));
+                self.remember_line(Line { from: Some(name), text });
+            }
             AgentEvent::ConferenceJoined(person) => {
                 remember_subject(&mut self.guests, &person.subject);
             }
             AgentEvent::Transferred(person) => self.guests.retain(|s| *s != person.subject),
+            AgentEvent::FileTransfer(step) => self.file_open = *step == FileStep::Requested,
             AgentEvent::Typing(person) => self.typing = Some(person.clone()),
             AgentEvent::NotTyping(_) => self.typing = None,
             _ => {}
@@ -271,6 +329,7 @@ impl State {
         self.success_by = self.success_by.map(rebase);
         self.hold_until = self.hold_until.map(rebase);
         self.accept_by = self.accept_by.map(rebase);
+        self.form_until = self.form_until.map(rebase);
         self.idle = self.idle.map(|(at, warned)| (rebase(at), warned));
         self.replay.rebase(rebase);
     }

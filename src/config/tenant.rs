@@ -74,6 +74,10 @@ pub struct Miaw {
     pub capabilities_version: String,
     /// What signs identity tokens, where the channel verifies its users.
     pub identity: Option<Identity>,
+    /// Label of the pre-chat detail that holds an identity token of the customer's own.
+    pub identity_detail: Option<String>,
+    /// A verified user's chat for which Salesforce makes a guest's token is refused, else logged.
+    pub refuse_anonymous: bool,
 }
 
 /// Where a tenant's values were written, for what is checked between tenants.
@@ -191,6 +195,13 @@ fn miaw(section: Section<'_>) -> Option<Miaw> {
     let capabilities_version =
         version(&section, "capabilities_version", DEFAULT_CAPABILITIES_VERSION);
     let identity = section.section("identity").and_then(identity::read);
+    let identity_detail = section.text("identity_detail").map(|text| text.value);
+    let expected = "\"refuse\" or \"flag\"";
+    let refuse_anonymous = section.read("anonymous", true, expected, |text| match text {
+        "refuse" => Ok(true),
+        "flag" => Ok(false),
+        _ => Err(format!("`{text}` is not what may become of such a chat")),
+    });
     section.finish();
     Some(Miaw {
         base_url: base_url?,
@@ -198,6 +209,8 @@ fn miaw(section: Section<'_>) -> Option<Miaw> {
         embedded_service_developer_name: name?,
         capabilities_version: capabilities_version?,
         identity,
+        identity_detail,
+        refuse_anonymous,
     })
 }
 

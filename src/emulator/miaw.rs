@@ -34,6 +34,7 @@ use crate::wire::miaw::{BASE, SSE_PATH};
 mod conversation;
 mod file;
 pub(super) mod knobs;
+mod play;
 mod reply;
 mod state;
 mod stream;

@@ -54,6 +54,7 @@ pub(super) enum Noun {
     /// The same, from clients that name no session.
     AcknowledgedAlone,
     RichMessage,
+    ChasitorIdleTimeoutWarningEvent,
     ChasitorSneakPeek,
     /// One that answers with a message and needs no session.
     Lookup(Lookup),
@@ -129,8 +130,9 @@ impl Noun {
             "ChatEnd" => Self::ChatEnd,
             "ChatCancel" => Self::ChatCancel,
             "RichMessage" => Self::RichMessage,
+            "ChasitorIdleTimeoutWarningEvent" => Self::ChasitorIdleTimeoutWarningEvent,
             "ChasitorSneakPeek" => Self::ChasitorSneakPeek,
-            "CustomEvent" | "ChasitorIdleTimeoutWarningEvent" => Self::Acknowledged,
+            "CustomEvent" => Self::Acknowledged,
             // The guide asks for no session here, and one client forgets it (live-agent.md 1.2).
             "ChasitorResyncState" | "SensitiveDataRuleTriggered" => Self::AcknowledgedAlone,
             _ => return None,

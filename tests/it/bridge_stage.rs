@@ -108,6 +108,9 @@ fn operation(method: &Method, path: &str) -> &'static str {
         ("POST", "conversation") => "create",
         ("POST", "message") => "message",
         ("POST", "entry") => "entry",
+        ("POST", "file") => "file",
+        ("GET", "continuation-access-token") => "continuation",
+        ("DELETE", "token") => "revoke",
         ("GET", "entries") => "entries",
         ("GET", "sse") => "sse",
         ("DELETE", _) => "close",
@@ -148,6 +151,22 @@ impl BridgeStage {
         agents: Agents,
         change: impl FnOnce(&mut Behaviour),
     ) -> Self {
+        let change = |tenant: &mut Tenant| change(&mut tenant.behaviour);
+        Self::of(store, memory, agents, change).await
+    }
+
+    /// With a tenant of the test's own.
+    pub(crate) async fn of_tenant(change: impl FnOnce(&mut Tenant)) -> Self {
+        let memory = MemoryStore::new();
+        Self::of(Arc::new(memory.clone()), memory, Agents::None, change).await
+    }
+
+    async fn of(
+        store: Arc<dyn Store>,
+        memory: MemoryStore,
+        agents: Agents,
+        change: impl FnOnce(&mut Tenant),
+    ) -> Self {
         let clock = Clock::starting_at(Wall::parse("2026-03-01T09:00:00Z").expect("an instant"));
         let emulators = Emulators::new(&clock, agents);
         let salesforce = Arc::new(InProcess::new());
@@ -159,7 +178,7 @@ impl BridgeStage {
             injected: broadcast::Sender::new(INJECTED_MAX),
         });
         let mut tenant = tenant("acme");
-        change(&mut tenant.behaviour);
+        change(&mut tenant);
         let (bridge, shutdown) = build(&clock, &wire, &store, &tenant).await;
         let (service, chats) = (bridge.router, bridge.chats);
         Self {

@@ -141,6 +141,8 @@ pub(crate) fn tenant(id: &str) -> Tenant {
             embedded_service_developer_name: "Deployment".to_owned(),
             capabilities_version: "1".to_owned(),
             identity: None,
+            identity_detail: None,
+            refuse_anonymous: true,
         },
         plan: Plan::default(),
         behaviour: Behaviour::default(),

@@ -4,6 +4,7 @@
 //! somebody asks for it; a request that met a leaving task is handed to the next one.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,11 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Tenant;
+use super::budget::TokenBudgets;
+use super::files::FileMemory;
 use super::task::{Envelope, Task};
 use crate::adapter::transport::Transport;
-use crate::adapter::{Answer, Chats};
+use crate::adapter::{Answer, Chats, Uploads, VisitorFile};
 use crate::chat::ids::ChatId;
-use crate::chat::visitor::Post;
+use crate::chat::text::Text;
+use crate::chat::visitor::{FileInfo, Post, VisitorCommand};
 use crate::chat::{Reply, ReplyTo};
 use crate::clock::Clock;
 use crate::config::Limits;
@@ -37,6 +41,8 @@ pub struct Shared {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) limits: Limits,
     pub(super) shutdown: CancellationToken,
+    pub(super) tokens: TokenBudgets,
+    files: FileMemory,
     tasks: TaskTracker,
     seats: Mutex<HashMap<ChatId, Seat>>,
     finished: Mutex<Finished>,
@@ -155,6 +161,8 @@ impl Registry {
             transport,
             limits,
             shutdown,
+            tokens: TokenBudgets::default(),
+            files: FileMemory::default(),
             tasks: TaskTracker::new(),
             seats: Mutex::default(),
             finished: Mutex::default(),
@@ -306,7 +314,7 @@ impl Drop for Gone {
 #[async_trait]
 impl Chats for Registry {
     async fn post(&self, tenant: &str, chat: ChatId, post: Post) -> Answer {
-        self.ask(tenant, chat, |reply, to| Envelope::Post { post, reply, to }).await
+        self.ask(tenant, chat, |reply, to| Envelope::Post { post, file: None, reply, to }).await
     }
 
     async fn poll(&self, tenant: &str, chat: ChatId, ack: Option<i64>, early: bool) -> Answer {
@@ -315,5 +323,24 @@ impl Chats for Registry {
 
     async fn reconnect(&self, tenant: &str, chat: ChatId, offset: Option<i64>) -> Answer {
         self.ask(tenant, chat, |reply, to| Envelope::Reconnect { offset, reply, to }).await
+    }
+}
+
+#[async_trait]
+impl Uploads for Registry {
+    async fn upload(&self, tenant: &str, chat: ChatId, file: VisitorFile) -> bool {
+        let VisitorFile { name, kind, bytes } = file;
+        let mut hasher = DefaultHasher::new();
+        (&name, &kind, &bytes).hash(&mut hasher);
+        let info = FileInfo { name: Text::from(name), kind, bytes: bytes.len() as u64 };
+        let Some(held) = self.shared.files.hold(bytes) else {
+            tracing::warn!(%chat, tenant, "no room for a visitor's file; it was refused");
+            return false;
+        };
+        let command = VisitorCommand::Upload(info);
+        let post = Post { sequence: None, fingerprint: hasher.finish(), command };
+        let envelope = |reply, to| Envelope::Post { post, file: Some(held), reply, to };
+        // Its receipt is dropped: the same file within half a minute is the same upload.
+        self.ask(tenant, chat, envelope).await.reply == Reply::Ok
     }
 }

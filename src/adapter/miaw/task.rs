@@ -4,8 +4,11 @@
 //! along with the next commit and is never late for long. A store that is down makes the chat wait,
 //! not forget. When somebody else commits to the chat, this task drops what it knows.
 
+mod calls;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -13,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::client::Client;
+use super::files::{Files, Held};
 use super::registry::Shared;
 use super::stream::{self, Attachment};
 use super::{Tenant, records};
@@ -38,7 +42,7 @@ const EARLY_POLLS_MAX: usize = 4;
 
 /// What reaches the task from outside.
 pub(super) enum Envelope {
-    Post { post: Post, reply: ReplyTo, to: oneshot::Sender<Answer> },
+    Post { post: Post, file: Option<Held>, reply: ReplyTo, to: oneshot::Sender<Answer> },
     Poll { ack: Option<i64>, early: bool, reply: ReplyTo, to: oneshot::Sender<Answer> },
     Reconnect { offset: Option<i64>, reply: ReplyTo, to: oneshot::Sender<Answer> },
     Told { reply: ReplyTo, written: bool },
@@ -66,6 +70,10 @@ pub(super) struct Task {
     call_ids: HashMap<tokio::task::Id, CallId>,
     events: mpsc::Receiver<Input>,
     stream: Option<AbortOnDropHandle<()>>,
+    files: Files,
+    /// The file that came with the POST at hand, and which POST that is.
+    arrived: Option<(u64, Held)>,
+    over: Arc<AtomicBool>,
     late: Vec<Fact>,
     late_until: Option<Mono>,
     next_number: u64,
@@ -92,6 +100,9 @@ impl Task {
             call_ids: HashMap::new(),
             events: mpsc::channel(1).1,
             stream: None,
+            files: Files::default(),
+            arrived: None,
+            over: calls::not_over(),
             late: Vec::new(),
             late_until: None,
             next_number: 1,
@@ -145,7 +156,7 @@ impl Task {
                 () = self.shared.shutdown.cancelled() => None,
             };
             match envelope {
-                Some(Envelope::Post { post, reply, to })
+                Some(Envelope::Post { post, reply, to, .. })
                     if matches!(post.command, VisitorCommand::Begin(_)) =>
                 {
                     return self.begin(post, reply, to, early).await;
@@ -215,6 +226,7 @@ impl Task {
     async fn turn(&mut self, session: &mut Session, input: Input) -> Result<Option<Mono>, Stop> {
         let now = self.shared.clock.now();
         let step = session.step(now, input);
+        self.keep_files(session, &step);
         self.late.extend(step.facts);
         if step.save == Save::BeforeEffects {
             self.flush(session).await?;
@@ -234,7 +246,8 @@ impl Task {
                 biased;
                 () = self.shared.shutdown.cancelled() => Next::Shutdown,
                 Some(envelope) = self.inbox.recv() => Next::Input(match envelope {
-                    Envelope::Post { post, reply, to } => {
+                    Envelope::Post { post, file, reply, to } => {
+                        self.arrived = file.map(|file| (post.fingerprint, file));
                         self.waiting.insert(reply, to);
                         Input::Post { post, reply }
                     }
@@ -291,14 +304,12 @@ impl Task {
                     drop(to.send(Answer { reply: what, receipt: Some(receipt) }));
                 }
             }
-            Effect::Call(id, call) => {
-                let client = self.client();
-                let bearer = session.state().bearer.clone();
-                let handle = self.calls.spawn(async move { (id, client.call(bearer, call).await) });
-                self.call_ids.insert(handle.id(), id);
-            }
+            Effect::Call(id, call) => self.start_call(session, id, call),
             Effect::Attach { after } => self.attach(session, after),
-            Effect::Detach => self.stream = None,
+            Effect::Detach => {
+                self.stream = None;
+                self.over.store(true, Ordering::Relaxed);
+            }
             Effect::Forget => {
                 self.finish(session).await?;
                 if self.shared.may_leave(self.chat, &mut self.inbox) {
