@@ -36,6 +36,7 @@ pub(super) fn translator() -> Translate {
             attributes: translation.attributes,
             language: translation.language,
             queue_updates: init.receive_queue_updates.unwrap_or(false),
+            routed: None,
         })
     })
 }

@@ -13,7 +13,7 @@ use super::pending::{Command, CommandKind};
 use super::replay::Replay;
 use super::text::{Secret, Text};
 use super::visitor::Begin;
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
 
 /// How far a chat has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +91,12 @@ pub struct State {
     /// Subjects of bots.
     #[serde(default)]
     pub bots: Vec<String>,
+    /// When the chat was asked for, by the calendar.
+    #[serde(default)]
+    pub began: Option<Wall>,
+    /// How many messages the visitor sent; long ones count once for each part.
+    #[serde(default)]
+    pub said: u64,
 }
 
 /// One line of the transcript.
@@ -134,6 +140,8 @@ impl State {
             conferencing: false,
             guests: Vec::new(),
             bots: Vec::new(),
+            began: None,
+            said: 0,
         }
     }
 
@@ -146,8 +154,9 @@ impl State {
     /// Takes one fact in.
     pub fn apply(&mut self, fact: &Fact) {
         match fact {
-            Fact::Began { begin, success_by, accept_by } => {
+            Fact::Began { begin, success_by, accept_by, at } => {
                 self.accept_by = *accept_by;
+                self.began = *at;
                 self.begin = (**begin).clone();
                 self.success_by = Some(*success_by);
             }
@@ -201,6 +210,7 @@ impl State {
         self.next_command = self.next_command.max(command.number + 1);
         if let CommandKind::Say(text) = &command.kind {
             self.remember_line(Line { from: None, text: text.clone() });
+            self.said += 1;
         }
         self.pending.push_back(command.clone());
     }
@@ -288,7 +298,6 @@ fn remember_subject(subjects: &mut Vec<String>, subject: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Wall;
     use uuid::Uuid;
 
     #[test]

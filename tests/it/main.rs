@@ -1,9 +1,9 @@
 //! The integration tests: one binary, a file per subject.
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
+mod admin;
 mod bridge_stage;
 mod budget;
-mod bundle;
 mod capture;
 mod check_live;
 mod config_check;
@@ -11,7 +11,6 @@ mod config_plan;
 mod cutover;
 mod demo;
 mod dry_run;
-mod dry_run_calendar;
 mod dry_run_channel;
 mod dry_run_codes;
 mod dry_run_evidence;

@@ -160,6 +160,7 @@ pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> 
     });
     let config = Config {
         listen: DEFAULT_LISTEN,
+        admin: None,
         store: StoreConfig::Memory,
         tenants,
         limits: Limits::default(),

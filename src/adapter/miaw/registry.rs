@@ -3,6 +3,8 @@
 //! Promised: at most one task per chat; a chat whose task left is loaded from the store when
 //! somebody asks for it; a request that met a leaving task is handed to the next one.
 
+mod view;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Tenant;
-use super::task::{Envelope, Task};
+use super::task::{Envelope, Seen, Task};
 use crate::adapter::transport::Transport;
 use crate::adapter::{Answer, Chats};
 use crate::chat::ids::ChatId;
@@ -22,6 +24,7 @@ use crate::chat::{Reply, ReplyTo};
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::store::{Store, StoreError};
+pub use view::End;
 
 /// Chats taken up at once when the process starts.
 const RECOVERY_PAGE: u32 = 200;
@@ -42,10 +45,12 @@ pub struct Shared {
     finished: Mutex<Finished>,
     tenants: HashMap<String, Arc<Tenant>>,
     store_down: AtomicBool,
+    streams_reopened: AtomicU64,
 }
 
 struct Seat {
     tenant: String,
+    glance: Seen,
     inbox: mpsc::Sender<Envelope>,
 }
 
@@ -121,6 +126,11 @@ impl Shared {
         late
     }
 
+    /// Counts a chat whose stream was opened again.
+    pub(super) fn stream_reopened(&self) {
+        self.streams_reopened.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Says once that the store is back.
     pub(super) fn store_answered(&self) {
         if self.store_down.swap(false, Ordering::Relaxed) {
@@ -160,6 +170,7 @@ impl Registry {
             finished: Mutex::default(),
             tenants,
             store_down: AtomicBool::new(false),
+            streams_reopened: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared), next_reply: Arc::new(AtomicU64::new(1)) }
     }
@@ -225,9 +236,13 @@ impl Registry {
             return seat.inbox.clone();
         }
         let (sender, receiver) = mpsc::channel(self.shared.limits.inbox_per_chat);
-        seats.insert(chat, Seat { tenant: tenant.id.clone(), inbox: sender.clone() });
+        let glance = Seen::default();
+        let seat =
+            Seat { tenant: tenant.id.clone(), glance: glance.clone(), inbox: sender.clone() };
+        seats.insert(chat, seat);
         drop(seats);
-        let task = Task::new(chat, tenant.clone(), self.shared.clone(), receiver, sender.clone());
+        let shared = self.shared.clone();
+        let task = Task::new(chat, tenant.clone(), shared, receiver, sender.clone(), glance);
         let registry = self.clone();
         let tenant = tenant.clone();
         self.shared.tasks.spawn(async move {
@@ -239,7 +254,10 @@ impl Registry {
     }
 
     fn hand_on(&self, tenant: &Arc<Tenant>, chat: ChatId, envelope: Envelope) {
-        let ours = !matches!(envelope, Envelope::Told { .. });
+        let ours = matches!(
+            envelope,
+            Envelope::Post { .. } | Envelope::Poll { .. } | Envelope::Reconnect { .. }
+        );
         if ours && !self.shared.shutdown.is_cancelled() {
             // Should the next inbox be full, the request is answered as overload: its sender is
             // dropped.
