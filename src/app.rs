@@ -15,6 +15,7 @@ use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::miaw::Tenant;
 use crate::adapter::miaw::registry::Registry;
 use crate::adapter::transport::Transport;
+use crate::admin;
 use crate::availability::Availability;
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -24,6 +25,10 @@ use crate::cutover::Cutover;
 use crate::facade::affinity::Affinity;
 use crate::facade::key::KeyRing;
 use crate::facade::{Decided, Decisions, Facade, Strictness};
+use crate::observe::counted::Counted;
+use crate::observe::decisions::{Reasoned, Watched};
+use crate::observe::metrics::Metrics;
+use crate::observe::requests;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::{OpenError, Ring, SqliteStore};
 use crate::store::{Store, StoreError, seal};
@@ -71,6 +76,8 @@ pub struct Bridge {
     pub capture: Option<Capture>,
     /// How many chats of an earlier process were taken up.
     pub recovered: usize,
+    /// What the admin API is made of.
+    pub admin: admin::Parts,
 }
 
 /// Why a bridge could not be built.
@@ -125,7 +132,13 @@ pub fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
 /// When the store cannot be read.
 pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildError> {
     let Options { clock, transport, opened, decisions, shutdown } = options;
-    let store = opened.store;
+    let metrics = Arc::new(Metrics::default());
+    let counted = |metrics: &Arc<Metrics>| (metrics.clone(), clock.clone());
+    let (count, time) = counted(&metrics);
+    let store: Arc<dyn Store> = Arc::new(Counted::new(opened.store, count, time));
+    let (count, time) = counted(&metrics);
+    let transport: Arc<dyn Transport> = Arc::new(Counted::new(transport, count, time));
+    let decisions = Arc::new(Watched::new(decisions, metrics.clone()));
     let cutover = Cutover::start(
         &config.tenants,
         store.clone(),
@@ -146,24 +159,38 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
     let relay = Arc::new(LiveAgent::new(transport.clone(), clock.clone(), store.clone()));
     let recovered = chats.recover(&|id, stored| relay.take_up(id, stored)).await?;
     let retention = Duration::from_secs(config.limits.retention_hours as u64 * 3600);
-    tokio::spawn(purge(store, relay.clone(), clock.clone(), retention, shutdown));
+    tokio::spawn(purge(store.clone(), relay.clone(), clock.clone(), retention, shutdown.clone()));
+    let config = Arc::new(config);
     let capture = Capture::start(&config.tenants, clock.clone());
     let router = crate::facade::router(Facade {
-        config: Arc::new(config),
+        config: config.clone(),
         keys: opened.keys,
         clock: clock.clone(),
-        chats: Arc::new(chats.clone()),
+        chats: Arc::new(Reasoned::new(Arc::new(chats.clone()), decisions.clone())),
         relay: relay.clone(),
-        availability: Arc::new(Availability::new(transport, clock)),
+        availability: Arc::new(Availability::new(transport, clock.clone())),
         uploads: Arc::new(chats.clone()),
         affinity: Affinity::random(),
         translate: prechat::translator(),
-        decisions,
+        decisions: decisions.clone(),
         cutover: cutover.clone(),
         strictness: Strictness::default(),
         capture: capture.clone(),
     });
-    Ok(Bridge { router, chats, cutover, relay, capture, recovered })
+    let router = requests::counted(router, metrics.clone());
+    let admin = admin::Parts {
+        config: Arc::new(move || config.clone()),
+        clock,
+        store,
+        chats: chats.clone(),
+        cutover: cutover.clone(),
+        decisions,
+        metrics,
+        capture: capture.clone(),
+        recovered,
+        draining: shutdown,
+    };
+    Ok(Bridge { router, chats, cutover, relay, capture, recovered, admin })
 }
 
 /// Forgets chats that ended long enough ago.

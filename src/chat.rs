@@ -92,6 +92,8 @@ pub enum Input {
     Deadline,
     /// The machine was loaded from the store after its process ended.
     Recovered,
+    /// An operator ends the chat; both sides are told.
+    End,
     /// The process is about to stop: let go of whoever waits.
     Drain,
 }

@@ -4,6 +4,7 @@
 //! every default in `docs/configuration.md` and in the `Default` of the section's type. Nothing is
 //! contacted and no clock is read.
 
+pub mod admin;
 pub mod availability;
 pub mod behaviour;
 pub mod capture;
@@ -24,6 +25,7 @@ pub(crate) mod values;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use admin::AdminConfig;
 pub use availability::AvailabilityConfig;
 pub use behaviour::{Behaviour, Delivery, Overlap, Sequence};
 pub use capture::CaptureConfig;
@@ -47,6 +49,8 @@ pub const DEFAULT_STORE_PATH: &str = "bridge.sqlite";
 pub struct Config {
     /// The address of the facade.
     pub listen: SocketAddr,
+    /// The admin API's own listener; `None`: there is none.
+    pub admin: Option<AdminConfig>,
     /// Where chats are kept.
     pub store: StoreConfig,
     /// At least one; ids and hosts are unique.

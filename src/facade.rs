@@ -119,6 +119,10 @@ pub trait Decisions: Send + Sync + 'static {
     fn decided(&self, decided: Decided);
 }
 
+/// In the extensions of an answer: the noun that was asked for. For metrics.
+#[derive(Clone, Debug)]
+pub struct Asked(pub String);
+
 /// The facade as a service. Any path is taken, so that every form of base URL works.
 pub fn router(facade: Facade) -> Router {
     Router::new().fallback(handle).with_state(Arc::new(facade))
@@ -139,6 +143,9 @@ async fn handle(State(facade): State<Arc<Facade>>, request: Request) -> Response
     let mut response = route::answer(&facade, &call, body).await;
     if let Some(watch) = watch {
         response = watch.response(response);
+    }
+    if let Some(noun) = call.noun {
+        response.extensions_mut().insert(Asked(format!("{noun:?}")));
     }
     cors.mark(response.headers_mut());
     if let Some(told) = &call.tenant.plan.deprecation {

@@ -2,7 +2,8 @@
 //!
 //! `client.rs` makes the REST calls, `stream.rs` reads the events, `task.rs` is the loop *input →
 //! step → commit → effects*, `registry.rs` finds or starts the task of a chat, `records.rs` is what
-//! the store keeps, `token.rs` reads the life of a token, `identity.rs` says who a visitor is.
+//! the store keeps, `token.rs` reads the life of a token, `identity.rs` says who a visitor is,
+//! `summary.rs` what operators see.
 
 pub mod budget;
 pub mod client;
@@ -11,6 +12,7 @@ pub mod identity;
 pub mod records;
 pub mod registry;
 pub mod stream;
+pub mod summary;
 pub mod task;
 pub mod token;
 

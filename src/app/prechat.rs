@@ -43,6 +43,7 @@ pub(super) fn translator() -> Translate {
             language: translation.language,
             queue_updates: init.receive_queue_updates.unwrap_or(false),
             user,
+            routed: None,
         })
     })
 }

@@ -13,7 +13,7 @@ use super::pending::Command;
 use super::replay::Seen;
 use super::text::{Secret, Text};
 use super::visitor::Begin;
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub enum Fact {
         /// When the chat fails unless somebody came.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         accept_by: Option<Mono>,
+        /// When, by the calendar; facts of older versions do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Wall>,
     },
     /// A POST was acted on.
     Accepted(Seen),

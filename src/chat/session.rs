@@ -110,6 +110,7 @@ impl Session {
             Input::Called { call, outcome } => self.called(call, outcome),
             Input::Deadline => {}
             Input::Recovered => self.recovered(),
+            Input::End => self.ended_by_operator(),
             Input::Drain => self.drain(),
         }
         self.due();

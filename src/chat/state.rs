@@ -14,7 +14,7 @@ use super::pending::{Command, CommandKind};
 use super::replay::Replay;
 use super::text::{Secret, Text};
 use super::visitor::Begin;
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
 
 /// How far a chat has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +107,12 @@ pub struct State {
     /// Subjects of bots.
     #[serde(default)]
     pub bots: Vec<String>,
+    /// When the chat was asked for, by the calendar.
+    #[serde(default)]
+    pub began: Option<Wall>,
+    /// How many messages the visitor sent; long ones count once for each part.
+    #[serde(default)]
+    pub said: u64,
 }
 
 /// One line of the transcript.
@@ -155,6 +161,8 @@ impl State {
             ask_open: false,
             answered: Vec::new(),
             form_until: None,
+            began: None,
+            said: 0,
         }
     }
 
@@ -173,8 +181,9 @@ impl State {
     /// Takes one fact in.
     pub fn apply(&mut self, fact: &Fact) {
         match fact {
-            Fact::Began { begin, success_by, accept_by } => {
+            Fact::Began { begin, success_by, accept_by, at } => {
                 self.accept_by = *accept_by;
+                self.began = *at;
                 self.begin = (**begin).clone();
                 self.success_by = Some(*success_by);
             }
@@ -250,6 +259,7 @@ impl State {
         }
         if let CommandKind::Say(text) | CommandKind::Answer { text, .. } = &command.kind {
             self.remember_line(Line { from: None, text: text.clone() });
+            self.said += 1;
         }
         self.pending.push_back(command.clone());
     }
@@ -347,7 +357,6 @@ fn remember_subject(subjects: &mut Vec<String>, subject: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Wall;
     use uuid::Uuid;
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::text::{Secret, Text};
+use crate::time::Wall;
 
 /// One POST, already read by the facade.
 #[derive(Clone, Debug)]
@@ -84,4 +85,20 @@ pub struct Begin {
     /// Who the visitor is; `None`: a guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<VerifiedUser>,
+    /// Why the chat is here and not on the other backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed: Option<Routed>,
+}
+
+/// The decision that sent a chat here, kept so that it can be explained later; decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routed {
+    /// When, by the calendar that decided.
+    pub at: Wall,
+    /// The backend's code.
+    pub route: String,
+    /// The rule's code.
+    pub because: String,
+    /// The rule in a sentence.
+    pub sentence: String,
 }

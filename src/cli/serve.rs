@@ -4,13 +4,16 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::signal::until_stopped;
+use crate::adapter::transport::Transport;
 use crate::adapter::transport::reqwest::Reqwest;
+use crate::admin::Admin;
 use crate::app::{self, LogDecisions, Options};
 use crate::clock::Clock;
 use crate::config::{self, Config, Tenant};
@@ -20,6 +23,16 @@ use crate::router::calendar;
 use crate::router::decide::Draw;
 use crate::serve::{ServeLimits, serve};
 use crate::time::Wall;
+
+/// The bounds of the admin listener: few callers, small requests.
+const ADMIN_LIMITS: ServeLimits = ServeLimits {
+    connections: 64,
+    head_bytes: 16_384,
+    headers: 64,
+    head_time: Duration::from_secs(10),
+    idle: Duration::from_secs(75),
+    drain: Duration::from_secs(2),
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 stopped, 1 failed, 2 the configuration has problems.")]
@@ -57,6 +70,8 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
     let transport = Arc::new(Reqwest::new(&config.egress, &config.limits)?);
     let limits = ServeLimits::from(&config.limits);
     let listen = config.listen;
+    let admin = config.admin.clone();
+    let egress: Arc<dyn Transport> = transport.clone();
     let options = Options {
         clock,
         transport,
@@ -74,6 +89,16 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
         tracing::info!(chats = bridge.recovered, "chats of the previous run go on");
     }
     let mut out = std::io::stdout();
+    let watched = CancellationToken::new();
+    let mut watching = None;
+    if let Some(config) = admin {
+        let listener = TcpListener::bind(config.listen).await.with_context(|| {
+            format!("cannot listen on {}; choose another `admin.listen`", config.listen)
+        })?;
+        writeln!(out, "admin      http://{}", listener.local_addr()?)?;
+        let api = Admin::new(bridge.admin, &config, &egress).router();
+        watching = Some(tokio::spawn(serve(listener, api, ADMIN_LIMITS, watched.clone())));
+    }
     writeln!(out, "listening  http://{}", listener.local_addr()?)?;
     out.flush()?;
     let stop = shutdown.clone();
@@ -86,6 +111,11 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
     bridge.chats.drained().await;
     if let Some(capture) = bridge.capture {
         capture.drained().await;
+    }
+    // Until here it answered: not ready.
+    watched.cancel();
+    if let Some(watching) = watching {
+        watching.await??;
     }
     Ok(())
 }

@@ -76,6 +76,7 @@ fn read_all(main: &Source, env: Env<'_>, found: &Found) -> Option<Config> {
     let store = store(&root);
     let limits = root.section("limits").map(Limits::read).unwrap_or_default();
     let egress = root.section("egress").map(egress).unwrap_or_default();
+    let admin = root.section("admin").and_then(super::admin::read);
     let written = root.sections("tenant");
     let mut any = !written.is_empty();
     let mut tenants: Vec<(Tenant, Origin)> = written.into_iter().filter_map(tenant::read).collect();
@@ -97,7 +98,7 @@ fn read_all(main: &Source, env: Env<'_>, found: &Found) -> Option<Config> {
     }
     between_tenants(&tenants, found);
     let tenants = tenants.into_iter().map(|(tenant, _)| tenant).collect();
-    Some(Config { listen, store, tenants, limits, egress, panic_file })
+    Some(Config { listen, admin, store, tenants, limits, egress, panic_file })
 }
 
 /// The table of a file; every mistake in its form is a problem.

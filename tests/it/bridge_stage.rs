@@ -13,6 +13,7 @@ use http::{Method, Request, Response};
 use liveagent_bridge::adapter::miaw::registry::Registry;
 use liveagent_bridge::adapter::transport::in_process::InProcess;
 use liveagent_bridge::adapter::transport::{Transport, TransportError};
+use liveagent_bridge::admin;
 use liveagent_bridge::app::{self, Opened, Options};
 use liveagent_bridge::clock::Clock;
 use liveagent_bridge::config::{
@@ -126,6 +127,7 @@ pub(crate) struct BridgeStage {
     pub(crate) wire: Arc<Wire>,
     pub(crate) memory: MemoryStore,
     pub(crate) recovered: usize,
+    pub(crate) admin: admin::Parts,
     store: Arc<dyn Store>,
     tenant: Tenant,
     service: Router,
@@ -187,6 +189,7 @@ impl BridgeStage {
             wire,
             memory,
             recovered: bridge.recovered,
+            admin: bridge.admin,
             store,
             tenant,
             service,
@@ -208,6 +211,7 @@ impl BridgeStage {
         self.service = bridge.router;
         self.chats = bridge.chats;
         self.recovered = bridge.recovered;
+        self.admin = bridge.admin;
         self.shutdown = shutdown;
     }
 
@@ -327,6 +331,7 @@ async fn build(
     let shutdown = CancellationToken::new();
     let config = Config {
         listen: DEFAULT_LISTEN,
+        admin: None,
         store: StoreConfig::Memory,
         tenants: vec![tenant.clone()],
         limits: Limits::default(),

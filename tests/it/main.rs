@@ -1,9 +1,9 @@
 //! The integration tests: one binary, a file per subject.
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
+mod admin;
 mod bridge_stage;
 mod budget;
-mod bundle;
 mod capture;
 mod chat_life;
 mod check_live;
@@ -15,7 +15,6 @@ mod content_tokens;
 mod cutover;
 mod demo;
 mod dry_run;
-mod dry_run_calendar;
 mod dry_run_channel;
 mod dry_run_codes;
 mod dry_run_evidence;

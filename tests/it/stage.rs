@@ -180,6 +180,7 @@ pub(crate) fn staged_as(at: &str, tenants: Vec<Tenant>, change: impl FnOnce(&mut
     });
     let config = Config {
         listen: DEFAULT_LISTEN,
+        admin: None,
         store: StoreConfig::Memory,
         tenants,
         limits: Limits::default(),

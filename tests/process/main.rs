@@ -5,6 +5,7 @@
 //! files show. Every wait has a deadline, every process is ended by its own id.
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod admin;
 mod canary;
 mod capture;
 mod commands;

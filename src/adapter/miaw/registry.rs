@@ -3,6 +3,8 @@
 //! Promised: at most one task per chat; a chat whose task left is loaded from the store when
 //! somebody asks for it; a request that met a leaving task is handed to the next one.
 
+mod view;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::Tenant;
 use super::budget::TokenBudgets;
 use super::files::FileMemory;
-use super::task::{Envelope, Task};
+use super::task::{Envelope, Seen, Task};
 use crate::adapter::transport::Transport;
 use crate::adapter::{Answer, Chats, Uploads, VisitorFile};
 use crate::chat::ids::ChatId;
@@ -26,6 +28,7 @@ use crate::chat::{Reply, ReplyTo};
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::store::{Loaded, Store, StoreError};
+pub use view::End;
 
 /// Chats taken up at once when the process starts.
 const RECOVERY_PAGE: u32 = 200;
@@ -48,10 +51,12 @@ pub struct Shared {
     finished: Mutex<Finished>,
     tenants: HashMap<String, Arc<Tenant>>,
     store_down: AtomicBool,
+    streams_reopened: AtomicU64,
 }
 
 struct Seat {
     tenant: String,
+    glance: Seen,
     inbox: mpsc::Sender<Envelope>,
 }
 
@@ -127,6 +132,11 @@ impl Shared {
         late
     }
 
+    /// Counts a chat whose stream was opened again.
+    pub(super) fn stream_reopened(&self) {
+        self.streams_reopened.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Says once that the store is back.
     pub(super) fn store_answered(&self) {
         if self.store_down.swap(false, Ordering::Relaxed) {
@@ -168,6 +178,7 @@ impl Registry {
             finished: Mutex::default(),
             tenants,
             store_down: AtomicBool::new(false),
+            streams_reopened: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared), next_reply: Arc::new(AtomicU64::new(1)) }
     }
@@ -240,9 +251,13 @@ impl Registry {
             return seat.inbox.clone();
         }
         let (sender, receiver) = mpsc::channel(self.shared.limits.inbox_per_chat);
-        seats.insert(chat, Seat { tenant: tenant.id.clone(), inbox: sender.clone() });
+        let glance = Seen::default();
+        let seat =
+            Seat { tenant: tenant.id.clone(), glance: glance.clone(), inbox: sender.clone() };
+        seats.insert(chat, seat);
         drop(seats);
-        let task = Task::new(chat, tenant.clone(), self.shared.clone(), receiver, sender.clone());
+        let shared = self.shared.clone();
+        let task = Task::new(chat, tenant.clone(), shared, receiver, sender.clone(), glance);
         let registry = self.clone();
         let tenant = tenant.clone();
         self.shared.tasks.spawn(async move {
@@ -254,7 +269,10 @@ impl Registry {
     }
 
     fn hand_on(&self, tenant: &Arc<Tenant>, chat: ChatId, envelope: Envelope) {
-        let ours = !matches!(envelope, Envelope::Told { .. });
+        let ours = matches!(
+            envelope,
+            Envelope::Post { .. } | Envelope::Poll { .. } | Envelope::Reconnect { .. }
+        );
         if ours && !self.shared.shutdown.is_cancelled() {
             // Should the next inbox be full, the request is answered as overload: its sender is
             // dropped.

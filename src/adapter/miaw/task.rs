@@ -5,10 +5,11 @@
 //! not forget. When somebody else commits to the chat, this task drops what it knows.
 
 mod calls;
+mod view;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +20,7 @@ use super::client::Client;
 use super::files::{Files, Held};
 use super::registry::Shared;
 use super::stream::{self, Attachment};
+use super::summary::{Glance, Summary};
 use super::{Tenant, records};
 use crate::adapter::{Answer, Receipt};
 use crate::chat::fact::{Delta, Fact};
@@ -40,12 +42,17 @@ const STREAM_QUEUE: usize = 64;
 /// Polls that wait for a chat to begin.
 const EARLY_POLLS_MAX: usize = 4;
 
+/// What lists and metrics see of a chat.
+pub(super) type Seen = Arc<Mutex<Option<Glance>>>;
+
 /// What reaches the task from outside.
 pub(super) enum Envelope {
     Post { post: Post, file: Option<Held>, reply: ReplyTo, to: oneshot::Sender<Answer> },
     Poll { ack: Option<i64>, early: bool, reply: ReplyTo, to: oneshot::Sender<Answer> },
     Reconnect { offset: Option<i64>, reply: ReplyTo, to: oneshot::Sender<Answer> },
     Told { reply: ReplyTo, written: bool },
+    Describe { to: oneshot::Sender<Summary> },
+    End { to: oneshot::Sender<()> },
 }
 
 /// Why a task stops.
@@ -79,6 +86,8 @@ pub(super) struct Task {
     next_number: u64,
     snapshot_at: u64,
     stored_as_ended: bool,
+    glance: Seen,
+    attached: bool,
 }
 
 impl Task {
@@ -88,6 +97,7 @@ impl Task {
         shared: Arc<Shared>,
         inbox: mpsc::Receiver<Envelope>,
         me: mpsc::Sender<Envelope>,
+        glance: Seen,
     ) -> Self {
         Self {
             chat,
@@ -108,6 +118,8 @@ impl Task {
             next_number: 1,
             snapshot_at: 0,
             stored_as_ended: false,
+            glance,
+            attached: false,
         }
     }
 
@@ -172,6 +184,8 @@ impl Task {
                     | Envelope::Poll { to, .. }
                     | Envelope::Reconnect { to, .. },
                 ) => drop(to.send(Answer { reply: Reply::Gone, receipt: None })),
+                // There is nothing to describe or to end: the asker is told by the drop.
+                Some(Envelope::Describe { .. } | Envelope::End { .. }) => {}
                 None => {
                     for (_, _, to) in early.drain(..) {
                         drop(to.send(Answer { reply: Reply::Nothing, receipt: None }));
@@ -215,6 +229,15 @@ impl Task {
                         self.flush(&session).await?;
                         continue;
                     }
+                    Next::Describe(to) => {
+                        drop(to.send(self.describe(&session)));
+                        continue;
+                    }
+                    Next::End(to) => {
+                        wake_at = self.turn(&mut session, Input::End).await?;
+                        let _ = to.send(());
+                        continue;
+                    }
                     Next::Shutdown => return self.shut_down(&mut session).await,
                 },
             };
@@ -236,6 +259,7 @@ impl Task {
         for effect in step.effects {
             self.perform(session, effect).await?;
         }
+        self.show(session, now.wall);
         Ok(step.wake_at)
     }
 
@@ -245,26 +269,7 @@ impl Task {
             return tokio::select! {
                 biased;
                 () = self.shared.shutdown.cancelled() => Next::Shutdown,
-                Some(envelope) = self.inbox.recv() => Next::Input(match envelope {
-                    Envelope::Post { post, file, reply, to } => {
-                        self.arrived = file.map(|file| (post.fingerprint, file));
-                        self.waiting.insert(reply, to);
-                        Input::Post { post, reply }
-                    }
-                    Envelope::Poll { ack, reply, to, .. } => {
-                        self.waiting.insert(reply, to);
-                        Input::Poll { ack, reply }
-                    }
-                    Envelope::Reconnect { offset, reply, to } => {
-                        self.waiting.insert(reply, to);
-                        Input::Reconnect { offset, reply }
-                    }
-                    Envelope::Told { reply, written: true } => Input::Written { reply },
-                    Envelope::Told { reply, written: false } => {
-                        self.waiting.remove(&reply);
-                        Input::Lost { reply }
-                    }
-                }),
+                Some(envelope) = self.inbox.recv() => self.asked(envelope),
                 Some(ended) = self.calls.join_next_with_id() => match self.call_ended(ended) {
                     Some(input) => Next::Input(input),
                     None => continue,
@@ -274,6 +279,31 @@ impl Task {
                 () = until(&clock, self.late_until) => Next::Flush,
             };
         }
+    }
+
+    fn asked(&mut self, envelope: Envelope) -> Next {
+        Next::Input(match envelope {
+            Envelope::Post { post, file, reply, to } => {
+                self.arrived = file.map(|file| (post.fingerprint, file));
+                self.waiting.insert(reply, to);
+                Input::Post { post, reply }
+            }
+            Envelope::Poll { ack, reply, to, .. } => {
+                self.waiting.insert(reply, to);
+                Input::Poll { ack, reply }
+            }
+            Envelope::Reconnect { offset, reply, to } => {
+                self.waiting.insert(reply, to);
+                Input::Reconnect { offset, reply }
+            }
+            Envelope::Told { reply, written: true } => Input::Written { reply },
+            Envelope::Told { reply, written: false } => {
+                self.waiting.remove(&reply);
+                Input::Lost { reply }
+            }
+            Envelope::Describe { to } => return Next::Describe(to),
+            Envelope::End { to } => return Next::End(to),
+        })
     }
 
     fn call_ended(
@@ -332,6 +362,9 @@ impl Task {
 
     fn attach(&mut self, session: &Session, after: Option<String>) {
         let Some(bearer) = session.state().bearer.clone() else { return };
+        if std::mem::replace(&mut self.attached, true) {
+            self.shared.stream_reopened();
+        }
         let (sender, events) = mpsc::channel(STREAM_QUEUE);
         self.events = events;
         let attachment = Attachment {
@@ -458,6 +491,8 @@ impl Task {
 enum Next {
     Input(Input),
     Flush,
+    Describe(oneshot::Sender<Summary>),
+    End(oneshot::Sender<()>),
     Shutdown,
 }
 

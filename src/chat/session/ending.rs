@@ -26,6 +26,13 @@ impl Session {
         }
     }
 
+    /// The operator ended it.
+    pub(super) fn ended_by_operator(&mut self) {
+        if !self.ended() {
+            self.other_side_ended();
+        }
+    }
+
     /// It cannot go on.
     pub(super) fn end_with_error(&mut self) {
         if self.ended() {

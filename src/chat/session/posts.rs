@@ -116,7 +116,9 @@ impl Session {
         let opening = begin.opening.clone();
         let success_by = self.now.mono.plus(self.settings.success_after);
         let accept_by = self.settings.life.accept_timeout.map(|wait| self.now.mono.plus(wait));
-        self.record(Fact::Began { begin: Box::new(begin), success_by, accept_by });
+        let at = Some(self.now.wall);
+        let begin = Box::new(begin);
+        self.record(Fact::Began { begin, success_by, accept_by, at });
         self.queue(CommandKind::Mint);
         self.queue(CommandKind::Create);
         for text in opening {

@@ -34,6 +34,7 @@ impl Rehearsal {
         let (stop, decided) = (CancellationToken::new(), Arc::new(Seen::default()));
         let config = Config {
             listen: DEFAULT_LISTEN,
+            admin: None,
             store: StoreConfig::Memory,
             tenants: vec![tenant("acme")],
             limits: Limits::default(),

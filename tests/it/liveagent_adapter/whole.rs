@@ -28,6 +28,7 @@ async fn build(
         limits: Limits::default(),
         egress: Egress::default(),
         panic_file: None,
+        admin: None,
     };
     let options = Options {
         clock: clock.clone(),
