@@ -4,6 +4,7 @@
 //! process go on before the first request is answered.
 
 mod prechat;
+pub mod reload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,8 @@ pub use crate::cutover;
 use crate::cutover::Cutover;
 use crate::facade::affinity::Affinity;
 use crate::facade::key::KeyRing;
-use crate::facade::{Decided, Decisions, Facade, Strictness};
+use crate::facade::live::Live;
+use crate::facade::{Decided, Decisions, Facade, Strictness, live_router};
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::{OpenError, Ring, SqliteStore};
 use crate::store::{Store, StoreError, seal};
@@ -62,12 +64,12 @@ pub struct Options {
 pub struct Bridge {
     /// The facade.
     pub router: Router,
+    /// The configuration in force, and what answers by it.
+    pub live: Live,
     /// The translated chats.
     pub chats: Registry,
     /// The tenants' plans and changes.
     pub cutover: Cutover,
-    /// Writes captured traffic; `None` when no tenant opted in.
-    pub capture: Option<Capture>,
     /// How many chats of an earlier process were taken up.
     pub recovered: usize,
 }
@@ -143,36 +145,43 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         shutdown.clone(),
     );
     let recovered = chats.recover().await?;
-    let retention = Duration::from_secs(config.limits.retention_hours as u64 * 3600);
-    tokio::spawn(purge(store, clock.clone(), retention, shutdown));
     let capture = Capture::start(&config.tenants, clock.clone());
-    let router = crate::facade::router(Facade {
+    let live = Live::new(Facade {
         config: Arc::new(config),
         keys: opened.keys,
         clock: clock.clone(),
         chats: Arc::new(chats.clone()),
         relay: Arc::new(LiveAgent::new(transport.clone(), clock.clone())),
-        availability: Arc::new(Availability::new(transport, clock)),
+        availability: Arc::new(Availability::new(transport, clock.clone())),
         uploads: Arc::new(NoUploads),
         affinity: Affinity::random(),
         translate: prechat::translator(),
         decisions,
         cutover: cutover.clone(),
         strictness: Strictness::default(),
-        capture: capture.clone(),
+        capture,
     });
-    Ok(Bridge { router, chats, cutover, capture, recovered })
+    tokio::spawn(purge(store, clock, live.clone(), shutdown));
+    Ok(Bridge { router: live_router(live.clone()), live, chats, cutover, recovered })
+}
+
+impl Bridge {
+    /// Waits until everything that was decided is stored and written; cancel the shutdown token
+    /// first.
+    pub async fn drained(&self) {
+        self.chats.drained().await;
+        if let Some(capture) = self.live.now().capture.clone() {
+            capture.drained().await;
+        }
+    }
 }
 
 /// Forgets chats that ended long enough ago.
-async fn purge(
-    store: Arc<dyn Store>,
-    clock: Clock,
-    retention: Duration,
-    shutdown: CancellationToken,
-) {
+async fn purge(store: Arc<dyn Store>, clock: Clock, live: Live, shutdown: CancellationToken) {
     loop {
         let now = clock.now();
+        let hours = live.config().limits.retention_hours as u64;
+        let retention = Duration::from_secs(hours * 3_600);
         let before = now.wall.plus_millis(-(retention.as_millis() as i64));
         match store.purge(before).await {
             Ok(0) => {}

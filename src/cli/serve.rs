@@ -1,7 +1,7 @@
 //! `serve`: the bridge itself.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,16 +9,17 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::signal::until_stopped;
+use super::signal::{Hangups, until_stopped};
 use crate::adapter::transport::reqwest::Reqwest;
+use crate::app::reload::{Reload, Source};
 use crate::app::{self, LogDecisions, Options};
 use crate::clock::Clock;
-use crate::config::{self, Config, Tenant};
+use crate::config::{self, Loaded, Tenant};
 use crate::cutover::Cutover;
 use crate::observe::log;
 use crate::router::calendar;
 use crate::router::decide::Draw;
-use crate::serve::{ServeLimits, serve};
+use crate::serve::{Door, ServeLimits, Tls, serve};
 use crate::time::Wall;
 
 #[derive(Debug, clap::Args)]
@@ -45,21 +46,24 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tracing::info!("{note}");
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(run_bridge(loaded.config))?;
+    runtime.block_on(run_bridge(loaded, &args.config))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run_bridge(config: Config) -> anyhow::Result<()> {
+async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
+    let Loaded { config, written, .. } = loaded;
     let clock = Clock::system();
+    let hangups = Hangups::new().context("SIGHUP cannot be handled")?;
     let store = config.store.clone();
     let opened = tokio::task::spawn_blocking(move || app::open_store(&store)).await??;
     let shutdown = CancellationToken::new();
-    let transport = Arc::new(Reqwest::new(&config.egress, &config.limits)?);
+    let transport = Reqwest::new(&config.egress, &config.limits)?;
     let limits = ServeLimits::from(&config.limits);
     let listen = config.listen;
+    let tls = config.tls.clone().map(Tls::new).transpose().context("`[tls]`")?;
     let options = Options {
-        clock,
-        transport,
+        clock: clock.clone(),
+        transport: Arc::new(transport.clone()),
         opened,
         decisions: Arc::new(LogDecisions),
         shutdown: shutdown.clone(),
@@ -73,8 +77,15 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
     if bridge.recovered > 0 {
         tracing::info!(chats = bridge.recovered, "chats of the previous run go on");
     }
+    let reload = Reload::builder(Source::file(path), written, &bridge, clock.clone());
+    let reload = reload.transport(transport).tls(tls.clone()).build();
+    tokio::spawn(reload_when_told(reload, hangups, shutdown.clone()));
+    if let Some(tls) = tls.clone() {
+        tokio::spawn(tls.keep_fresh(clock, shutdown.clone()));
+    }
     let mut out = std::io::stdout();
-    writeln!(out, "listening  http://{}", listener.local_addr()?)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    writeln!(out, "listening  {scheme}://{}", listener.local_addr()?)?;
     out.flush()?;
     let stop = shutdown.clone();
     tokio::spawn(async move {
@@ -82,12 +93,21 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
         tracing::info!("stopping: polls are let go, what was accepted is stored");
         stop.cancel();
     });
-    serve(listener, bridge.router, limits, shutdown).await?;
-    bridge.chats.drained().await;
-    if let Some(capture) = bridge.capture {
-        capture.drained().await;
-    }
+    serve(Door { listener, tls }, bridge.router.clone(), limits, shutdown).await?;
+    bridge.drained().await;
     Ok(())
+}
+
+/// Reads the configuration again at every SIGHUP; what came of it is in the log.
+async fn reload_when_told(reload: Reload, mut hangups: Hangups, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = hangups.next() => {}
+            () = shutdown.cancelled() => return,
+        }
+        // Its problems are logged there.
+        let _ = reload.reload().await;
+    }
 }
 
 /// One clear line per tenant: where new chats go today, and why.

@@ -165,6 +165,7 @@ pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> 
         limits: Limits::default(),
         egress: Egress::default(),
         panic_file: None,
+        tls: None,
     };
     let store = Arc::new(MemoryStore::new());
     let cutover = Cutover::new(&config.tenants, store, clock.clone());

@@ -5,9 +5,10 @@
 
 use std::error::Error as _;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ::reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect, retry};
+use ::reqwest::{Certificate, Client, ClientBuilder, NoProxy, Proxy, redirect, retry};
 use async_trait::async_trait;
 use axum::body::Body;
 use bytes::Bytes;
@@ -19,9 +20,13 @@ use crate::config::{Egress, Limits};
 /// How long an unused connection is kept; below the idle limit of usual load balancers.
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
-/// Two clients: one for requests that are answered at once, one for those that are held.
+/// The production transport. Clones are one.
 #[derive(Clone, Debug)]
-pub struct Reqwest {
+pub struct Reqwest(Arc<RwLock<Clients>>);
+
+/// One for requests that are answered at once, one for those that are held.
+#[derive(Clone, Debug)]
+pub struct Clients {
     prompt: Client,
     held: Client,
 }
@@ -54,6 +59,26 @@ impl Reqwest {
     /// # Errors
     /// When the proxy's address or the file of authorities is of no use.
     pub fn new(egress: &Egress, limits: &Limits) -> Result<Self, EgressError> {
+        Ok(Self(Arc::new(RwLock::new(Clients::new(egress, limits)?))))
+    }
+
+    /// Requests that begin from now on use these clients; those that run keep theirs.
+    pub fn replace(&self, clients: Clients) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = clients;
+    }
+
+    fn client(&self, held: bool) -> Client {
+        let clients = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if held { clients.held.clone() } else { clients.prompt.clone() }
+    }
+}
+
+impl Clients {
+    /// Reads the file of authorities and sets both clients up; contacts nobody.
+    ///
+    /// # Errors
+    /// When the proxy's address or the file of authorities is of no use.
+    pub fn new(egress: &Egress, limits: &Limits) -> Result<Self, EgressError> {
         let prompt = builder(egress, limits)?.build().map_err(EgressError::Client)?;
         let held = builder(egress, limits)?.http1_only().build().map_err(EgressError::Client)?;
         Ok(Self { prompt, held })
@@ -68,7 +93,9 @@ fn builder(egress: &Egress, limits: &Limits) -> Result<ClientBuilder, EgressErro
         .connect_timeout(Duration::from_secs(limits.connect_seconds as u64))
         .pool_idle_timeout(IDLE_CONNECTION);
     if let Some(proxy) = &egress.proxy {
-        builder = builder.proxy(Proxy::all(proxy.reveal()).map_err(EgressError::Proxy)?);
+        let spared = NoProxy::from_string(&egress.no_proxy.join(","));
+        let proxy = Proxy::all(proxy.reveal()).map_err(EgressError::Proxy)?;
+        builder = builder.proxy(proxy.no_proxy(spared));
     }
     if let Some(path) = &egress.extra_ca_file {
         let read = std::fs::read(path);
@@ -95,7 +122,7 @@ impl Transport for Reqwest {
             .get(header::ACCEPT)
             .is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
         let held = streams || request.extensions().get::<LongLived>().is_some();
-        let client = if held { &self.held } else { &self.prompt };
+        let client = self.client(held);
         let request =
             ::reqwest::Request::try_from(request).map_err(|error| failure(&host, &error, false))?;
         match tokio::time::timeout(within, client.execute(request)).await {
