@@ -7,11 +7,16 @@
 
 mod canary;
 mod capture;
+#[path = "../it/certificates.rs"]
+mod certificates;
 mod commands;
 mod config;
 mod crash;
 mod desk;
 mod program;
+#[path = "../it/proxy.rs"]
+mod proxy;
+mod reload;
 mod site;
 mod stop;
 mod visitor;
