@@ -28,6 +28,13 @@ type Env = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// Is told of every configuration that comes into force, after it did.
 type Follower = Box<dyn Fn(&Config) + Send + Sync>;
 
+/// A listener that speaks TLS, and where its files are named.
+struct Listener {
+    tls: Tls,
+    files: fn(&Config) -> Option<&TlsFiles>,
+    key: &'static str,
+}
+
 /// Where the configuration comes from.
 pub struct Source {
     /// The file of `--config`.
@@ -55,7 +62,7 @@ struct Shared {
     cutover: Cutover,
     clock: Clock,
     transport: Option<Reqwest>,
-    tls: Option<Tls>,
+    listeners: Vec<Listener>,
     followers: Vec<Follower>,
     /// What was written of what is in force; held while a reload runs, so that they queue.
     in_force: Mutex<Written>,
@@ -72,10 +79,16 @@ impl Builder {
         self
     }
 
-    /// The certificate of the facade's listener.
+    /// A listener, if it speaks TLS; its files are named in the section `key`, where `files` finds
+    /// them.
     #[must_use]
-    pub fn tls(mut self, tls: Option<Tls>) -> Self {
-        self.0.tls = tls;
+    pub fn listener(
+        mut self,
+        tls: Option<Tls>,
+        key: &'static str,
+        files: fn(&Config) -> Option<&TlsFiles>,
+    ) -> Self {
+        self.0.listeners.extend(tls.map(|tls| Listener { tls, files, key }));
         self
     }
 
@@ -98,7 +111,7 @@ struct Prepared {
     loaded: Loaded,
     difference: Difference,
     clients: Option<Clients>,
-    pair: Option<Pair>,
+    pairs: Vec<(Tls, Pair)>,
 }
 
 impl Reload {
@@ -112,7 +125,7 @@ impl Reload {
             cutover: bridge.cutover.clone(),
             clock,
             transport: None,
-            tls: None,
+            listeners: Vec::new(),
             followers: Vec::new(),
             in_force: Mutex::new(written),
         })
@@ -163,15 +176,14 @@ impl Shared {
             ),
             _ => None,
         };
-        let pair = match (&self.tls, &loaded.config.tls) {
-            (Some(_), Some(files)) => Some(self.pair(files, "tls")?),
-            _ => None,
-        };
-        Ok(Prepared { loaded, difference, clients, pair })
-    }
-
-    fn pair(&self, files: &TlsFiles, key: &str) -> Result<Pair, Problems> {
-        Pair::read(files.clone()).map_err(|error: TlsError| self.problem(key, &error.message))
+        let mut pairs = Vec::new();
+        for Listener { tls, files, key } in &self.listeners {
+            let Some(files) = files(&loaded.config) else { continue };
+            let pair = Pair::read(files.clone());
+            let pair = pair.map_err(|error: TlsError| self.problem(key, &error.message))?;
+            pairs.push((tls.clone(), pair));
+        }
+        Ok(Prepared { loaded, difference, clients, pairs })
     }
 
     fn problem(&self, key: &str, message: &str) -> Problems {
@@ -188,7 +200,7 @@ impl Shared {
 
     /// Takes what was prepared; answers what is in force from now on.
     fn take(&self, prepared: Prepared, before: &Written) -> Written {
-        let Prepared { loaded, clients, pair, .. } = prepared;
+        let Prepared { loaded, clients, pairs, .. } = prepared;
         for note in &loaded.notes {
             tracing::info!("{note}");
         }
@@ -196,9 +208,7 @@ impl Shared {
         if let (Some(transport), Some(clients)) = (&self.transport, clients) {
             transport.replace(clients);
         }
-        if let (Some(tls), Some(pair)) = (&self.tls, pair) {
-            tls.replace(pair);
-        }
+        pairs.into_iter().for_each(|(tls, pair)| tls.replace(pair));
         // Before the facade: a tenant that it knows must be known to the chats.
         self.chats.reconfigure(config.limits, config.tenants.iter().map(Tenant::from));
         let capture = self.live.now().capture.clone();
@@ -209,8 +219,11 @@ impl Shared {
             }
             None => Capture::start(&config.tenants, self.clock.clone()),
         };
-        // Tells where a new plan stands against the changes that were made by hand.
-        self.cutover.replace(&config.tenants);
+        // Tells where a new plan stands against the changes that were made by hand. Relayed chats of
+        // tenants that are gone still ask until when legacy lives.
+        let mut tenants = self.live.gone(&config);
+        tenants.extend(config.tenants.iter().cloned());
+        self.cutover.replace(&tenants);
         self.live.replace(config, capture);
         let config = self.live.config();
         self.followers.iter().for_each(|follower| follower(&config));

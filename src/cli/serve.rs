@@ -78,7 +78,8 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
         tracing::info!(chats = bridge.recovered, "chats of the previous run go on");
     }
     let reload = Reload::builder(Source::file(path), written, &bridge, clock.clone());
-    let reload = reload.transport(transport).tls(tls.clone()).build();
+    let reload = reload.transport(transport);
+    let reload = reload.listener(tls.clone(), "tls", |config| config.tls.as_ref()).build();
     tokio::spawn(reload_when_told(reload, hangups, shutdown.clone()));
     if let Some(tls) = tls.clone() {
         tokio::spawn(tls.keep_fresh(clock, shutdown.clone()));

@@ -84,6 +84,21 @@ impl Live {
         state.parting = rest;
     }
 
+    /// The tenants that `config` does not name and whose sessions go on, as they were last.
+    #[must_use]
+    pub fn gone(&self, config: &Config) -> Vec<Tenant> {
+        let state = self.read();
+        let mut gone: Vec<Tenant> = Vec::new();
+        let parting = state.parting.iter().rev().map(|one| &one.tenant);
+        for tenant in state.now.config.tenants.iter().chain(parting) {
+            let known = gone.iter().any(|other| other.id == tenant.id);
+            if !known && config.tenant(&tenant.id).is_none() {
+                gone.push(tenant.clone());
+            }
+        }
+        gone
+    }
+
     /// Who answers a request.
     pub(super) fn of(&self, parts: &Parts) -> Arc<Facade> {
         let state = self.read();
