@@ -4,6 +4,7 @@
 //! its tenant, its tenant's host or legacy half is no longer configured, and such a tenant gets no
 //! new ones. Not promised: the same after a restart, which knows the files alone.
 
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use http::Method;
@@ -58,45 +59,49 @@ impl Live {
     }
 
     /// Every request that begins from now on is answered by `config`, and captured by `capture`.
+    /// Of two calls at a time, one would be lost.
     pub fn replace(&self, config: Config, capture: Option<Capture>) {
-        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let before = state.now.config.clone();
-        let with = |config: Arc<Config>, capture: Option<Capture>| {
-            Arc::new(Facade { config, capture, ..Facade::clone(&state.now) })
+        let (now, parting) = {
+            let state = self.read();
+            let parting = state.parting.iter().map(|one| (one.tenant.clone(), one.any_host));
+            (state.now.clone(), parting.collect::<Vec<_>>())
         };
-        let only = before.tenants.len() == 1;
-        let earlier = before.tenants.iter().map(|tenant| (tenant, only));
-        let parting = state.parting.iter().map(|one| (&one.tenant, one.any_host)).chain(earlier);
-        let mut rest: Vec<Parting> = Vec::new();
-        for (was, any_host) in parting {
-            let Some(tenant) = lost(was, any_host, &config) else { continue };
-            let known = rest.iter().any(|other| other.tenant == tenant);
-            if known {
-                continue;
+        let with = |config: Config, capture: Option<Capture>| {
+            Arc::new(Facade { config: Arc::new(config), capture, ..Facade::clone(&now) })
+        };
+        let only = now.config.tenants.len() == 1;
+        let earlier = now.config.tenants.iter().map(|tenant| (tenant, only));
+        let parting = parting.iter().map(|(tenant, any_host)| (tenant, *any_host));
+        let mut alone = config.clone();
+        let tenants: HashMap<String, Tenant> =
+            alone.tenants.drain(..).map(|tenant| (tenant.id.clone(), tenant)).collect();
+        let mut rest: VecDeque<Parting> = VecDeque::new();
+        for (was, any_host) in parting.chain(earlier) {
+            let is = tenants.get(&was.id);
+            let Some(tenant) = lost(was, is, any_host && tenants.len() > 1) else { continue };
+            let same = |other: &Parting| other.tenant == tenant;
+            let any_host = any_host || rest.iter().any(|other| same(other) && other.any_host);
+            rest.retain(|other| !same(other));
+            let facade =
+                with(Config { tenants: vec![tenant.clone()], ..alone.clone() }, capture.clone());
+            rest.push_back(Parting { tenant, any_host, facade });
+            if rest.len() > PARTING_MAX {
+                rest.pop_front();
             }
-            let alone = Config { tenants: vec![tenant.clone()], ..config.clone() };
-            let facade = with(Arc::new(alone), capture.clone());
-            rest.push(Parting { tenant, any_host, facade });
         }
-        let excess = rest.len().saturating_sub(PARTING_MAX);
-        rest.drain(..excess);
-        state.now = with(Arc::new(config), capture);
-        state.parting = rest;
+        let now = with(config, capture);
+        let state = State { now, parting: rest.into() };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
     /// The tenants that `config` does not name and whose sessions go on, as they were last.
     #[must_use]
     pub fn gone(&self, config: &Config) -> Vec<Tenant> {
         let state = self.read();
-        let mut gone: Vec<Tenant> = Vec::new();
+        let mut known: HashSet<&str> = config.tenants.iter().map(|t| t.id.as_str()).collect();
         let parting = state.parting.iter().rev().map(|one| &one.tenant);
-        for tenant in state.now.config.tenants.iter().chain(parting) {
-            let known = gone.iter().any(|other| other.id == tenant.id);
-            if !known && config.tenant(&tenant.id).is_none() {
-                gone.push(tenant.clone());
-            }
-        }
-        gone
+        let all = state.now.config.tenants.iter().chain(parting);
+        all.filter(|tenant| known.insert(tenant.id.as_str())).cloned().collect()
     }
 
     /// Who answers a request.
@@ -120,13 +125,12 @@ impl std::fmt::Debug for Live {
     }
 }
 
-/// A tenant with what its running sessions would miss in `config`; `None` when that is nothing.
-fn lost(was: &Tenant, any_host: bool, config: &Config) -> Option<Tenant> {
-    let Some(is) = config.tenant(&was.id) else { return Some(was.clone()) };
+/// A tenant with what its running sessions would miss of it now; `None` when that is nothing.
+fn lost(was: &Tenant, is: Option<&Tenant>, any_host: bool) -> Option<Tenant> {
+    let Some(is) = is else { return Some(was.clone()) };
     let host = was.hosts.iter().any(|host| !is.hosts.contains(host));
-    let any = any_host && config.tenants.len() > 1;
     let legacy = was.legacy.is_some() && is.legacy.is_none();
-    if !(host || any || legacy) {
+    if !(host || any_host || legacy) {
         return None;
     }
     let mut plan = is.plan.clone();
