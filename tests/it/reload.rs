@@ -223,7 +223,7 @@ async fn the_difference_names_every_key_and_hides_secrets() {
             "listen: added, `9090`; not applied: it needs a restart",
             "tenant acme: behaviour.poll_hold: `24s` -> `20s`",
             "tenant acme: mapping: added, `../map.toml`",
-            "tenant acme: mapping (the file): added",
+            "tenant acme: mapping (the file ../map.toml): added",
         ]
     );
     let json = serde_json::to_value(&difference).expect("JSON");
@@ -240,7 +240,7 @@ async fn the_difference_names_every_key_and_hides_secrets() {
         text.lines().collect::<Vec<_>>(),
         [
             "listen: added, `9090`; not applied: it needs a restart",
-            "tenant acme: mapping (the file): changed",
+            "tenant acme: mapping (the file ../map.toml): changed",
         ]
     );
 }
