@@ -219,8 +219,8 @@ impl Shared {
             }
             None => Capture::start(&config.tenants, self.clock.clone()),
         };
-        // Tells where a new plan stands against the changes that were made by hand. Relayed chats of
-        // tenants that are gone still ask until when legacy lives.
+        // Tells where a new plan stands against the changes that were made by hand. Relayed chats
+        // of tenants that are gone still ask until when legacy lives.
         let mut tenants = self.live.gone(&config);
         tenants.extend(config.tenants.iter().cloned());
         self.cutover.replace(&tenants);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,7 +11,7 @@ use axum::body::Body;
 use axum::routing::get;
 use bytes::Bytes;
 use futures_util::stream;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use liveagent_bridge::adapter::transport::reqwest::Reqwest;
 use liveagent_bridge::adapter::transport::{LongLived, Transport as _};
@@ -152,6 +153,33 @@ async fn an_authority_is_trusted_only_when_it_is_named() {
         assert!(!error.sent && error.cause.contains("certificate"), "{error}");
     }
     drop(salesforce.authority);
+}
+
+#[tokio::test]
+async fn nothing_is_added_to_a_request_but_what_http_needs() {
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let keep = seen.clone();
+    let router = Router::new().fallback(async move |request: axum::extract::Request| {
+        let names = request.headers().keys().map(ToString::to_string);
+        keep.lock().unwrap().extend(names);
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let limits = ServeLimits::from(&Limits::default());
+    tokio::spawn(serve(listener, router, limits, CancellationToken::new()));
+    let transport = transport(&Egress::default());
+    for accept in [None, Some("text/html")] {
+        let mut request = Request::get(format!("http://{at}/")).body(Bytes::new()).unwrap();
+        if let Some(accept) = accept {
+            request.headers_mut().insert(header::ACCEPT, accept.parse().unwrap());
+        }
+        request.extensions_mut().insert(LongLived);
+        transport.send(request, WAIT).await.unwrap();
+        let mut names = std::mem::take(&mut *seen.lock().unwrap());
+        names.sort();
+        let wanted: &[&str] = if accept.is_some() { &["accept", "host"] } else { &["host"] };
+        assert_eq!(names, wanted);
+    }
 }
 
 /// The problems and notes of an `[egress]` section.
