@@ -81,7 +81,7 @@ pub struct Parts {
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
     /// Writes captured traffic, where a tenant opted in.
-    pub capture: Option<Capture>,
+    pub capture: Arc<dyn Fn() -> Option<Capture> + Send + Sync>,
     /// How many chats of an earlier process were taken up.
     pub recovered: usize,
     /// Cancelled when the process is about to stop.

@@ -4,6 +4,7 @@
 //! process go on before the first request is answered.
 
 mod prechat;
+pub mod reload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,8 @@ pub use crate::cutover;
 use crate::cutover::Cutover;
 use crate::facade::affinity::Affinity;
 use crate::facade::key::KeyRing;
-use crate::facade::{Decided, Decisions, Facade, Strictness};
+use crate::facade::live::Live;
+use crate::facade::{Decided, Decisions, Facade, Strictness, live_router};
 use crate::observe::counted::Counted;
 use crate::observe::decisions::{Reasoned, Watched};
 use crate::observe::metrics::Metrics;
@@ -66,14 +68,14 @@ pub struct Options {
 pub struct Bridge {
     /// The facade.
     pub router: Router,
+    /// The configuration in force, and what answers by it.
+    pub live: Live,
     /// The translated chats.
     pub chats: Registry,
     /// The tenants' plans and changes.
     pub cutover: Cutover,
     /// The relay to the legacy service, and how its hosts are.
     pub relay: Arc<LiveAgent>,
-    /// Writes captured traffic; `None` when no tenant opted in.
-    pub capture: Option<Capture>,
     /// How many chats of an earlier process were taken up.
     pub recovered: usize,
     /// What the admin API is made of.
@@ -158,12 +160,9 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
     );
     let relay = Arc::new(LiveAgent::new(transport.clone(), clock.clone(), store.clone()));
     let recovered = chats.recover(&|id, stored| relay.take_up(id, stored)).await?;
-    let retention = Duration::from_secs(config.limits.retention_hours as u64 * 3600);
-    tokio::spawn(purge(store.clone(), relay.clone(), clock.clone(), retention, shutdown.clone()));
-    let config = Arc::new(config);
     let capture = Capture::start(&config.tenants, clock.clone());
-    let router = crate::facade::router(Facade {
-        config: config.clone(),
+    let live = Live::new(Facade {
+        config: Arc::new(config),
         keys: opened.keys,
         clock: clock.clone(),
         chats: Arc::new(Reasoned::new(Arc::new(chats.clone()), decisions.clone())),
@@ -175,35 +174,50 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         decisions: decisions.clone(),
         cutover: cutover.clone(),
         strictness: Strictness::default(),
-        capture: capture.clone(),
+        capture,
     });
-    let router = requests::counted(router, metrics.clone());
+    let kept = (store.clone(), relay.clone());
+    tokio::spawn(purge(kept, clock.clone(), live.clone(), shutdown.clone()));
+    let router = requests::counted(live_router(live.clone()), metrics.clone());
+    let (configured, captured) = (live.clone(), live.clone());
     let admin = admin::Parts {
-        config: Arc::new(move || config.clone()),
+        config: Arc::new(move || configured.config()),
         clock,
         store,
         chats: chats.clone(),
         cutover: cutover.clone(),
         decisions,
         metrics,
-        capture: capture.clone(),
+        capture: Arc::new(move || captured.now().capture.clone()),
         recovered,
         draining: shutdown,
     };
-    Ok(Bridge { router, chats, cutover, relay, capture, recovered, admin })
+    Ok(Bridge { router, live, chats, cutover, relay, recovered, admin })
+}
+
+impl Bridge {
+    /// Waits until everything that was decided is stored and written; cancel the shutdown token
+    /// first.
+    pub async fn drained(&self) {
+        self.chats.drained().await;
+        if let Some(capture) = self.live.now().capture.clone() {
+            capture.drained().await;
+        }
+    }
 }
 
 /// Forgets chats that ended long enough ago.
 async fn purge(
-    store: Arc<dyn Store>,
-    relay: Arc<LiveAgent>,
+    (store, relay): (Arc<dyn Store>, Arc<LiveAgent>),
     clock: Clock,
-    retention: Duration,
+    live: Live,
     shutdown: CancellationToken,
 ) {
     loop {
         let now = clock.now();
         relay.expire().await;
+        let hours = live.config().limits.retention_hours as u64;
+        let retention = Duration::from_secs(hours * 3_600);
         let before = now.wall.plus_millis(-(retention.as_millis() as i64));
         match store.purge(before).await {
             Ok(0) => {}

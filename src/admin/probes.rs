@@ -158,7 +158,7 @@ pub(super) async fn metrics(admin: Arc<Admin>, _: Call) -> Answer {
     let help = "Writes to the store, by how they ended.";
     page.counter("bridge_store_writes", help, ["kind", "outcome"], &metrics.store);
     page.histogram("bridge_store_write_seconds", "How long a write took.", &metrics.store_time);
-    let dropped = parts.capture.as_ref().map_or(0, crate::capture::Capture::dropped);
+    let dropped = (parts.capture)().map_or(0, |capture| capture.dropped());
     page.count("bridge_capture_dropped_lines", "Captured lines that were dropped.", dropped);
     let help = "Chats of an earlier process that were taken up at the start.";
     page.gauge("bridge_recovered_chats", help, [], [([], parts.recovered as u64)]);

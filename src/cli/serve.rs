@@ -1,7 +1,7 @@
 //! `serve`: the bridge itself.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +10,19 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::signal::until_stopped;
+use super::signal::{Hangups, until_stopped};
 use crate::adapter::transport::Transport;
 use crate::adapter::transport::reqwest::Reqwest;
 use crate::admin::Admin;
+use crate::app::reload::{Reload, Source};
 use crate::app::{self, LogDecisions, Options};
 use crate::clock::Clock;
-use crate::config::{self, Config, Tenant};
+use crate::config::{self, Loaded, Tenant};
 use crate::cutover::Cutover;
 use crate::observe::log;
 use crate::router::calendar;
 use crate::router::decide::Draw;
-use crate::serve::{ServeLimits, serve};
+use crate::serve::{Door, ServeLimits, Tls, serve};
 use crate::time::Wall;
 
 /// The bounds of the admin listener: few callers, small requests.
@@ -32,6 +33,7 @@ const ADMIN_LIMITS: ServeLimits = ServeLimits {
     head_time: Duration::from_secs(10),
     idle: Duration::from_secs(75),
     drain: Duration::from_secs(2),
+    handshake: Duration::from_secs(10),
 };
 
 #[derive(Debug, clap::Args)]
@@ -58,23 +60,28 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tracing::info!("{note}");
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(run_bridge(loaded.config))?;
+    runtime.block_on(run_bridge(loaded, &args.config))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run_bridge(config: Config) -> anyhow::Result<()> {
+async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
+    let Loaded { config, written, .. } = loaded;
     let clock = Clock::system();
+    let hangups = Hangups::new().context("SIGHUP cannot be handled")?;
     let store = config.store.clone();
     let opened = tokio::task::spawn_blocking(move || app::open_store(&store)).await??;
     let shutdown = CancellationToken::new();
-    let transport = Arc::new(Reqwest::new(&config.egress, &config.limits)?);
+    let transport = Reqwest::new(&config.egress, &config.limits)?;
     let limits = ServeLimits::from(&config.limits);
     let listen = config.listen;
+    let tls = config.tls.clone().map(Tls::new).transpose().context("`[tls]`")?;
     let admin = config.admin.clone();
-    let egress: Arc<dyn Transport> = transport.clone();
+    let admin_files = admin.as_ref().and_then(|admin| admin.tls.clone());
+    let admin_tls = admin_files.map(Tls::new).transpose().context("`[admin.tls]`")?;
+    let egress: Arc<dyn Transport> = Arc::new(transport.clone());
     let options = Options {
-        clock,
-        transport,
+        clock: clock.clone(),
+        transport: Arc::new(transport.clone()),
         opened,
         decisions: Arc::new(LogDecisions),
         shutdown: shutdown.clone(),
@@ -88,6 +95,17 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
     if bridge.recovered > 0 {
         tracing::info!(chats = bridge.recovered, "chats of the previous run go on");
     }
+    let reload = Reload::builder(Source::file(path), written, &bridge, clock.clone());
+    let reload = reload.transport(transport);
+    let reload = reload.listener(tls.clone(), "tls", |config| config.tls.as_ref());
+    let reload = reload.listener(admin_tls.clone(), "admin.tls", |config| {
+        config.admin.as_ref().and_then(|admin| admin.tls.as_ref())
+    });
+    let reload = reload.build();
+    tokio::spawn(reload_when_told(reload.clone(), hangups, shutdown.clone()));
+    for tls in tls.iter().chain(&admin_tls) {
+        tokio::spawn(tls.clone().keep_fresh(clock.clone(), shutdown.clone()));
+    }
     let mut out = std::io::stdout();
     let watched = CancellationToken::new();
     let mut watching = None;
@@ -95,11 +113,15 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
         let listener = TcpListener::bind(config.listen).await.with_context(|| {
             format!("cannot listen on {}; choose another `admin.listen`", config.listen)
         })?;
-        writeln!(out, "admin      http://{}", listener.local_addr()?)?;
-        let api = Admin::new(bridge.admin, &config, &egress).router();
-        watching = Some(tokio::spawn(serve(listener, api, ADMIN_LIMITS, watched.clone())));
+        let scheme = if admin_tls.is_some() { "https" } else { "http" };
+        writeln!(out, "admin      {scheme}://{}", listener.local_addr()?)?;
+        let api = Admin::new(bridge.admin.clone(), &config, &egress);
+        let api = api.with_reload(on_request(reload.clone())).router();
+        let door = Door { listener, tls: admin_tls };
+        watching = Some(tokio::spawn(serve(door, api, ADMIN_LIMITS, watched.clone())));
     }
-    writeln!(out, "listening  http://{}", listener.local_addr()?)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    writeln!(out, "listening  {scheme}://{}", listener.local_addr()?)?;
     out.flush()?;
     let stop = shutdown.clone();
     tokio::spawn(async move {
@@ -107,17 +129,39 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
         tracing::info!("stopping: polls are let go, what was accepted is stored");
         stop.cancel();
     });
-    serve(listener, bridge.router, limits, shutdown).await?;
-    bridge.chats.drained().await;
-    if let Some(capture) = bridge.capture {
-        capture.drained().await;
-    }
+    serve(Door { listener, tls }, bridge.router.clone(), limits, shutdown).await?;
+    bridge.drained().await;
     // Until here it answered: not ready.
     watched.cancel();
     if let Some(watching) = watching {
         watching.await??;
     }
     Ok(())
+}
+
+/// Reads the configuration again when the admin API is asked to.
+fn on_request(reload: Reload) -> crate::admin::Reload {
+    Arc::new(move || {
+        let reload = reload.clone();
+        Box::pin(async move {
+            match reload.reload().await {
+                Ok(difference) => Ok(difference.lines()),
+                Err(problems) => Err(problems.to_string()),
+            }
+        })
+    })
+}
+
+/// Reads the configuration again at every SIGHUP; what came of it is in the log.
+async fn reload_when_told(reload: Reload, mut hangups: Hangups, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = hangups.next() => {}
+            () = shutdown.cancelled() => return,
+        }
+        // Its problems are logged there.
+        let _ = reload.reload().await;
+    }
 }
 
 /// One clear line per tenant: where new chats go today, and why.

@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::section::{Section, Text};
 use super::source::At;
 use super::values::{self, DURATION, LISTEN};
-use super::{Problem, Secret};
+use super::{Problem, Secret, tls};
+use crate::serve::TlsFiles;
 
 /// The issuer of tokens unless the section names one: the bridge's own `admin token`.
 pub const DEFAULT_ISSUER: &str = "liveagent-bridge";
@@ -45,6 +46,8 @@ pub struct AdminConfig {
     pub open_probes: bool,
     /// What tokens may be signed with.
     pub keys: Vec<AdminKey>,
+    /// Certificate and key; without them the listener speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
 }
 
 /// A key, or a set of keys, of one algorithm.
@@ -125,6 +128,7 @@ pub(super) fn read(section: Section<'_>) -> Option<AdminConfig> {
         let note = section.at().says("there is no key, so only health and metrics are answered");
         found.note(note.help("add a section [[admin.key]], see docs/admin-api.md"));
     }
+    let tls = section.section("tls").and_then(tls::read);
     let listen = section.required("listen", LISTEN);
     section.finish();
     let listen = listen.and_then(|text| match values::listen(&text.value) {
@@ -135,7 +139,7 @@ pub(super) fn read(section: Section<'_>) -> Option<AdminConfig> {
         }
     })?;
     let keys = keys.into_iter().map(|(key, _)| key).collect();
-    Some(AdminConfig { listen, issuer, audience, leeway, open_probes, keys })
+    Some(AdminConfig { listen, issuer, audience, leeway, open_probes, keys, tls })
 }
 
 fn key(section: Section<'_>) -> Option<(AdminKey, At)> {

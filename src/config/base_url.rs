@@ -189,7 +189,7 @@ fn prefix(url: &Url, api: Api, corrected: &mut Vec<String>) -> String {
     let path = url.path().trim_end_matches('/');
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let own = |part: &&str| api.own_paths().iter().any(|own| own.trim_start_matches('/') == *part);
-    let Some(at) = parts.iter().position(|part| own(part)) else { return path.to_owned() };
+    let Some(at) = parts.iter().position(own) else { return path.to_owned() };
     let (kept, cut) = parts.split_at(at);
     let tail = format!("/{}", cut.join("/"));
     corrected.push(format!("ends with the API's own path {tail}, which the bridge adds itself"));

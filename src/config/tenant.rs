@@ -90,6 +90,7 @@ pub(super) struct Origin {
 /// Reads one tenant; `None` when it lacks what a tenant cannot be without.
 pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
     let found = section.cx.found;
+    let (values, path) = (found.values(), section.path().to_owned());
     let id = section.required("id", EXPECTED_ID).and_then(|text| tenant_id(&section, text));
     let hosts = section.texts("hosts").unwrap_or_default();
     let hosts: Vec<Text> = hosts.into_iter().filter_map(|text| host(&section, text)).collect();
@@ -126,6 +127,7 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
     }
     section.finish();
     let (id, id_at) = id?;
+    found.wrote_tenant(&id, &path, values);
     let (hosts, host_places) = hosts.into_iter().map(|text| (text.value, text.at)).unzip();
     // A legacy section with problems is no reason to say more about this tenant.
     let legacy = legacy.flatten();

@@ -44,6 +44,7 @@ fn admin_config() -> AdminConfig {
         audience: "bridge".to_owned(),
         leeway: std::time::Duration::from_secs(30),
         open_probes: true,
+        tls: None,
         keys: vec![AdminKey {
             id: Some("ops".to_owned()),
             algorithm: Algorithm::Hs256,
@@ -154,6 +155,7 @@ async fn quiet_parts(at: &str, store: Arc<dyn Store>) -> admin::Parts {
         limits: Limits::default(),
         egress: Egress::default(),
         panic_file: None,
+        tls: None,
     };
     let options = Options {
         clock,

@@ -337,6 +337,7 @@ async fn build(
         limits: Limits::default(),
         egress: Egress::default(),
         panic_file: None,
+        tls: None,
     };
     let options = Options {
         clock: clock.clone(),

@@ -73,6 +73,7 @@ impl World {
             limits: Limits::default(),
             egress: Egress::default(),
             panic_file: None,
+            tls: None,
         };
         let shutdown = CancellationToken::new();
         let options = Options {
@@ -148,7 +149,8 @@ impl World {
     async fn lines(self, keys: &[&str]) -> Vec<CapturedInit> {
         self.shutdown.cancel();
         self.bridge.chats.drained().await;
-        let capture = self.bridge.capture.expect("somebody opted in");
+        let capture = self.bridge.live.now().capture.clone();
+        let capture = capture.expect("somebody opted in");
         capture.drained().await;
         assert_eq!(capture.dropped(), 0);
         let text = text(&self.home.path().join("captures"));
@@ -389,7 +391,7 @@ async fn what_is_refused_is_no_chat() {
 async fn without_the_section_nothing_is_written() {
     let world = World::new(TRANSLATED, false).await;
     world.begin(false).await;
-    assert!(world.bridge.capture.is_none());
+    assert!(world.bridge.live.now().capture.is_none());
     assert_eq!(world.home.path().read_dir().expect("a folder").count(), 0);
 }
 

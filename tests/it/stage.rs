@@ -186,6 +186,7 @@ pub(crate) fn staged_as(at: &str, tenants: Vec<Tenant>, change: impl FnOnce(&mut
         limits: Limits::default(),
         egress: Egress::default(),
         panic_file: None,
+        tls: None,
     };
     let kept: Arc<dyn Store> = Arc::new(store.clone());
     let cutover = Cutover::new(&config.tenants, kept.clone(), clock.clone());

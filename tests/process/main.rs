@@ -8,11 +8,16 @@
 mod admin;
 mod canary;
 mod capture;
+#[path = "../it/certificates.rs"]
+mod certificates;
 mod commands;
 mod config;
 mod crash;
 mod desk;
 mod program;
+#[path = "../it/proxy.rs"]
+mod proxy;
+mod reload;
 mod site;
 mod stop;
 mod visitor;

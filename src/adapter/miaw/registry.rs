@@ -8,7 +8,7 @@ mod view;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
@@ -42,14 +42,14 @@ pub struct Shared {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Clock,
     pub(super) transport: Arc<dyn Transport>,
-    pub(super) limits: Limits,
+    limits: RwLock<Limits>,
     pub(super) shutdown: CancellationToken,
     pub(super) tokens: TokenBudgets,
     files: FileMemory,
     tasks: TaskTracker,
     seats: Mutex<HashMap<ChatId, Seat>>,
     finished: Mutex<Finished>,
-    tenants: HashMap<String, Arc<Tenant>>,
+    tenants: RwLock<HashMap<String, Arc<Tenant>>>,
     store_down: AtomicBool,
     streams_reopened: AtomicU64,
 }
@@ -90,6 +90,15 @@ pub struct Registry {
 impl Shared {
     fn seats(&self) -> std::sync::MutexGuard<'_, HashMap<ChatId, Seat>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tenant(&self, id: &str) -> Option<Arc<Tenant>> {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The bounds of now.
+    pub(super) fn limits(&self) -> Limits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the seat up unless somebody just asked for something.
@@ -169,14 +178,14 @@ impl Registry {
             store,
             clock,
             transport,
-            limits,
+            limits: RwLock::new(limits),
             shutdown,
             tokens: TokenBudgets::default(),
             files: FileMemory::default(),
             tasks: TaskTracker::new(),
             seats: Mutex::default(),
             finished: Mutex::default(),
-            tenants,
+            tenants: RwLock::new(tenants),
             store_down: AtomicBool::new(false),
             streams_reopened: AtomicU64::new(0),
         };
@@ -202,9 +211,9 @@ impl Registry {
                 if elsewhere(id, &loaded) {
                     continue;
                 }
-                match self.shared.tenants.get(&loaded.tenant) {
+                match self.shared.tenant(&loaded.tenant) {
                     Some(tenant) => {
-                        self.seat(tenant, ChatId(id));
+                        self.seat(&tenant, ChatId(id));
                         count += 1;
                     }
                     None => tracing::warn!(
@@ -216,6 +225,14 @@ impl Registry {
             after = Some(last);
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Chats that begin from now on follow these tenants and limits. Running ones go on as they
+    /// began, also those of a tenant that is not named any more.
+    pub fn reconfigure(&self, limits: Limits, tenants: impl IntoIterator<Item = Tenant>) {
+        *self.shared.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+        let mut known = self.shared.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        known.extend(tenants.into_iter().map(|tenant| (tenant.id.clone(), Arc::new(tenant))));
     }
 
     /// How many chats have a task.
@@ -238,7 +255,7 @@ impl Registry {
 
     fn full(&self, tenant: &Tenant) -> bool {
         let seats = self.shared.seats();
-        let max = self.shared.limits.chats_per_tenant;
+        let max = self.shared.limits().chats_per_tenant;
         seats.len() >= max && seats.values().filter(|seat| seat.tenant == tenant.id).count() >= max
     }
 
@@ -250,7 +267,7 @@ impl Registry {
         {
             return seat.inbox.clone();
         }
-        let (sender, receiver) = mpsc::channel(self.shared.limits.inbox_per_chat);
+        let (sender, receiver) = mpsc::channel(self.shared.limits().inbox_per_chat);
         let glance = Seen::default();
         let seat =
             Seat { tenant: tenant.id.clone(), glance: glance.clone(), inbox: sender.clone() };
@@ -287,17 +304,17 @@ impl Registry {
         envelope: impl FnOnce(ReplyTo, oneshot::Sender<Answer>) -> Envelope,
     ) -> Answer {
         let overloaded = Answer { reply: Reply::Overloaded, receipt: None };
-        let Some(tenant) = self.shared.tenants.get(tenant) else {
+        let Some(tenant) = self.shared.tenant(tenant) else {
             return Answer { reply: Reply::Gone, receipt: None };
         };
-        if self.full(tenant) && !self.shared.seats().contains_key(&chat) {
+        if self.full(&tenant) && !self.shared.seats().contains_key(&chat) {
             return overloaded;
         }
         let (to, answer) = oneshot::channel();
         let reply = ReplyTo(self.next_reply.fetch_add(1, Ordering::Relaxed));
         let mut envelope = envelope(reply, to);
         for _ in 0..MEETINGS_MAX {
-            let inbox = self.seat(tenant, chat);
+            let inbox = self.seat(&tenant, chat);
             match inbox.try_send(envelope) {
                 Ok(()) => {
                     let mut gone = Gone { inbox: Some(inbox), reply };

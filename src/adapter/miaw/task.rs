@@ -355,8 +355,8 @@ impl Task {
             self.shared.transport.clone(),
             self.tenant.endpoint.clone(),
             self.shared.clock.clone(),
-            Duration::from_secs(self.shared.limits.call_seconds as u64),
-            self.shared.limits.response_body_bytes,
+            Duration::from_secs(self.shared.limits().call_seconds as u64),
+            self.shared.limits().response_body_bytes,
         )
     }
 

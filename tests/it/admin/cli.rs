@@ -22,6 +22,7 @@ const LIMITS: ServeLimits = ServeLimits {
     head_time: Duration::from_secs(60),
     idle: Duration::from_secs(60),
     drain: Duration::from_secs(1),
+    handshake: Duration::from_secs(10),
 };
 
 /// The API on a socket, and the program as its client.

@@ -40,6 +40,7 @@ impl Rehearsal {
             limits: Limits::default(),
             egress: Egress::default(),
             panic_file: None,
+            tls: None,
         };
         let options = Options {
             clock: clock.clone(),

@@ -29,6 +29,7 @@ async fn build(
         egress: Egress::default(),
         panic_file: None,
         admin: None,
+        tls: None,
     };
     let options = Options {
         clock: clock.clone(),

@@ -72,7 +72,7 @@ impl Registry {
             }
         }
         let Some(loaded) = self.shared.store.load(chat.0).await? else { return Ok(None) };
-        let Some(tenant) = self.shared.tenants.get(&loaded.tenant) else { return Ok(None) };
+        let Some(tenant) = self.shared.tenant(&loaded.tenant) else { return Ok(None) };
         let (snapshot, deltas) = records::read(loaded.snapshot.as_deref(), &loaded.deltas)
             .map_err(|error| StoreError::Damaged { detail: error.to_string() })?;
         let saved = deltas.last().map(|delta| delta.at);
@@ -90,7 +90,7 @@ impl Registry {
     pub async fn end(&self, tenant: &str, chat: ChatId) -> Result<End, StoreError> {
         let known = self.describe(chat).await?.filter(|known| known.tenant == tenant);
         let Some(known) = known else { return Ok(End::NoSuchChat) };
-        let configured = self.shared.tenants.get(tenant).cloned();
+        let configured = self.shared.tenant(tenant);
         let Some(configured) = configured else { return Ok(End::NoSuchChat) };
         if known.glance.phase == crate::chat::state::Phase::Ended {
             return Ok(End::WasOver);
