@@ -17,7 +17,7 @@ use crate::admin::Admin;
 use crate::app::reload::{Reload, Source};
 use crate::app::{self, LogDecisions, Options};
 use crate::clock::Clock;
-use crate::config::{self, Loaded, Tenant};
+use crate::config::{self, AdminConfig, Loaded, Tenant};
 use crate::cutover::Cutover;
 use crate::observe::log;
 use crate::router::calendar;
@@ -110,14 +110,9 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     let watched = CancellationToken::new();
     let mut watching = None;
     if let Some(config) = admin {
-        let listener = TcpListener::bind(config.listen).await.with_context(|| {
-            format!("cannot listen on {}; choose another `admin.listen`", config.listen)
-        })?;
-        let scheme = if admin_tls.is_some() { "https" } else { "http" };
-        writeln!(out, "admin      {scheme}://{}", listener.local_addr()?)?;
         let api = Admin::new(bridge.admin.clone(), &config, &egress);
         let api = api.with_reload(on_request(reload.clone())).router();
-        let door = Door { listener, tls: admin_tls };
+        let door = admin_door(&config, admin_tls, &mut out).await?;
         watching = Some(tokio::spawn(serve(door, api, ADMIN_LIMITS, watched.clone())));
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -137,6 +132,20 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
         watching.await??;
     }
     Ok(())
+}
+
+/// The admin API's listener; says where it is.
+async fn admin_door(
+    config: &AdminConfig,
+    tls: Option<Tls>,
+    out: &mut impl Write,
+) -> anyhow::Result<Door> {
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}; choose another `admin.listen`", config.listen)
+    })?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    writeln!(out, "admin      {scheme}://{}", listener.local_addr()?)?;
+    Ok(Door { listener, tls })
 }
 
 /// Reads the configuration again when the admin API is asked to.
