@@ -4,6 +4,7 @@
 //! process go on before the first request is answered.
 
 mod prechat;
+pub mod reload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +12,11 @@ use std::time::Duration;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::NoUploads;
 use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::miaw::Tenant;
 use crate::adapter::miaw::registry::Registry;
 use crate::adapter::transport::Transport;
+use crate::admin;
 use crate::availability::Availability;
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -24,7 +25,12 @@ pub use crate::cutover;
 use crate::cutover::Cutover;
 use crate::facade::affinity::Affinity;
 use crate::facade::key::KeyRing;
-use crate::facade::{Decided, Decisions, Facade, Strictness};
+use crate::facade::live::Live;
+use crate::facade::{Decided, Decisions, Facade, Strictness, live_router};
+use crate::observe::counted::Counted;
+use crate::observe::decisions::{Reasoned, Watched};
+use crate::observe::metrics::Metrics;
+use crate::observe::requests;
 use crate::store::memory::MemoryStore;
 use crate::store::postgres::{self, PostgresStore};
 use crate::store::sqlite::{OpenError, Ring, SqliteStore};
@@ -63,14 +69,18 @@ pub struct Options {
 pub struct Bridge {
     /// The facade.
     pub router: Router,
+    /// The configuration in force, and what answers by it.
+    pub live: Live,
     /// The translated chats.
     pub chats: Registry,
     /// The tenants' plans and changes.
     pub cutover: Cutover,
-    /// Writes captured traffic; `None` when no tenant opted in.
-    pub capture: Option<Capture>,
+    /// The relay to the legacy service, and how its hosts are.
+    pub relay: Arc<LiveAgent>,
     /// How many chats of an earlier process were taken up.
     pub recovered: usize,
+    /// What the admin API is made of.
+    pub admin: admin::Parts,
 }
 
 /// Why a bridge could not be built.
@@ -139,7 +149,13 @@ pub async fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
 /// When the store cannot be read.
 pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildError> {
     let Options { clock, transport, opened, decisions, shutdown } = options;
-    let store = opened.store;
+    let metrics = Arc::new(Metrics::default());
+    let counted = |metrics: &Arc<Metrics>| (metrics.clone(), clock.clone());
+    let (count, time) = counted(&metrics);
+    let store: Arc<dyn Store> = Arc::new(Counted::new(opened.store, count, time));
+    let (count, time) = counted(&metrics);
+    let transport: Arc<dyn Transport> = Arc::new(Counted::new(transport, count, time));
+    let decisions = Arc::new(Watched::new(decisions, metrics.clone()));
     let cutover = Cutover::start(
         &config.tenants,
         store.clone(),
@@ -157,37 +173,66 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         tenants,
         shutdown.clone(),
     );
-    let recovered = chats.recover().await?;
-    let retention = Duration::from_secs(config.limits.retention_hours as u64 * 3600);
-    tokio::spawn(purge(store, clock.clone(), retention, shutdown));
+    let relay = Arc::new(LiveAgent::new(transport.clone(), clock.clone(), store.clone()));
+    let recovered = chats.recover(&|id, stored| relay.take_up(id, stored)).await?;
     let capture = Capture::start(&config.tenants, clock.clone());
-    let router = crate::facade::router(Facade {
+    let live = Live::new(Facade {
         config: Arc::new(config),
         keys: opened.keys,
         clock: clock.clone(),
-        chats: Arc::new(chats.clone()),
-        relay: Arc::new(LiveAgent::new(transport.clone(), clock.clone())),
-        availability: Arc::new(Availability::new(transport, clock)),
-        uploads: Arc::new(NoUploads),
+        chats: Arc::new(Reasoned::new(Arc::new(chats.clone()), decisions.clone())),
+        relay: relay.clone(),
+        availability: Arc::new(Availability::new(transport, clock.clone())),
+        uploads: Arc::new(chats.clone()),
         affinity: Affinity::random(),
         translate: prechat::translator(),
-        decisions,
+        decisions: decisions.clone(),
         cutover: cutover.clone(),
         strictness: Strictness::default(),
-        capture: capture.clone(),
+        capture,
     });
-    Ok(Bridge { router, chats, cutover, capture, recovered })
+    let kept = (store.clone(), relay.clone());
+    tokio::spawn(purge(kept, clock.clone(), live.clone(), shutdown.clone()));
+    let router = requests::counted(live_router(live.clone()), metrics.clone());
+    let (configured, captured) = (live.clone(), live.clone());
+    let admin = admin::Parts {
+        config: Arc::new(move || configured.config()),
+        clock,
+        store,
+        chats: chats.clone(),
+        cutover: cutover.clone(),
+        decisions,
+        metrics,
+        capture: Arc::new(move || captured.now().capture.clone()),
+        recovered,
+        draining: shutdown,
+    };
+    Ok(Bridge { router, live, chats, cutover, relay, recovered, admin })
+}
+
+impl Bridge {
+    /// Waits until everything that was decided is stored and written; cancel the shutdown token
+    /// first.
+    pub async fn drained(&self) {
+        self.chats.drained().await;
+        if let Some(capture) = self.live.now().capture.clone() {
+            capture.drained().await;
+        }
+    }
 }
 
 /// Forgets chats that ended long enough ago.
 async fn purge(
-    store: Arc<dyn Store>,
+    (store, relay): (Arc<dyn Store>, Arc<LiveAgent>),
     clock: Clock,
-    retention: Duration,
+    live: Live,
     shutdown: CancellationToken,
 ) {
     loop {
         let now = clock.now();
+        relay.expire().await;
+        let hours = live.config().limits.retention_hours as u64;
+        let retention = Duration::from_secs(hours * 3_600);
         let before = now.wall.plus_millis(-(retention.as_millis() as i64));
         match store.purge(before).await {
             Ok(0) => {}

@@ -16,7 +16,7 @@ pub mod line;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::Tenant;
+use crate::config::{CaptureConfig, Tenant};
 use crate::tap::{self, Tapped};
 use crate::time::Now;
 use chats::Chats;
@@ -78,6 +78,19 @@ enum Seen {
     Over,
 }
 
+/// A tenant that opted in, and how.
+type Chosen = (Arc<str>, CaptureConfig);
+/// What the writer will hear of before it writes again.
+type Folders = Arc<Mutex<Option<Vec<Chosen>>>>;
+
+fn chosen<'a>(tenants: impl IntoIterator<Item = &'a Tenant>) -> Vec<Chosen> {
+    let each = tenants.into_iter().filter_map(|tenant| {
+        let config = tenant.capture.clone()?;
+        Some((Arc::<str>::from(tenant.id.as_str()), config))
+    });
+    each.collect()
+}
+
 /// Where sightings go. Clones share everything.
 #[derive(Clone)]
 pub struct Capture {
@@ -85,7 +98,9 @@ pub struct Capture {
 }
 
 struct Shared {
-    tenants: HashSet<Arc<str>>,
+    tenants: RwLock<HashSet<Arc<str>>>,
+    /// Folders that the writer has not heard of yet.
+    folders: Folders,
     queue: mpsc::Sender<Sighting>,
     dropped: AtomicU64,
     salt: [u8; 16],
@@ -98,33 +113,42 @@ impl Capture {
     /// Starts the writer; `None` when no tenant opted in.
     #[must_use]
     pub fn start<'a>(tenants: impl IntoIterator<Item = &'a Tenant>, clock: Clock) -> Option<Self> {
-        let chosen = tenants.into_iter().filter_map(|tenant| {
-            let config = tenant.capture.clone()?;
-            Some((Arc::<str>::from(tenant.id.as_str()), config))
-        });
-        let files = Files::new(chosen);
-        let tenants: HashSet<Arc<str>> = files.tenants().collect();
-        if tenants.is_empty() {
+        let chosen = chosen(tenants);
+        if chosen.is_empty() {
             return None;
         }
+        let tenants = chosen.iter().map(|(tenant, _)| tenant.clone()).collect();
+        let files = Files::new(chosen);
+        let folders = Folders::default();
         let (queue, sightings) = mpsc::channel(QUEUE);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let writer = Writer {
-            work: Work { chats: Chats::default(), files },
+            work: Work { chats: Chats::default(), files, folders: folders.clone() },
             sightings,
             clock: clock.clone(),
             stop: stop.clone(),
         };
         tasks.spawn(writer.run());
         let (salt, dropped) = (rand::random(), AtomicU64::new(0));
-        let shared = Shared { tenants, queue, dropped, salt, clock, stop, tasks };
+        let tenants = RwLock::new(tenants);
+        let shared = Shared { tenants, folders, queue, dropped, salt, clock, stop, tasks };
         Some(Self { shared: Arc::new(shared) })
+    }
+
+    /// Captures for these tenants from now on. Chats of others that are being captured are written
+    /// when they end.
+    pub fn reconfigure<'a>(&self, tenants: impl IntoIterator<Item = &'a Tenant>) {
+        let chosen = chosen(tenants);
+        let ids = chosen.iter().map(|(tenant, _)| tenant.clone()).collect();
+        *self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner) = Some(chosen);
+        *self.shared.tenants.write().unwrap_or_else(PoisonError::into_inner) = ids;
     }
 
     /// A watch over one request, when its tenant opted in and it is of interest.
     #[must_use]
     pub fn watch(&self, tenant: &str, key: Option<&str>, asked: Asked) -> Option<Watch> {
-        let tenant = self.shared.tenants.get(tenant)?.clone();
+        let tenants = self.shared.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenant = tenants.get(tenant)?.clone();
         let session = self.session(key?);
         Some(Watch { capture: self.clone(), tenant, session, asked, sent: Arc::default() })
     }
@@ -246,10 +270,13 @@ impl Watch {
 struct Work {
     chats: Chats,
     files: Files,
+    folders: Folders,
 }
 
 impl Work {
     fn go(&mut self, batch: &[Sighting], now: Now) {
+        let folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner).take();
+        folders.into_iter().flatten().for_each(|(tenant, config)| self.files.put(tenant, config));
         for sighting in batch {
             self.chats.take(sighting);
         }

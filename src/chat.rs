@@ -9,6 +9,7 @@
 //! follows from the shell, which must *commit, then act* (see [`Save`]).
 
 pub mod agent;
+pub mod content;
 pub mod fact;
 pub mod happening;
 pub mod ids;
@@ -91,6 +92,8 @@ pub enum Input {
     Deadline,
     /// The machine was loaded from the store after its process ended.
     Recovered,
+    /// An operator ends the chat; both sides are told.
+    End,
     /// The process is about to stop: let go of whoever waits.
     Drain,
 }
@@ -117,6 +120,8 @@ pub enum CallId {
     Routing,
     /// A typing notice; its outcome does not matter.
     Typing,
+    /// Another token for the same user.
+    Renew,
 }
 
 /// How an upstream call ended.

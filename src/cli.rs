@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod admin;
 mod check;
 mod demo;
 mod dry_run;
@@ -18,6 +19,7 @@ mod route;
 mod serve;
 mod signal;
 mod store;
+mod tenant;
 
 /// Keeps programs that speak Salesforce's legacy Live Agent REST API working on MIAW.
 #[derive(Debug, Parser)]
@@ -35,6 +37,10 @@ enum Command {
     Serve(serve::Args),
     /// Runs emulators of both Salesforce services with an agent desk
     Emulate(emulate::Args),
+    /// Looks at tenants of a running bridge and moves them, over its admin API
+    Tenant(tenant::Args),
+    /// Makes tokens for the admin API
+    Admin(admin::Args),
     /// Lists every problem of a configuration
     Check(check::Args),
     /// Prints which backend a new chat gets, and why
@@ -58,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Emulate(args) => emulate::run(args),
+        Command::Tenant(args) => tenant::run(&args),
+        Command::Admin(args) => admin::run(args),
         Command::Check(args) => check::run(&args),
         Command::Route(args) => route::run(args),
         Command::Import(args) => import::run(&args),

@@ -4,14 +4,18 @@
 //! every default in `docs/configuration.md` and in the `Default` of the section's type. Nothing is
 //! contacted and no clock is read.
 
+pub mod admin;
 pub mod availability;
 pub mod behaviour;
 pub mod capture;
+pub mod difference;
+pub mod egress;
 pub mod identity;
 pub mod limits;
 pub mod problem;
 pub mod secrets;
 pub mod tenant;
+pub mod tls;
 
 mod base_url;
 mod load;
@@ -24,9 +28,12 @@ pub(crate) mod values;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use admin::AdminConfig;
 pub use availability::AvailabilityConfig;
 pub use behaviour::{Behaviour, Delivery, Overlap, Sequence};
 pub use capture::CaptureConfig;
+pub use difference::{Difference, Written};
+pub use egress::Egress;
 pub use identity::Identity;
 pub use limits::Limits;
 pub use load::{Loaded, load, load_str, load_with};
@@ -34,6 +41,8 @@ pub use problem::{Note, Problem, Problems};
 pub use secrets::Secret;
 pub use source::Env;
 pub use tenant::{Legacy, Miaw, Tenant};
+
+use crate::serve::TlsFiles;
 
 /// Where the bridge listens unless the file says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =
@@ -47,6 +56,8 @@ pub const DEFAULT_STORE_PATH: &str = "bridge.sqlite";
 pub struct Config {
     /// The address of the facade.
     pub listen: SocketAddr,
+    /// The admin API's own listener; `None`: there is none.
+    pub admin: Option<AdminConfig>,
     /// Where chats are kept.
     pub store: StoreConfig,
     /// At least one; ids and hosts are unique.
@@ -57,6 +68,8 @@ pub struct Config {
     pub egress: Egress,
     /// The panic file: it need not be there.
     pub panic_file: Option<PathBuf>,
+    /// The certificate of the facade's listener; `None` for plain HTTP.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Config {
@@ -75,6 +88,14 @@ impl Config {
             [only] => named.or(Some(only)),
             _ => named,
         }
+    }
+}
+
+impl Tenant {
+    /// Whether a `Host` header names this tenant.
+    #[must_use]
+    pub fn is_at(&self, host: &str) -> bool {
+        self.hosts.contains(&host_name(host))
     }
 }
 
@@ -106,13 +127,4 @@ pub enum StoreConfig {
         /// The keys that seal what is stored, the same on every node.
         key_ring: Secret,
     },
-}
-
-/// How Salesforce is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Egress {
-    /// An HTTP proxy for everything that goes out; may carry a password.
-    pub proxy: Option<Secret>,
-    /// A PEM file of certificate authorities that are trusted besides the built-in ones.
-    pub extra_ca_file: Option<PathBuf>,
 }

@@ -130,7 +130,16 @@ impl Cutover {
     /// The plan that holds for a tenant that somebody has the configuration of.
     #[must_use]
     pub fn of(&self, tenant: &Tenant) -> Arc<Effective> {
-        self.effective(&tenant.id).unwrap_or_else(|| Arc::new(Effective::from(&tenant.plan)))
+        match self.effective(&tenant.id) {
+            // Somebody with an earlier configuration asks, for a chat that began under it.
+            Some(now) if tenant.plan.has_legacy && !now.plan.has_legacy => {
+                let mut earlier = Effective::clone(&now);
+                earlier.plan.has_legacy = true;
+                Arc::new(earlier)
+            }
+            Some(now) => now,
+            None => Arc::new(Effective::from(&tenant.plan)),
+        }
     }
 
     /// The plan as it held at an instant: without the changes that were made later.

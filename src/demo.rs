@@ -108,6 +108,7 @@ impl Demo {
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), DemoError> {
         let limits = ServeLimits {
             connections: CONNECTIONS_MAX,
+            handshake: Duration::from_secs(10),
             head_bytes: 32 * 1024,
             headers: 100,
             head_time: Duration::from_secs(10),

@@ -16,9 +16,10 @@ mod liveagent;
 mod miaw;
 mod serve;
 
+pub use desk::play::{By, Play};
 pub use desk::{Chat, ChatState, Command, Desk, DeskError, Line, ServiceName, Speaker};
 pub use faults::{ConnectionReset, Fault, KnobsError};
-pub use liveagent::knobs::{Delivery, Knobs as LiveAgentKnobs, Overlap};
+pub use liveagent::knobs::{Act, Cue, Delivery, Knobs as LiveAgentKnobs, Overlap};
 pub use miaw::knobs::{
     FormDisplay, Knobs as MiawKnobs, RepeatedIds, RoutingStart, UnauthorizedBody,
 };

@@ -1,9 +1,10 @@
 //! The legacy Live Agent REST API as callers know it.
 //!
 //! Reading order: this file (what a request meets), `call` (one request, read), `route` (who
-//! answers it), `legacy` (the relay and its end), `chat` (translated chats), `visitor` (nouns
-//! without a session), `jsonp` (the same for script tags), `upload` (files), `body` and `reply`
-//! (bytes in and out), `key`, `affinity`.
+//! answers it), `legacy` (the relay and its end), `relayed` (what a key of ours leads to), `chat`
+//! (translated chats), `visitor` (nouns without a session), `jsonp` (the same for script tags),
+//! `upload` (files), `body` and `reply` (bytes in and out), `key`, `affinity`, `live` (the
+//! configuration of now).
 //!
 //! Promised: every answer has the status, content type and text that real clients depend on; a
 //! session key of ours never leaves; nothing is stored here. Not promised: delivery, order and
@@ -18,6 +19,8 @@ mod deprecation;
 mod jsonp;
 pub mod key;
 mod legacy;
+pub mod live;
+mod relayed;
 mod reply;
 mod route;
 mod upload;
@@ -47,6 +50,7 @@ use affinity::Affinity;
 pub(crate) use body::decode;
 use call::Call;
 use key::KeyRing;
+use live::Live;
 
 /// Turns a ChasitorInit, and the text it was read from, into what the machine begins with; or says
 /// what is wrong with it.
@@ -118,13 +122,23 @@ pub trait Decisions: Send + Sync + 'static {
     fn decided(&self, decided: Decided);
 }
 
+/// In the extensions of an answer: the noun that was asked for. For metrics.
+#[derive(Clone, Debug)]
+pub struct Asked(pub String);
+
 /// The facade as a service. Any path is taken, so that every form of base URL works.
 pub fn router(facade: Facade) -> Router {
-    Router::new().fallback(handle).with_state(Arc::new(facade))
+    live_router(Live::new(facade))
 }
 
-async fn handle(State(facade): State<Arc<Facade>>, request: Request) -> Response<Body> {
+/// The same with a facade that can be exchanged.
+pub fn live_router(live: Live) -> Router {
+    Router::new().fallback(handle).with_state(live)
+}
+
+async fn handle(State(live): State<Live>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    let facade = live.of(&parts);
     let Ok(call) = Call::read(&facade.config, &parts) else {
         return reply::text(StatusCode::NOT_FOUND, "No tenant has this host or path");
     };
@@ -138,6 +152,9 @@ async fn handle(State(facade): State<Arc<Facade>>, request: Request) -> Response
     let mut response = route::answer(&facade, &call, body).await;
     if let Some(watch) = watch {
         response = watch.response(response);
+    }
+    if let Some(noun) = call.noun {
+        response.extensions_mut().insert(Asked(format!("{noun:?}")));
     }
     cors.mark(response.headers_mut());
     if let Some(told) = &call.tenant.plan.deprecation {

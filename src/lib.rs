@@ -16,6 +16,7 @@ pub mod report;
 pub mod router;
 
 pub mod adapter;
+pub mod admin;
 pub mod app;
 pub mod availability;
 pub mod capture;
@@ -30,5 +31,4 @@ pub mod observe;
 pub mod preflight;
 pub mod serve;
 pub mod store;
-pub mod support;
 mod tap;

@@ -1,3 +1,7 @@
-//! Logs, metrics and health.
+//! Logs, metrics, and what was decided.
 
+pub mod counted;
+pub mod decisions;
 pub mod log;
+pub mod metrics;
+pub mod requests;

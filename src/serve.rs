@@ -1,10 +1,12 @@
-//! The accept loop: HTTP/1.1 over plain TCP, with bounds that `axum::serve` does not have.
+//! The accept loop: HTTP/1.1 over TCP or TLS, with bounds that `axum::serve` does not have.
 //!
-//! Promised: at most so many connections, the next ones wait unaccepted; headers are bounded in
-//! time, size and number; idle connections are closed; after `shutdown` nothing is accepted, what
-//! runs may finish until the deadline. Not promised: TLS, which a proxy in front provides.
+//! Promised: at most so many connections, those that shake hands included, the next ones wait
+//! unaccepted; handshakes are bounded in time, headers in time, size and number; idle connections
+//! are closed; no connection's failure ends the loop; after `shutdown` nothing is accepted, what
+//! runs may finish until the deadline.
 
 mod pace;
+pub mod tls;
 
 use std::convert::Infallible;
 use std::io;
@@ -16,6 +18,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +27,7 @@ use tower::{Service, ServiceExt as _};
 
 use crate::config::Limits;
 use pace::{Paced, Pacer};
+pub use tls::{Tls, TlsFiles};
 
 /// How long a connection may wait for its next request: beyond the usual polling of clients.
 const IDLE: Duration = Duration::from_secs(75);
@@ -37,6 +41,8 @@ const SMALLEST_BUFFER: usize = 8_192;
 pub struct ServeLimits {
     /// Connections at once.
     pub connections: usize,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
     /// All headers of a request together, in bytes.
     pub head_bytes: usize,
     /// How many headers a request may have.
@@ -53,6 +59,7 @@ impl From<&Limits> for ServeLimits {
     fn from(limits: &Limits) -> Self {
         Self {
             connections: limits.connections,
+            handshake: Duration::from_secs(limits.tls_handshake_seconds as u64),
             head_bytes: limits.request_head_bytes,
             headers: limits.request_headers,
             head_time: Duration::from_secs(limits.request_head_seconds as u64),
@@ -62,12 +69,27 @@ impl From<&Limits> for ServeLimits {
     }
 }
 
-/// Serves until `shutdown`, then drains.
+/// A listener, and the TLS that its connections begin with, if any.
+#[derive(Debug)]
+pub struct Door {
+    /// The listener.
+    pub listener: TcpListener,
+    /// `None` for plain HTTP.
+    pub tls: Option<Tls>,
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        Self { listener, tls: None }
+    }
+}
+
+/// Serves a [`Door`], or a listener without TLS, until `shutdown`, then drains.
 ///
 /// # Errors
 /// When the listener's own address cannot be read any more.
 pub async fn serve<S, B>(
-    listener: TcpListener,
+    door: impl Into<Door>,
     service: S,
     limits: ServeLimits,
     shutdown: CancellationToken,
@@ -80,6 +102,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let Door { listener, tls } = door.into();
     let room = Arc::new(Semaphore::new(limits.connections));
     let tasks = TaskTracker::new();
     let abort = CancellationToken::new();
@@ -98,9 +121,16 @@ where
             }
         };
         let (service, shutdown, abort) = (service.clone(), shutdown.clone(), abort.clone());
+        let tls = tls.clone();
         tasks.spawn(async move {
+            let served = async {
+                match tls {
+                    None => connection(stream, service, limits, shutdown).await,
+                    Some(tls) => secured(&tls, stream, service, limits, shutdown).await,
+                }
+            };
             tokio::select! {
-                () = connection(stream, service, limits, shutdown) => {}
+                () = served => {}
                 () = abort.cancelled() => {}
             }
             drop(permit);
@@ -127,12 +157,39 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(Tc
     Ok((stream, permit))
 }
 
-async fn connection<S, B>(
+/// A connection that begins with a handshake. It has answered nothing yet, so that a stop does not
+/// wait for it.
+async fn secured<S, B>(
+    tls: &Tls,
     stream: TcpStream,
     service: S,
     limits: ServeLimits,
     shutdown: CancellationToken,
 ) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
+    B: Body + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let handshake = tokio::time::timeout(limits.handshake, tls.handshake(stream));
+    let shaken = tokio::select! {
+        shaken = handshake => shaken,
+        () = shutdown.cancelled() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => connection(stream, service, limits, shutdown).await,
+        // Whoever knocks without TLS, or does not trust the certificate: everyday on a public port.
+        Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+async fn connection<T, S, B>(
+    stream: T,
+    service: S,
+    limits: ServeLimits,
+    shutdown: CancellationToken,
+) where
+    T: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
     B: Body + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

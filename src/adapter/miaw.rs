@@ -2,13 +2,17 @@
 //!
 //! `client.rs` makes the REST calls, `stream.rs` reads the events, `task.rs` is the loop *input →
 //! step → commit → effects*, `registry.rs` finds or starts the task of a chat, `records.rs` is what
-//! the store keeps, `token.rs` reads the life of a token, `identity.rs` says who a visitor is.
+//! the store keeps, `token.rs` reads the life of a token, `identity.rs` says who a visitor is,
+//! `summary.rs` what operators see.
 
+pub mod budget;
 pub mod client;
+pub mod files;
 pub mod identity;
 pub mod records;
 pub mod registry;
 pub mod stream;
+pub mod summary;
 pub mod task;
 pub mod token;
 
@@ -42,6 +46,10 @@ pub struct Tenant {
     pub settings: Settings,
     /// A stream silent for this long is opened anew.
     pub stream_silence: Duration,
+    /// What signs for verified users.
+    pub identity: Option<config::Identity>,
+    /// A verified user's chat with a guest's token is refused.
+    pub refuse_anonymous: bool,
 }
 
 impl From<&config::Tenant> for Tenant {
@@ -74,9 +82,12 @@ impl From<&config::Tenant> for Tenant {
                 time_up_text: Text::from(behaviour.token_end_text.as_str()),
                 lost_text: Text::from(behaviour.lost_text.as_str()),
                 life: behaviour.life.clone(),
+                content: behaviour.content.clone(),
                 ..Settings::default()
             },
             stream_silence: behaviour.stream_silence,
+            identity: miaw.identity.clone(),
+            refuse_anonymous: miaw.refuse_anonymous,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! How the bridge reaches Salesforce: one method over HTTP messages.
 //!
-//! Promised: an error says whether the request can have arrived. In production this is reqwest,
-//! with redirects and decompression off and no proxy but the configured one; in tests a router is
-//! called directly, without sockets, so that time can be simulated.
+//! Promised: an error says whether the request can have arrived. In production this is reqwest and
+//! hyper, with redirects and decompression off and no proxy but the configured one; in tests a
+//! router is called directly, without sockets, so that time can be simulated.
 
+mod held;
 pub mod in_process;
 pub mod reqwest;
 

@@ -41,16 +41,20 @@ struct Open {
 
 impl Files {
     pub(super) fn new(tenants: impl IntoIterator<Item = (Arc<str>, CaptureConfig)>) -> Self {
-        let each = tenants.into_iter().map(|(tenant, config)| {
-            let folder =
-                Folder { tenant: tenant.clone(), config, open: None, tidied: None, failed: false };
-            (tenant, folder)
-        });
-        Self { tenants: each.collect() }
+        let mut files = Self { tenants: HashMap::new() };
+        tenants.into_iter().for_each(|(tenant, config)| files.put(tenant, config));
+        files
     }
 
-    pub(super) fn tenants(&self) -> impl Iterator<Item = Arc<str>> {
-        self.tenants.keys().cloned()
+    /// A tenant's folder, in place of what was known of it.
+    pub(super) fn put(&mut self, tenant: Arc<str>, config: CaptureConfig) {
+        if self.tenants.get(&tenant).is_some_and(|folder| folder.config == config) {
+            return;
+        }
+        // The open file of the old folder is written when it is dropped.
+        let folder =
+            Folder { tenant: tenant.clone(), config, open: None, tidied: None, failed: false };
+        self.tenants.insert(tenant, folder);
     }
 
     /// Writes a line; a failure is logged and costs the line.

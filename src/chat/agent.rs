@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::content::Style;
 use super::text::Text;
 
 /// One message of the legacy `System/Messages` stream (live-agent.md 4).
@@ -43,6 +44,19 @@ pub enum AgentEvent {
         /// The words.
         text: Text,
     },
+    /// `RichMessage`: options to choose from.
+    Options {
+        /// Who offers them; `None` is the system.
+        from: Option<Person>,
+        /// How to show them.
+        style: Style,
+        /// The question, where it is not told by itself.
+        header: Option<Text>,
+        /// What can be chosen.
+        items: Vec<Text>,
+    },
+    /// `FileTransfer`.
+    FileTransfer(FileStep),
     /// `AgentTyping`.
     Typing(Person),
     /// `AgentNotTyping`.
@@ -52,6 +66,17 @@ pub enum AgentEvent {
         /// Why.
         reason: EndReason,
     },
+}
+
+/// How far a file of the visitor has come (live-agent.md 4.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileStep {
+    /// The visitor may send one.
+    Requested,
+    /// It arrived; or a file of the agent's did.
+    Success,
+    /// It did not.
+    Failure,
 }
 
 /// Someone on the business's side.
@@ -114,7 +139,10 @@ impl AgentEvent {
     /// (client-hazards.md 7).
     #[must_use]
     pub const fn is_state(&self) -> bool {
-        !matches!(self, Self::Message { .. } | Self::Typing(_) | Self::NotTyping(_))
+        !matches!(
+            self,
+            Self::Message { .. } | Self::Options { .. } | Self::Typing(_) | Self::NotTyping(_)
+        )
     }
 
     /// Whether it is only a typing notice.

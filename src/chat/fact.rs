@@ -7,12 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::agent::{AgentEvent, Person};
+use super::content::{Ask, Value};
 use super::outbox::AckStyle;
 use super::pending::Command;
 use super::replay::Seen;
 use super::text::{Secret, Text};
 use super::visitor::Begin;
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub enum Fact {
         /// When the chat fails unless somebody came.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         accept_by: Option<Mono>,
+        /// When, by the calendar; facts of older versions do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Wall>,
     },
     /// A POST was acted on.
     Accepted(Seen),
@@ -65,6 +69,13 @@ pub enum Fact {
         bearer: Secret,
         /// Where the stream starts.
         last_event_id: Option<String>,
+        /// When the chat must end for want of a token.
+        ends_at: Option<Mono>,
+    },
+    /// An access token of the same user took the place of the one before.
+    TokenRenewed {
+        /// The bearer token.
+        bearer: Secret,
         /// When the chat must end for want of a token.
         ends_at: Option<Mono>,
     },
@@ -118,6 +129,19 @@ pub enum Fact {
         /// Whose subject.
         subject: String,
     },
+    /// The visitor was asked something that can be answered.
+    Asked(Ask),
+    /// The next field of the form was answered.
+    FieldAnswered {
+        /// What it was answered.
+        value: Value,
+        /// The same in words.
+        text: Text,
+        /// The form goes on as plain text then.
+        until: Mono,
+    },
+    /// What the visitor says next is no answer any more.
+    AskClosed,
     /// The visitor is awaited until this instant, or was heard.
     IdleUntil {
         /// Until when; `None`: nobody waits for the visitor.

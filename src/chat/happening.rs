@@ -1,6 +1,7 @@
 //! What can happen in a MIAW conversation, in the bridge's own terms.
 
 use super::agent::Person;
+use super::content::Ask;
 use super::text::Text;
 
 /// One conversation entry, from the stream or from the entries list.
@@ -29,6 +30,33 @@ pub enum What {
         bot: bool,
         /// What it says, as text.
         text: Text,
+    },
+    /// Files of the business's side, as words.
+    Shared {
+        /// Agent, bot or (`None`) the system.
+        from: Option<Person>,
+        /// Whether it is a bot.
+        bot: bool,
+        /// Names and addresses.
+        text: Text,
+    },
+    /// A message of the visitor's side, with its words: one that was sent may come back in parts.
+    EchoOf {
+        /// Its id.
+        id: String,
+        /// Its words.
+        text: Text,
+    },
+    /// A question to the visitor.
+    Asked {
+        /// Agent, bot or (`None`) the system.
+        from: Option<Person>,
+        /// Whether it is a bot.
+        bot: bool,
+        /// What is said before the options, or all of a form that is told once.
+        text: Text,
+        /// What can be answered.
+        ask: Ask,
     },
     /// Someone types.
     Typing(Person),

@@ -34,6 +34,12 @@ impl ChatId {
         self.derive("message", number)
     }
 
+    /// The file id of command `number`.
+    #[must_use]
+    pub fn file(self, number: u64) -> Uuid {
+        self.derive("file", number)
+    }
+
     /// The entry id of a typing notice.
     #[must_use]
     pub fn typing(self, number: u64) -> Uuid {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::policy::Life;
+use super::policy::{Content, Life};
 use super::text::Text;
 
 /// Visitor messages not yet accepted upstream.
@@ -15,6 +15,15 @@ pub const OUTBOX_TYPING_MAX: usize = 100;
 pub const SEEN_ENTRIES_MAX: usize = 512;
 /// POSTs remembered to recognise retries.
 pub const REPLAY_MAX: usize = 64;
+/// What the shell answers for a file whose bytes it does not have any more: they are kept in memory
+/// only.
+pub const FILE_LOST: u16 = 410;
+/// Tokens of a verified user are asked for this often in a row before the chat ends.
+pub const RENEWALS_MAX: u32 = 6;
+/// Options of one question; more are told and cannot be answered by number.
+pub const OPTIONS_MAX: usize = 50;
+/// Fields of one form; a longer one is told as it is.
+pub const FIELDS_MAX: usize = 20;
 /// Bots, and further agents, remembered of one chat.
 pub const PEOPLE_MAX: usize = 16;
 /// Lines kept for `ChasitorSessionData`.
@@ -138,6 +147,8 @@ pub struct Settings {
     pub unknown_position: i64,
     /// How chats live and end.
     pub life: Life,
+    /// What passes through them besides text.
+    pub content: Content,
 }
 
 impl Default for Settings {
@@ -162,6 +173,7 @@ impl Default for Settings {
             lost_text: Text::from("The connection to the agent was lost."),
             unknown_position: 0,
             life: Life::default(),
+            content: Content::default(),
         }
     }
 }

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::content::Answer;
 use super::text::Text;
+use super::visitor::FileInfo;
 
 /// One thing to be done upstream. Its number gives its id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +33,32 @@ pub enum CommandKind {
     Create,
     /// Send a message of the visitor.
     Say(Text),
+    /// Answer a question.
+    Answer {
+        /// The answer.
+        answer: Answer,
+        /// The same in words.
+        text: Text,
+    },
+    /// Send a file of the visitor.
+    File {
+        /// What is known of it.
+        file: FileInfo,
+        /// Which POST brought it.
+        fingerprint: u64,
+    },
     /// Close the conversation.
     Close,
+    /// Revoke the access token.
+    Revoke,
+}
+
+impl CommandKind {
+    /// Whether it is something that the visitor said.
+    #[must_use]
+    pub const fn is_message(&self) -> bool {
+        matches!(self, Self::Say(_) | Self::Answer { .. } | Self::File { .. })
+    }
 }
 
 /// A call for the adapter to make (miaw.md 3 to 5).
@@ -57,9 +83,30 @@ pub enum UpstreamCall {
         id: Uuid,
         /// The words.
         text: Text,
+        /// What the words answer, when they answer a question.
+        answer: Option<Answer>,
         /// Opens a new messaging session with these attributes and this language (after a 417).
         new_session: Option<(BTreeMap<String, String>, Option<String>)>,
     },
+    /// `POST /conversation/{id}/file`, with the bytes that the shell keeps under this number.
+    SendFile {
+        /// The conversation.
+        conversation: Uuid,
+        /// The message's id.
+        id: Uuid,
+        /// The file's id.
+        file_id: Uuid,
+        /// The command's number.
+        number: u64,
+        /// What is known of the file.
+        file: FileInfo,
+        /// Opens a new messaging session with these attributes and this language (after a 417).
+        new_session: Option<(BTreeMap<String, String>, Option<String>)>,
+    },
+    /// `GET …/continuation-access-token`: the same user, and the same end of life.
+    ContinueToken,
+    /// Revokes the access token; its path is not documented.
+    RevokeToken,
     /// `POST /conversation/{id}/entry`.
     Typing {
         /// The conversation.

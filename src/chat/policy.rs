@@ -30,6 +30,85 @@ pub struct Idle {
     pub warning_text: Option<Text>,
 }
 
+/// How questions with options reach the visitor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rich {
+    /// As `RichMessage`, which many clients do not know.
+    RichMessage,
+    /// As a text with numbered lines, which all show.
+    #[default]
+    NumberedText,
+    /// As both, the text first.
+    Both,
+}
+
+/// How files of an agent reach the visitor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AgentFiles {
+    /// As name and address in a message.
+    #[default]
+    Link,
+    /// The same, followed by `FileTransfer` `Success`.
+    FileTransfer,
+}
+
+/// When the visitor is asked for a file; without being asked no legacy client sends one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Uploads {
+    /// Never.
+    #[default]
+    Off,
+    /// As soon as somebody is there, and again after each file.
+    Offer,
+    /// When an agent says these words, which the visitor does not read.
+    OnRequest(Text),
+}
+
+/// When the access token of an ended chat is revoked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Revoke {
+    /// A verified user's: it opens all that user's conversations.
+    #[default]
+    Verified,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What passes through a chat besides text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// How questions with options reach the visitor.
+    pub rich: Rich,
+    /// Answers go upstream as plain text, not as responses to the question.
+    pub answers_as_text: bool,
+    /// A form that waits for its next answer for this long goes on as plain text.
+    pub form_wait: Duration,
+    /// How files of an agent reach the visitor.
+    pub agent_files: AgentFiles,
+    /// When the visitor is asked for a file.
+    pub uploads: Uploads,
+    /// The largest file of a visitor, in bytes.
+    pub file_bytes_max: u64,
+    /// Where visitors' files go, as their clients reach it; by the name they use when absent.
+    pub upload_url: Option<String>,
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self {
+            rich: Rich::default(),
+            answers_as_text: false,
+            form_wait: Duration::from_secs(300),
+            agent_files: AgentFiles::default(),
+            uploads: Uploads::default(),
+            file_bytes_max: 5 << 20,
+            upload_url: None,
+        }
+    }
+}
+
 /// How a chat lives and ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Life {
@@ -46,6 +125,8 @@ pub struct Life {
     pub transfer_events: bool,
     /// The page that a client opens after the chat; an absolute address.
     pub post_chat_url: Option<String>,
+    /// When the access token of an ended chat is revoked.
+    pub revoke: Revoke,
 }
 
 impl Default for Life {
@@ -57,6 +138,7 @@ impl Default for Life {
             inactive_text: None,
             transfer_events: true,
             post_chat_url: None,
+            revoke: Revoke::default(),
         }
     }
 }

@@ -3,13 +3,18 @@
 //! Reading order: this file (inputs in, steps out), then `session/posts.rs` (what the visitor
 //! asks), `session/polls.rs` (what the visitor is answered), `session/calls.rs` (what is asked
 //! upstream), `session/upstream.rs` (what upstream tells), `session/ending.rs` (how it all ends),
-//! `session/idle.rs` (a visitor who falls silent).
+//! `session/idle.rs` (a visitor who falls silent), `session/asks.rs` (questions and answers),
+//! `session/files.rs` (files), `session/pace.rs` (how fast), `session/renew.rs` (tokens).
 
+mod asks;
 mod calls;
 mod ending;
+mod files;
 mod idle;
+mod pace;
 mod polls;
 mod posts;
+mod renew;
 mod upstream;
 
 use std::collections::VecDeque;
@@ -105,6 +110,7 @@ impl Session {
             Input::Called { call, outcome } => self.called(call, outcome),
             Input::Deadline => {}
             Input::Recovered => self.recovered(),
+            Input::End => self.ended_by_operator(),
             Input::Drain => self.drain(),
         }
         self.due();
@@ -159,6 +165,7 @@ impl Session {
         self.hold_due();
         self.accept_due();
         self.idle_due();
+        self.form_due();
         self.token_due();
         self.abandoned_due();
         self.stream_due();
@@ -187,8 +194,9 @@ impl Session {
             deadlines.push(self.hold_deadline());
             deadlines.push(self.accept_deadline());
             deadlines.push(self.idle_deadline());
+            deadlines.push(self.state.form_until);
             deadlines.push(self.stream.next_deadline());
-            deadlines.push(self.state.token_ends);
+            deadlines.push(self.token_deadline());
             deadlines.push(Some(self.abandon_at));
         }
         deadlines.into_iter().flatten().min()

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::agent::{AgentEvent, Person};
+use super::agent::{AgentEvent, FileStep, Person};
+use super::content::{Ask, Value};
 use super::fact::Fact;
 use super::ids::ChatId;
 use super::limits::{PEOPLE_MAX, SEEN_ENTRIES_MAX, TRANSCRIPT_MAX};
@@ -13,7 +14,7 @@ use super::pending::{Command, CommandKind};
 use super::replay::Replay;
 use super::text::{Secret, Text};
 use super::visitor::Begin;
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
 
 /// How far a chat has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,9 +89,30 @@ pub struct State {
     /// Subjects of those who came as further agents.
     #[serde(default)]
     pub guests: Vec<String>,
+    /// Whether a file of the visitor's is awaited.
+    #[serde(default)]
+    pub file_open: bool,
+    /// What the visitor was asked last.
+    #[serde(default)]
+    pub ask: Option<Ask>,
+    /// Whether the next words of the visitor may answer it.
+    #[serde(default)]
+    pub ask_open: bool,
+    /// What the fields of the form were answered so far, and the same in words.
+    #[serde(default)]
+    pub answered: Vec<(Value, Text)>,
+    /// When what the form collected goes on as plain text.
+    #[serde(default)]
+    pub form_until: Option<Mono>,
     /// Subjects of bots.
     #[serde(default)]
     pub bots: Vec<String>,
+    /// When the chat was asked for, by the calendar.
+    #[serde(default)]
+    pub began: Option<Wall>,
+    /// How many messages the visitor sent; long ones count once for each part.
+    #[serde(default)]
+    pub said: u64,
 }
 
 /// One line of the transcript.
@@ -134,6 +156,13 @@ impl State {
             conferencing: false,
             guests: Vec::new(),
             bots: Vec::new(),
+            file_open: false,
+            ask: None,
+            ask_open: false,
+            answered: Vec::new(),
+            form_until: None,
+            began: None,
+            said: 0,
         }
     }
 
@@ -143,11 +172,18 @@ impl State {
         self.phase == Phase::Ended && self.pending.is_empty()
     }
 
+    /// Whether fields of a form were answered that were not sent yet.
+    #[must_use]
+    pub fn has_answers(&self) -> bool {
+        self.ask_open && !self.answered.is_empty()
+    }
+
     /// Takes one fact in.
     pub fn apply(&mut self, fact: &Fact) {
         match fact {
-            Fact::Began { begin, success_by, accept_by } => {
+            Fact::Began { begin, success_by, accept_by, at } => {
                 self.accept_by = *accept_by;
+                self.began = *at;
                 self.begin = (**begin).clone();
                 self.success_by = Some(*success_by);
             }
@@ -162,6 +198,10 @@ impl State {
             Fact::TokenGranted { bearer, last_event_id, ends_at } => {
                 self.bearer = Some(bearer.clone());
                 self.last_event_id.clone_from(last_event_id);
+                self.token_ends = *ends_at;
+            }
+            Fact::TokenRenewed { bearer, ends_at } => {
+                self.bearer = Some(bearer.clone());
                 self.token_ends = *ends_at;
             }
             Fact::Opened => self.raise(Phase::Waiting),
@@ -186,6 +226,21 @@ impl State {
             Fact::Transferring(yes) => self.transferring = *yes,
             Fact::Conferencing(yes) => self.conferencing = *yes,
             Fact::Bot { subject } => remember_subject(&mut self.bots, subject),
+            Fact::Asked(ask) => {
+                self.ask = Some(ask.clone());
+                self.ask_open = true;
+                self.answered.clear();
+                self.form_until = None;
+            }
+            Fact::FieldAnswered { value, text, until } => {
+                self.form_until = Some(*until);
+                self.answered.push((value.clone(), text.clone()));
+            }
+            Fact::AskClosed => {
+                self.ask_open = false;
+                self.answered.clear();
+                self.form_until = None;
+            }
             Fact::IdleUntil { at, warned } => self.idle = at.map(|at| (at, *warned)),
             Fact::Ended => self.raise(Phase::Ended),
         }
@@ -199,8 +254,12 @@ impl State {
 
     fn queue(&mut self, command: &Command) {
         self.next_command = self.next_command.max(command.number + 1);
-        if let CommandKind::Say(text) = &command.kind {
+        if matches!(command.kind, CommandKind::File { .. }) {
+            self.file_open = false;
+        }
+        if let CommandKind::Say(text) | CommandKind::Answer { text, .. } = &command.kind {
             self.remember_line(Line { from: None, text: text.clone() });
+            self.said += 1;
         }
         self.pending.push_back(command.clone());
     }
@@ -240,10 +299,19 @@ impl State {
                 let name = from.as_ref().map_or_else(|| Text::from("System"), |p| p.name.clone());
                 self.remember_line(Line { from: Some(name), text: text.clone() });
             }
+            AgentEvent::Options { from, items, header, .. } => {
+                let name = from.as_ref().map_or_else(|| Text::from("System"), |p| p.name.clone());
+                let header = header.iter().map(|text| text.as_str().to_owned());
+                let items = items.iter().enumerate();
+                let items = items.map(|(at, title)| format!("{}. {}", at + 1, title.as_str()));
+                let text = Text::from(header.chain(items).collect::<Vec<_>>().join("\n"));
+                self.remember_line(Line { from: Some(name), text });
+            }
             AgentEvent::ConferenceJoined(person) => {
                 remember_subject(&mut self.guests, &person.subject);
             }
             AgentEvent::Transferred(person) => self.guests.retain(|s| *s != person.subject),
+            AgentEvent::FileTransfer(step) => self.file_open = *step == FileStep::Requested,
             AgentEvent::Typing(person) => self.typing = Some(person.clone()),
             AgentEvent::NotTyping(_) => self.typing = None,
             _ => {}
@@ -271,6 +339,7 @@ impl State {
         self.success_by = self.success_by.map(rebase);
         self.hold_until = self.hold_until.map(rebase);
         self.accept_by = self.accept_by.map(rebase);
+        self.form_until = self.form_until.map(rebase);
         self.idle = self.idle.map(|(at, warned)| (rebase(at), warned));
         self.replay.rebase(rebase);
     }
@@ -288,7 +357,6 @@ fn remember_subject(subjects: &mut Vec<String>, subject: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Wall;
     use uuid::Uuid;
 
     #[test]

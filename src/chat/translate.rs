@@ -4,6 +4,8 @@
 //! Promised: total. What is unknown or broken becomes [`What::Nothing`] or a placeholder text,
 //! never an error: one odd entry must not end a chat.
 
+mod content;
+
 use super::agent::Person;
 use super::happening::{Happening, What};
 use super::text::Text;
@@ -12,8 +14,9 @@ use crate::wire::miaw::entry::{
     ParticipantOperation, Role, RoutingResult, RoutingType, SessionStatus,
 };
 use crate::wire::miaw::event::{EventData, EventName};
-use crate::wire::miaw::message::{AbstractMessage, Choices, StaticContent};
+use crate::wire::miaw::message::StaticContent;
 use crate::wire::sse::SseEvent;
+use content::Content;
 
 /// Reads one event of the stream; events of other conversations only move the event id on.
 #[must_use]
@@ -143,62 +146,27 @@ fn said(entry: &ConversationEntry, said: &MessageEntry) -> What {
     let bot = entry.sender.role == Role::Chatbot;
     match entry.sender.role {
         Role::EndUser if message.id.is_empty() => What::Echo(entry.identifier.clone()),
-        Role::EndUser => What::Echo(message.id.clone()),
-        _ => What::Said {
-            from: sender(entry).filter(|_| !automated),
-            bot,
-            text: Text(words(message)),
+        Role::EndUser => match message.static_content.as_ref().and_then(echoed_words) {
+            Some(text) => What::EchoOf { id: message.id.clone(), text },
+            None => What::Echo(message.id.clone()),
         },
+        _ => {
+            let from = sender(entry).filter(|_| !automated);
+            match content::read(message) {
+                Content::Words(text) => What::Said { from, bot, text },
+                Content::Files(text) => What::Shared { from, bot, text },
+                Content::Question(text, ask) => What::Asked { from, bot, text, ask },
+                Content::Nothing => What::Nothing,
+            }
+        }
     }
 }
 
-/// What a message says, for a client that knows only text.
-fn words(message: &AbstractMessage) -> String {
-    let said = match (&message.static_content, &message.choices) {
-        (Some(content), _) => static_words(content),
-        (None, Some(choices)) => choice_words(choices),
-        (None, None) => String::new(),
-    };
-    if said.is_empty() { format!("[{}]", message.message_type.as_str()) } else { said }
-}
-
-fn static_words(content: &StaticContent) -> String {
-    let mut lines = Vec::new();
-    lines.extend(content.text.clone());
-    for file in content.attachments.iter().flatten() {
-        lines.push(join(file.name.as_deref(), file.url.as_deref()));
-    }
-    if let Some(link) = &content.link_item {
-        let title = link.title_item.as_ref().and_then(|title| title.title.as_deref());
-        lines.push(join(title, link.url.as_deref()));
-    }
-    let links = content.links.iter().flatten().filter_map(|link| link.url.clone());
-    lines.extend(links);
-    if content.url.is_some() {
-        let title = content.title.as_ref().and_then(|title| title.title.as_deref());
-        lines.push(join(title, content.url.as_deref()));
-    }
-    lines.retain(|line| !line.is_empty());
-    lines.join("\n")
-}
-
-fn choice_words(choices: &Choices) -> String {
-    let mut lines = Vec::new();
-    lines.extend(choices.text.clone().filter(|text| !text.is_empty()));
-    let titles = choices
-        .option_items
-        .iter()
-        .filter_map(|option| option.title_item.as_ref().and_then(|title| title.title.as_deref()));
-    lines.extend(titles.enumerate().map(|(at, title)| format!("{}. {title}", at + 1)));
-    lines.join("\n")
-}
-
-fn join(name: Option<&str>, url: Option<&str>) -> String {
-    match (name.filter(|name| !name.is_empty()), url) {
-        (Some(name), Some(url)) => format!("{name}: {url}"),
-        (Some(only), None) | (None, Some(only)) => only.to_owned(),
-        (None, None) => String::new(),
-    }
+/// The words of the visitor's own message, or the address it was reduced to.
+fn echoed_words(content: &StaticContent) -> Option<Text> {
+    let link = || content.link_item.as_ref().and_then(|link| link.url.clone());
+    let text = content.text.clone().filter(|text| !text.is_empty()).or_else(link);
+    text.map(Text::from)
 }
 
 #[cfg(test)]
@@ -255,7 +223,12 @@ mod tests {
         for (kind, role, payload, want) in [
             ("Message", "Agent", text("hi"), vec![said(Some(agent()))]),
             ("Message", "System", text("hi"), vec![said(None)]),
-            ("Message", "EndUser", text("hi"), vec![What::Echo("m1".into())]),
+            (
+                "Message",
+                "EndUser",
+                text("hi"),
+                vec![What::EchoOf { id: "m1".into(), text: "hi".into() }],
+            ),
             ("TypingStartedIndicator", "Agent", typing.clone(), vec![What::Typing(agent())]),
             ("TypingStartedIndicator", "EndUser", typing, vec![What::Nothing]),
             (
@@ -315,22 +288,5 @@ mod tests {
         assert_eq!(read[0].event_id, None);
         assert_eq!(read[1].event_id, Some("7".into()));
         assert_ne!(read[0].entry, read[1].entry);
-    }
-
-    #[test]
-    fn rich_content_becomes_text() {
-        let message = |content: Value| -> AbstractMessage {
-            serde_json::from_value(content).expect("a message")
-        };
-        let choices = message(json!({ "messageType": "ChoicesMessage", "id": "m", "choices": {
-            "formatType": "Buttons", "text": "Pick one", "optionItems": [
-                { "titleItem": { "title": "Billing" } }, { "titleItem": { "title": "Other" } } ] } }));
-        assert_eq!(words(&choices), "Pick one\n1. Billing\n2. Other");
-        let file = message(json!({ "messageType": "StaticContentMessage", "id": "m",
-            "staticContent": { "formatType": "Attachments", "text": null,
-                "attachments": [ { "name": "a.png", "url": "https://files.test/a" } ] } }));
-        assert_eq!(words(&file), "a.png: https://files.test/a");
-        let odd = message(json!({ "messageType": "FormMessage", "id": "m" }));
-        assert_eq!(words(&odd), "[FormMessage]");
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::Text;
+use super::text::{Secret, Text};
+use crate::time::Wall;
 
 /// One POST, already read by the facade.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub enum VisitorCommand {
     Begin(Box<Begin>),
     /// `ChatMessage`.
     Say(Text),
+    /// A file through the upload servlet; its bytes stay with the shell.
+    Upload(FileInfo),
     /// `ChasitorTyping`.
     Typing,
     /// `ChasitorNotTyping`.
@@ -46,6 +49,26 @@ pub enum VisitorCommand {
     Ignored,
 }
 
+/// What is known of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// Its name.
+    pub name: Text,
+    /// Its media type.
+    pub kind: String,
+    /// How large it is.
+    pub bytes: u64,
+}
+
+/// Who the visitor is, to Salesforce.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VerifiedUser {
+    /// This id; the bridge signs for it.
+    Id(Text),
+    /// Whoever this identity token names.
+    Token(Secret),
+}
+
 /// A translated `ChasitorInit`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begin {
@@ -59,4 +82,23 @@ pub struct Begin {
     pub opening: Vec<Text>,
     /// Whether the client wants `QueueUpdate`.
     pub queue_updates: bool,
+    /// Who the visitor is; `None`: a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<VerifiedUser>,
+    /// Why the chat is here and not on the other backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed: Option<Routed>,
+}
+
+/// The decision that sent a chat here, kept so that it can be explained later; decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routed {
+    /// When, by the calendar that decided.
+    pub at: Wall,
+    /// The backend's code.
+    pub route: String,
+    /// The rule's code.
+    pub because: String,
+    /// The rule in a sentence.
+    pub sentence: String,
 }

@@ -1,25 +1,40 @@
 //! `serve`: the bridge itself.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::signal::until_stopped;
+use super::signal::{Hangups, until_stopped};
+use crate::adapter::transport::Transport;
 use crate::adapter::transport::reqwest::Reqwest;
+use crate::admin::Admin;
+use crate::app::reload::{Reload, Source};
 use crate::app::{self, LogDecisions, Options};
 use crate::clock::Clock;
-use crate::config::{self, Config, Tenant};
+use crate::config::{self, AdminConfig, Loaded, Tenant};
 use crate::cutover::Cutover;
 use crate::observe::log;
 use crate::router::calendar;
 use crate::router::decide::Draw;
-use crate::serve::{ServeLimits, serve};
+use crate::serve::{Door, ServeLimits, Tls, serve};
 use crate::time::Wall;
+
+/// The bounds of the admin listener: few callers, small requests.
+const ADMIN_LIMITS: ServeLimits = ServeLimits {
+    connections: 64,
+    head_bytes: 16_384,
+    headers: 64,
+    head_time: Duration::from_secs(10),
+    idle: Duration::from_secs(75),
+    drain: Duration::from_secs(2),
+    handshake: Duration::from_secs(10),
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 stopped, 1 failed, 2 the configuration has problems.")]
@@ -45,21 +60,28 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tracing::info!("{note}");
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(run_bridge(loaded.config))?;
+    runtime.block_on(run_bridge(loaded, &args.config))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run_bridge(config: Config) -> anyhow::Result<()> {
+async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
+    let Loaded { config, written, .. } = loaded;
     let clock = Clock::system();
+    let hangups = Hangups::new().context("SIGHUP cannot be handled")?;
     let store = config.store.clone();
     let opened = app::open_store(&store).await?;
     let shutdown = CancellationToken::new();
-    let transport = Arc::new(Reqwest::new(&config.egress, &config.limits)?);
+    let transport = Reqwest::new(&config.egress, &config.limits)?;
     let limits = ServeLimits::from(&config.limits);
     let listen = config.listen;
+    let tls = config.tls.clone().map(Tls::new).transpose().context("`[tls]`")?;
+    let admin = config.admin.clone();
+    let admin_files = admin.as_ref().and_then(|admin| admin.tls.clone());
+    let admin_tls = admin_files.map(Tls::new).transpose().context("`[admin.tls]`")?;
+    let egress: Arc<dyn Transport> = Arc::new(transport.clone());
     let options = Options {
-        clock,
-        transport,
+        clock: clock.clone(),
+        transport: Arc::new(transport.clone()),
         opened,
         decisions: Arc::new(LogDecisions),
         shutdown: shutdown.clone(),
@@ -73,8 +95,28 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
     if bridge.recovered > 0 {
         tracing::info!(chats = bridge.recovered, "chats of the previous run go on");
     }
+    let reload = Reload::builder(Source::file(path), written, &bridge, clock.clone());
+    let reload = reload.transport(transport);
+    let reload = reload.listener(tls.clone(), "tls", |config| config.tls.as_ref());
+    let reload = reload.listener(admin_tls.clone(), "admin.tls", |config| {
+        config.admin.as_ref().and_then(|admin| admin.tls.as_ref())
+    });
+    let reload = reload.build();
+    tokio::spawn(reload_when_told(reload.clone(), hangups, shutdown.clone()));
+    for tls in tls.iter().chain(&admin_tls) {
+        tokio::spawn(tls.clone().keep_fresh(clock.clone(), shutdown.clone()));
+    }
     let mut out = std::io::stdout();
-    writeln!(out, "listening  http://{}", listener.local_addr()?)?;
+    let watched = CancellationToken::new();
+    let mut watching = None;
+    if let Some(config) = admin {
+        let api = Admin::new(bridge.admin.clone(), &config, &egress);
+        let api = api.with_reload(on_request(reload.clone())).router();
+        let door = admin_door(&config, admin_tls, &mut out).await?;
+        watching = Some(tokio::spawn(serve(door, api, ADMIN_LIMITS, watched.clone())));
+    }
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    writeln!(out, "listening  {scheme}://{}", listener.local_addr()?)?;
     out.flush()?;
     let stop = shutdown.clone();
     tokio::spawn(async move {
@@ -82,12 +124,53 @@ async fn run_bridge(config: Config) -> anyhow::Result<()> {
         tracing::info!("stopping: polls are let go, what was accepted is stored");
         stop.cancel();
     });
-    serve(listener, bridge.router, limits, shutdown).await?;
-    bridge.chats.drained().await;
-    if let Some(capture) = bridge.capture {
-        capture.drained().await;
+    serve(Door { listener, tls }, bridge.router.clone(), limits, shutdown).await?;
+    bridge.drained().await;
+    // Until here it answered: not ready.
+    watched.cancel();
+    if let Some(watching) = watching {
+        watching.await??;
     }
     Ok(())
+}
+
+/// The admin API's listener; says where it is.
+async fn admin_door(
+    config: &AdminConfig,
+    tls: Option<Tls>,
+    out: &mut impl Write,
+) -> anyhow::Result<Door> {
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}; choose another `admin.listen`", config.listen)
+    })?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    writeln!(out, "admin      {scheme}://{}", listener.local_addr()?)?;
+    Ok(Door { listener, tls })
+}
+
+/// Reads the configuration again when the admin API is asked to.
+fn on_request(reload: Reload) -> crate::admin::Reload {
+    Arc::new(move || {
+        let reload = reload.clone();
+        Box::pin(async move {
+            match reload.reload().await {
+                Ok(difference) => Ok(difference.lines()),
+                Err(problems) => Err(problems.to_string()),
+            }
+        })
+    })
+}
+
+/// Reads the configuration again at every SIGHUP; what came of it is in the log.
+async fn reload_when_told(reload: Reload, mut hangups: Hangups, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = hangups.next() => {}
+            () = shutdown.cancelled() => return,
+        }
+        // Its problems are logged there.
+        let _ = reload.reload().await;
+    }
 }
 
 /// One clear line per tenant: where new chats go today, and why.

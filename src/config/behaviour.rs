@@ -2,6 +2,7 @@
 //!
 //! Promised: the `Default` is what a tenant without the section gets.
 
+mod content;
 mod life;
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::section::Section;
 use super::values::{self, DURATION, SWITCH};
 
 pub use crate::chat::limits::{Delivery, Overlap, Sequence};
-pub use crate::chat::policy::Life;
+pub use crate::chat::policy::{Content, Life};
 
 /// The settings of one tenant's chats.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,10 @@ pub struct Behaviour {
     pub version_required: bool,
     /// How chats live and end.
     pub life: Life,
+    /// Whether headers that a proxy in front of the bridge added go to the legacy service too.
+    pub forwarding_headers: bool,
+    /// What passes through them besides text.
+    pub content: Content,
     /// The web origins that may call the facade from a browser; `*` allows all.
     pub cors_origins: Vec<String>,
 }
@@ -98,6 +103,8 @@ impl Default for Behaviour {
             failure_is_503: false,
             version_required: true,
             life: Life::default(),
+            forwarding_headers: false,
+            content: Content::default(),
             cors_origins: Vec::new(),
         }
     }
@@ -174,6 +181,8 @@ impl Behaviour {
                 &[("required", true), ("optional", false)],
             ),
             life: life::read(&section),
+            forwarding_headers: switch("forwarding_headers", d.forwarding_headers),
+            content: content::read(&section),
             cors_origins: origins(&section),
         };
         section.finish();

@@ -33,6 +33,8 @@ pub struct Identity {
     pub issuer: String,
     /// `aud`, for orgs that ask for one.
     pub audience: Option<String>,
+    /// Label of the pre-chat detail that holds the user's id; without it nobody is verified.
+    pub subject_detail: Option<String>,
 }
 
 impl Identity {
@@ -47,7 +49,7 @@ impl Identity {
         audience: Option<String>,
     ) -> Result<Self, &'static str> {
         let key = Secret::new(STANDARD.encode(pkcs1(pem)?));
-        Ok(Self { key, key_id, issuer, audience })
+        Ok(Self { key, key_id, issuer, audience, subject_detail: None })
     }
 
     /// The private key as PKCS#1 in DER, for the one place that signs.
@@ -67,15 +69,19 @@ pub(super) fn read(section: Section<'_>) -> Option<Identity> {
     let key_id = section.required("key_id", "`kid` of the key in the org's keyset");
     let issuer = section.required("issuer", "the issuer of the keyset, in the same letters");
     let audience = section.text("audience").map(|text| text.value);
+    let subject_detail = section.text("subject_detail").map(|text| text.value);
     let at = section.at();
     section.finish();
     let (pem, place) = signing_key?;
     match Identity::new(pem.reveal(), key_id?.value, issuer?.value, audience) {
         Ok(identity) => {
-            let note = "chats are guests' all the same: the bridge does not verify visitors yet";
-            let help = "`check --live` tries the key; nothing else uses it";
-            found.note(at.says(note).help(help));
-            Some(identity)
+            if subject_detail.is_none() {
+                let note = "names no `subject_detail`: the bridge does not verify visitors with it";
+                let help = "name the pre-chat detail that holds the user's id; without it only \
+                            `check --live` tries the key";
+                found.note(at.says(note).help(help));
+            }
+            Some(Identity { subject_detail, ..identity })
         }
         Err(message) => {
             let problem = place.says(message).expected(EXPECTED_KEY);

@@ -26,12 +26,6 @@ macro_rules! limits {
             pub const ALL: &'static [(&'static str, usize, usize, usize)] =
                 &[$((stringify!($name), $default, $min, $max),)*];
 
-            /// Name and value of every limit.
-            #[must_use]
-            pub fn values(&self) -> Vec<(&'static str, usize)> {
-                vec![$((stringify!($name), self.$name),)*]
-            }
-
             /// Reads the section; what is absent keeps its default.
             pub(super) fn read(section: Section<'_>) -> Self {
                 let limits = Self {
@@ -64,6 +58,8 @@ limits! {
     request_body_seconds = 30, 1 ..= 300;
     /// Connections from clients that are open at once.
     connections = 20_000, 16 ..= 1_000_000;
+    /// How long the TLS handshake of a client may take, in seconds.
+    tls_handshake_seconds = 10, 1 ..= 300;
     /// Live chats of one tenant.
     chats_per_tenant = 10_000, 1 ..= 1_000_000;
     /// How long a session may wait for its chat, in seconds.

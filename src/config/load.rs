@@ -15,7 +15,9 @@ use super::section::{Cx, Section};
 use super::source::{At, Env, Found, Source};
 use super::tenant::{self, Origin, Tenant};
 use super::values::{self, LISTEN};
-use super::{Config, DEFAULT_LISTEN, DEFAULT_STORE_PATH, Egress, Limits, StoreConfig};
+use super::{
+    Config, DEFAULT_LISTEN, DEFAULT_STORE_PATH, Limits, StoreConfig, Written, egress, tls,
+};
 use crate::store::seal::KeyRing;
 
 /// The most tenants one configuration may name.
@@ -29,6 +31,8 @@ pub struct Loaded {
     pub config: Config,
     /// Corrections and remarks; they stop nothing.
     pub notes: Vec<Note>,
+    /// What was written, for the difference to another reading.
+    pub written: Written,
 }
 
 /// Reads a file, the tenant files it names and the process's environment.
@@ -60,10 +64,11 @@ pub fn load_str(text: &str, base_dir: &Path, env: Env<'_>) -> Result<Loaded, Pro
 fn load_source(main: &Source, env: Env<'_>) -> Result<Loaded, Problems> {
     let found = Found::default();
     let config = read_all(main, env, &found);
-    let Found { problems, notes } = found;
+    found.wrote_bridge();
+    let Found { problems, notes, written, .. } = found;
     match (config, problems.into_inner()) {
         (Some(config), problems) if problems.is_empty() => {
-            Ok(Loaded { config, notes: notes.into_inner() })
+            Ok(Loaded { config, notes: notes.into_inner(), written: written.into_inner() })
         }
         (_, problems) => Err(Problems(problems)),
     }
@@ -76,7 +81,9 @@ fn read_all(main: &Source, env: Env<'_>, found: &Found) -> Option<Config> {
     let listen = listen(&root);
     let store = store(&root);
     let limits = root.section("limits").map(Limits::read).unwrap_or_default();
-    let egress = root.section("egress").map(egress).unwrap_or_default();
+    let egress = root.section("egress").map(egress::read).unwrap_or_default();
+    let tls = root.section("tls").and_then(tls::read);
+    let admin = root.section("admin").and_then(super::admin::read);
     let written = root.sections("tenant");
     let mut any = !written.is_empty();
     let mut tenants: Vec<(Tenant, Origin)> = written.into_iter().filter_map(tenant::read).collect();
@@ -98,7 +105,7 @@ fn read_all(main: &Source, env: Env<'_>, found: &Found) -> Option<Config> {
     }
     between_tenants(&tenants, found);
     let tenants = tenants.into_iter().map(|(tenant, _)| tenant).collect();
-    Some(Config { listen, store, tenants, limits, egress, panic_file })
+    Some(Config { listen, admin, store, tenants, limits, egress, panic_file, tls })
 }
 
 /// The table of a file; every mistake in its form is a problem.
@@ -213,31 +220,6 @@ fn key_ring(section: &Section<'_>) -> Option<Secret> {
         return None;
     }
     Some(secret)
-}
-
-fn egress(section: Section<'_>) -> Egress {
-    let found = section.cx.found;
-    let proxy = section.secret("proxy").and_then(|(secret, at)| {
-        let url = url::Url::parse(secret.reveal()).ok();
-        if url.is_some_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host()) {
-            return Some(secret);
-        }
-        let problem = at.says("is not the address of an HTTP proxy");
-        found.problem(problem.expected("e.g. \"http://proxy.acme.example:3128\""));
-        None
-    });
-    let extra_ca_file = section.text("extra_ca_file").and_then(|text| {
-        let path = section.cx.source.folder().join(&text.value);
-        let message = match std::fs::read_to_string(&path) {
-            Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => return Some(path),
-            Ok(_) => format!("`{}` holds no certificate", path.display()),
-            Err(error) => format!("`{}` cannot be read: {error}", path.display()),
-        };
-        found.problem(text.at.says(message).expected("a PEM file with at least one certificate"));
-        None
-    });
-    section.finish();
-    Egress { proxy, extra_ca_file }
 }
 
 /// What only shows when all tenants are seen together.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use aws_lc_rs::digest::{Context as Hasher, SHA256};
 
+use super::difference::Value;
 use super::problem::Problem;
 use super::section::{Cx, Text};
 use super::source::Source;
@@ -70,7 +71,11 @@ fn one(cx: Cx<'_>, text: &Text) -> Option<(PathBuf, String, Mapping)> {
     }
     let source = Source::read(&path).map_err(|problem| cx.found.problem(*problem)).ok()?;
     match load::load(&path.display().to_string(), &source.text) {
-        Ok(mapping) => Some((path, source.text, mapping)),
+        Ok(mapping) => {
+            let key = format!("mapping (the file {})", text.value);
+            cx.found.wrote(key, Value::file(source.text.as_bytes()));
+            Some((path, source.text, mapping))
+        }
         Err(problems) => {
             located(&source, problems).into_iter().for_each(|p| cx.found.problem(p));
             None

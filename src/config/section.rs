@@ -10,6 +10,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::difference::Value;
 use super::problem::Problem;
 use super::secrets::Secret;
 use super::source::{At, Env, Found, Source, nearest};
@@ -54,6 +55,11 @@ impl<'a> Section<'a> {
         Self { cx, path: path.into(), span, table, known: RefCell::default() }
     }
 
+    /// The path of the section, as in `tenant[0]`.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The section itself as a place.
     pub(super) fn at(&self) -> At {
         self.cx.at(self.path.clone(), &self.span)
@@ -78,12 +84,25 @@ impl<'a> Section<'a> {
 
     /// A string, or what its reference names.
     pub(super) fn text(&self, key: &'static str) -> Option<Text> {
-        self.take(key)?.text(false)
+        self.wrote(key, self.take(key)?.text(false))
     }
 
     /// A string, number, switch or instant in its written form.
     pub(super) fn scalar(&self, key: &'static str) -> Option<Text> {
-        self.take(key)?.text(true)
+        self.wrote(key, self.take(key)?.text(true))
+    }
+
+    /// Notes a value down for the difference to the next reading.
+    fn wrote(&self, key: &str, text: Option<Text>) -> Option<Text> {
+        let text = text?;
+        self.cx.found.wrote(self.key(key), Value::Plain(text.value.clone()));
+        Some(text)
+    }
+
+    /// The same for the contents of a file that a key names.
+    pub(super) fn wrote_file(&self, key: &str, contents: &[u8]) {
+        let key = format!("{} (the file)", self.key(key));
+        self.cx.found.wrote(key, Value::file(contents));
     }
 
     /// Like `text`, for a key that must be there.
@@ -156,7 +175,9 @@ impl<'a> Section<'a> {
             }
             _ => item.text(false)?.value,
         };
-        Some((Secret::new(text), at))
+        let secret = Secret::new(text);
+        self.cx.found.wrote(self.key(key), Value::Hidden(secret.clone()));
+        Some((secret, at))
     }
 
     /// A list of strings, each of which may be a reference.
@@ -172,7 +193,10 @@ impl<'a> Section<'a> {
             span: value.span(),
             value: value.get_ref(),
         });
-        Some(each.filter_map(|item| item.text(false)).collect())
+        let texts: Vec<Text> = each.filter_map(|item| item.text(false)).collect();
+        let all: Vec<&str> = texts.iter().map(|text| text.value.as_str()).collect();
+        self.cx.found.wrote(self.key(key), Value::Plain(all.join(", ")));
+        Some(texts)
     }
 
     /// A string, or a list of strings.

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::difference::{Value, Written};
 use super::problem::{Note, Place, Problem};
 
 /// Asks for an environment variable.
@@ -76,6 +77,9 @@ impl Source {
 pub(super) struct Found {
     pub(super) problems: RefCell<Vec<Problem>>,
     pub(super) notes: RefCell<Vec<Note>>,
+    pub(super) written: RefCell<Written>,
+    /// Values whose owner is not known yet.
+    values: RefCell<Vec<(String, Value)>>,
 }
 
 impl Found {
@@ -85,6 +89,30 @@ impl Found {
 
     pub(super) fn note(&self, note: Note) {
         self.notes.borrow_mut().push(note);
+    }
+
+    pub(super) fn wrote(&self, key: String, value: Value) {
+        self.values.borrow_mut().push((key, value));
+    }
+
+    /// Where the values of the next tenant will begin.
+    pub(super) fn values(&self) -> usize {
+        self.values.borrow().len()
+    }
+
+    /// What was written since `from` belongs to a tenant.
+    pub(super) fn wrote_tenant(&self, id: &str, path: &str, from: usize) {
+        let values = self.values.borrow_mut().split_off(from);
+        let each = values.into_iter().map(|(key, value)| match key.strip_prefix(path) {
+            Some(rest) => (rest.trim_start_matches('.').to_owned(), value),
+            None => (key, value),
+        });
+        self.written.borrow_mut().tenant(id, each);
+    }
+
+    /// What is left belongs to the bridge itself.
+    pub(super) fn wrote_bridge(&self) {
+        self.written.borrow_mut().bridge(self.values.take());
     }
 }
 

@@ -74,6 +74,10 @@ pub struct Miaw {
     pub capabilities_version: String,
     /// What signs identity tokens, where the channel verifies its users.
     pub identity: Option<Identity>,
+    /// Label of the pre-chat detail that holds an identity token of the customer's own.
+    pub identity_detail: Option<String>,
+    /// A verified user's chat for which Salesforce makes a guest's token is refused, else logged.
+    pub refuse_anonymous: bool,
 }
 
 /// Where a tenant's values were written, for what is checked between tenants.
@@ -86,6 +90,7 @@ pub(super) struct Origin {
 /// Reads one tenant; `None` when it lacks what a tenant cannot be without.
 pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
     let found = section.cx.found;
+    let (values, path) = (found.values(), section.path().to_owned());
     let id = section.required("id", EXPECTED_ID).and_then(|text| tenant_id(&section, text));
     let hosts = section.texts("hosts").unwrap_or_default();
     let hosts: Vec<Text> = hosts.into_iter().filter_map(|text| host(&section, text)).collect();
@@ -122,6 +127,7 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
     }
     section.finish();
     let (id, id_at) = id?;
+    found.wrote_tenant(&id, &path, values);
     let (hosts, host_places) = hosts.into_iter().map(|text| (text.value, text.at)).unzip();
     // A legacy section with problems is no reason to say more about this tenant.
     let legacy = legacy.flatten();
@@ -191,6 +197,13 @@ fn miaw(section: Section<'_>) -> Option<Miaw> {
     let capabilities_version =
         version(&section, "capabilities_version", DEFAULT_CAPABILITIES_VERSION);
     let identity = section.section("identity").and_then(identity::read);
+    let identity_detail = section.text("identity_detail").map(|text| text.value);
+    let expected = "\"refuse\" or \"flag\"";
+    let refuse_anonymous = section.read("anonymous", true, expected, |text| match text {
+        "refuse" => Ok(true),
+        "flag" => Ok(false),
+        _ => Err(format!("`{text}` is not what may become of such a chat")),
+    });
     section.finish();
     Some(Miaw {
         base_url: base_url?,
@@ -198,6 +211,8 @@ fn miaw(section: Section<'_>) -> Option<Miaw> {
         embedded_service_developer_name: name?,
         capabilities_version: capabilities_version?,
         identity,
+        identity_detail,
+        refuse_anonymous,
     })
 }
 

@@ -18,7 +18,7 @@ pub(super) const SWITCH: &str = "true or false";
 pub(super) const LISTEN: &str = "an address and port, e.g. \"127.0.0.1:8080\", or a port alone";
 
 /// A duration with its unit, within bounds.
-pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
     let number_alone = text.trim().bytes().all(|b| b.is_ascii_digit());
     let parsed = text.trim().parse::<jiff::SignedDuration>().ok();
     let Some(value) = parsed.and_then(|d| Duration::try_from(d).ok()) else {

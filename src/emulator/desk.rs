@@ -13,6 +13,9 @@ use super::{Agents, liveagent::LiveAgent, miaw::Miaw};
 use crate::clock::Clock;
 
 pub(super) mod api;
+pub(super) mod play;
+
+use play::Play;
 
 /// The most chats kept; beyond it the oldest ended one is forgotten.
 const MAX_CHATS: usize = 5_000;
@@ -135,6 +138,8 @@ pub enum Command {
     },
     /// Hand it to the next agent.
     Transfer,
+    /// Show something beyond words.
+    Play(Play),
     /// End it.
     End,
     /// Announce a place in the queue.
@@ -156,6 +161,9 @@ pub enum DeskError {
     /// The chat is in another state.
     #[error("the chat is {0:?}, so that cannot be done; accept comes first, end comes last")]
     NotNow(ChatState),
+    /// The service has nothing of the kind.
+    #[error("the legacy service has nothing of the kind; only MIAW chats do")]
+    NotHere,
 }
 
 /// What a service is told to show the visitor.
@@ -225,8 +233,32 @@ impl Desk {
     /// # Errors
     /// There is no such chat, or its state does not allow it.
     pub fn act(&self, id: &str, command: Command) -> Result<(), DeskError> {
+        let command = match command {
+            Command::Play(play) => return self.play(id, play),
+            command => command,
+        };
         let (service, action) = self.decide(id, command)?;
         self.tell(service, id, action);
+        self.changed(id);
+        Ok(())
+    }
+
+    /// Shows something beyond words in a MIAW chat that is not over.
+    fn play(&self, id: &str, play: Play) -> Result<(), DeskError> {
+        let chat = self.chat(id).ok_or(DeskError::NoSuchChat)?;
+        if chat.state == ChatState::Ended {
+            return Err(DeskError::NotNow(chat.state));
+        }
+        let (Some((_, miaw)), ServiceName::Miaw) = (self.services.get(), chat.service) else {
+            return Err(DeskError::NotHere);
+        };
+        let shown = miaw.upgrade().and_then(|miaw| miaw.play(id, play));
+        if let Some(line) = shown {
+            self.change(id, |chat, at| {
+                let (name, text) = ("Shown".to_owned(), "[shown]".to_owned());
+                push(chat, Line { id: line, from: Speaker::System, name, text, at });
+            });
+        }
         self.changed(id);
         Ok(())
     }
@@ -338,8 +370,7 @@ impl Desk {
                 Action::Typing { agent, on }
             }
             (Command::Transfer, ChatState::Active, Some(from)) => {
-                let next = ROSTER.iter().position(|(_, id)| *id == from.id).map_or(0, |n| n + 1);
-                let to = person(ROSTER[next % ROSTER.len()]);
+                let to = next_agent(Some(&from));
                 chat.agent = Some(to.clone());
                 chat.agent_typing = false;
                 Action::Transfer { from, to }
@@ -392,6 +423,12 @@ impl Desk {
     fn lock(&self) -> MutexGuard<'_, Vec<Chat>> {
         self.chats.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Who comes after this one.
+pub(super) fn next_agent(from: Option<&Agent>) -> Agent {
+    let known = from.and_then(|from| ROSTER.iter().position(|(_, id)| *id == from.id));
+    person(ROSTER[known.map_or(0, |n| n + 1) % ROSTER.len()])
 }
 
 fn person((name, id): (&str, &str)) -> Agent {

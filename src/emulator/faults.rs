@@ -1,10 +1,13 @@
 //! Faults on demand, and knobs that can be changed while the emulators run.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -95,7 +98,7 @@ fn reset() -> Response {
 }
 
 /// The knobs after a JSON merge patch.
-pub(super) fn merged<K>(knobs: &K, patch: &Value) -> Result<K, KnobsError>
+fn merged<K>(knobs: &K, patch: &Value) -> Result<K, KnobsError>
 where
     K: Serialize + DeserializeOwned,
 {
@@ -109,10 +112,34 @@ where
     Ok(serde_json::from_value(value)?)
 }
 
-/// The answer of a knobs endpoint.
-pub(super) fn knobs_answer<K: Serialize>(outcome: Result<K, KnobsError>) -> Response {
-    match outcome {
-        Ok(knobs) => Json(knobs).into_response(),
+/// A service whose knobs can be read and changed over HTTP.
+pub(super) trait Adjustable: Send + Sync + 'static {
+    type Knobs: Serialize + DeserializeOwned + Send;
+    /// As they are now.
+    fn knobs(&self) -> Self::Knobs;
+    /// From now on.
+    fn adjust(&self, knobs: Self::Knobs);
+}
+
+/// `GET` shows the knobs, `POST` merges into them.
+pub(super) fn knobs_route<S: Adjustable>() -> MethodRouter<Arc<S>> {
+    get(read_knobs::<S>).post(change_knobs::<S>)
+}
+
+async fn read_knobs<S: Adjustable>(State(service): State<Arc<S>>) -> Response {
+    Json(service.knobs()).into_response()
+}
+
+async fn change_knobs<S: Adjustable>(
+    State(service): State<Arc<S>>,
+    Json(patch): Json<Value>,
+) -> Response {
+    match merged(&service.knobs(), &patch) {
+        Ok(knobs) => {
+            let answer = Json(&knobs).into_response();
+            service.adjust(knobs);
+            answer
+        }
         Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     }
 }

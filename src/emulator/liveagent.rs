@@ -1,43 +1,40 @@
 //! The legacy Live Agent service as its clients know it.
 //!
 //! Promised: statuses, texts and numbering of the real service, each open point a knob. Not
-//! promised: hosted pages, file transfer, the agent's side of the API.
+//! promised: hosted pages, the agent's side of the API.
 #![expect(clippy::result_large_err, reason = "a refusal is the response itself")]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use serde_json::Value;
 
 use self::knobs::Knobs;
 use self::nouns::{Effect, Unreadable};
 use self::session::{Order, Phase, Session};
-use super::desk::{Action, Desk, Speaker};
+use super::desk::{Desk, Speaker};
 use super::faults::{self, MAX_BODY_BYTES};
 use crate::clock::Clock;
-use crate::wire::liveagent::message::{
-    AgentNotTyping, AgentTyping, ChasitorSessionData, ChatEstablished, ChatMessage,
-    ChatTransferred, QueueUpdate, ReconnectSession, TranscriptEntry,
-};
+use crate::wire::liveagent::message::{ChasitorSessionData, ReconnectSession, SwitchServer};
 use crate::wire::liveagent::{
     AFFINITY, API_VERSION, INTERNAL_ERROR, INVALID_AFFINITY, MessagesPayload, NO_AFFINITY,
     NO_VERSION, OK, ResyncSession, SEQUENCE, SESSION_INVALID, SESSION_KEY, SessionId, out_of_sync,
 };
 
+mod human;
 pub(super) mod knobs;
 mod nouns;
 mod poll;
 mod session;
+mod upload;
 mod visitor;
 
 const KNOBS_PATH: &str = "/emulator/liveagent/knobs";
@@ -59,19 +56,22 @@ pub(super) struct LiveAgent {
 
 pub(super) fn router(service: Arc<LiveAgent>) -> Router {
     Router::new()
-        .route(KNOBS_PATH, get(read_knobs).post(change_knobs))
+        .route(KNOBS_PATH, faults::knobs_route::<LiveAgent>())
         .fallback(dispatch)
         .layer(from_fn_with_state(service.clone(), gate))
         .with_state(service)
 }
 
-async fn read_knobs(State(service): State<Arc<LiveAgent>>) -> Response {
-    Json(service.lock().knobs.clone()).into_response()
-}
+impl faults::Adjustable for LiveAgent {
+    type Knobs = Knobs;
 
-async fn change_knobs(State(service): State<Arc<LiveAgent>>, Json(patch): Json<Value>) -> Response {
-    let merged = faults::merged(&service.lock().knobs, &patch);
-    faults::knobs_answer(merged.inspect(|knobs| service.set(|now| *now = knobs.clone())))
+    fn knobs(&self) -> Knobs {
+        self.lock().knobs.clone()
+    }
+
+    fn adjust(&self, knobs: Knobs) {
+        self.set(|now| *now = knobs);
+    }
 }
 
 /// Faults first, then what the real service asks of every request.
@@ -79,7 +79,10 @@ async fn gate(State(service): State<Arc<LiveAgent>>, request: Request, next: Nex
     if request.uri().path() == KNOBS_PATH {
         return next.run(request).await;
     }
-    let operation = split(request.uri().path()).map_or("", |(_, noun, _)| noun).to_owned();
+    let operation = match request.uri().path() {
+        upload::SERVLET => "FileUpload".to_owned(),
+        path => split(path).map_or("", |(_, noun, _)| noun).to_owned(),
+    };
     let fault = faults::take(&mut service.lock().knobs.faults, &operation);
     faults::apply(fault, &service.clock, request, next).await
 }
@@ -93,6 +96,13 @@ fn split(path: &str) -> Option<(&str, &str, &str)> {
 
 async fn dispatch(State(service): State<Arc<LiveAgent>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    if parts.uri.path() == upload::SERVLET && parts.method == Method::POST {
+        let query = query(parts.uri.query().unwrap_or_default());
+        return match to_bytes(body, MAX_BODY_BYTES).await {
+            Ok(body) => service.upload(&query, &body),
+            Err(_) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        };
+    }
     let Some((prefix, noun, rest)) = split(parts.uri.path()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -112,6 +122,9 @@ async fn dispatch(State(service): State<Arc<LiveAgent>>, request: Request) -> Re
         (&Method::GET, "System", "ResyncSession", _) => service.resync(headers),
         (&Method::GET, "Visitor", noun, "") => {
             let knobs = service.lock().knobs.clone();
+            if let Some(new_url) = elsewhere(&knobs, headers) {
+                return json(&MessagesPayload::single(&SwitchServer { new_url }));
+            }
             match visitor::answer(noun, &query, &knobs) {
                 Some(payload) => json(&payload),
                 None => StatusCode::NOT_FOUND.into_response(),
@@ -132,6 +145,22 @@ fn is_known(prefix: &str, noun: &str) -> bool {
     let gets = ["SessionId", "Messages", "ReconnectSession", "ResyncSession"];
     (prefix == "System" && gets.contains(&noun))
         || !matches!(nouns::read(prefix, noun, b"{}"), Err(Unreadable::NoSuchNoun))
+}
+
+/// Where the service says it lives, for a request that came to another host.
+fn elsewhere(knobs: &Knobs, headers: &HeaderMap) -> Option<String> {
+    let new_url = knobs.switch_server.clone()?;
+    let host = header(headers, HOST.as_str()).unwrap_or_default();
+    let there = new_url.split_once("://").map_or("", |(_, rest)| rest);
+    let there = there.split('/').next().unwrap_or_default();
+    (there != host).then_some(new_url)
+}
+
+/// The address by which a request came.
+fn origin(headers: &HeaderMap) -> String {
+    let host = header(headers, HOST.as_str()).unwrap_or("localhost");
+    let local = host.starts_with("127.0.0.1") || host.starts_with("localhost");
+    format!("{}://{host}", if local { "http" } else { "https" })
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -163,6 +192,9 @@ impl LiveAgent {
     pub(super) fn set(&self, change: impl FnOnce(&mut Knobs)) {
         let inner = &mut *self.lock();
         change(&mut inner.knobs);
+        if std::mem::take(&mut inner.knobs.expire) {
+            inner.sessions.drain().for_each(|(_, session)| session.wake());
+        }
         if std::mem::take(&mut inner.knobs.handover) {
             for session in inner.sessions.values_mut() {
                 session.moved = true;
@@ -297,7 +329,13 @@ impl LiveAgent {
         }
     }
 
-    fn post(&self, prefix: &str, noun: &str, headers: &HeaderMap, body: &[u8]) -> Response {
+    fn post(
+        self: &Arc<Self>,
+        prefix: &str,
+        noun: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Response {
         let post = match nouns::read(prefix, noun, body) {
             Ok(post) => post,
             Err(Unreadable::NoSuchNoun) => return StatusCode::NOT_FOUND.into_response(),
@@ -330,10 +368,15 @@ impl LiveAgent {
             if let Some(refusal) = refused(session.phase, noun, knobs) {
                 return refusal;
             }
+            session.origin = origin(headers);
             session.apply(post, knobs, now, &mut effects);
             session.id.clone()
         };
+        let begun = effects.iter().any(|effect| matches!(effect, Effect::Opened(_)));
         self.perform(&id, effects);
+        if begun {
+            self.play(&id);
+        }
         text(StatusCode::OK, OK)
     }
 
@@ -344,58 +387,6 @@ impl LiveAgent {
                 Effect::Said { line, text } => self.desk.visitor_said(id, &line, &text),
                 Effect::Typing(on) => self.desk.visitor_typing(id, on),
                 Effect::Ended(by) => self.desk.ended(id, by),
-            }
-        }
-    }
-
-    /// Shows the visitor what an agent did.
-    pub(super) fn act(&self, id: &str, action: Action) {
-        let at = self.clock.now().wall.millis();
-        let mut inner = self.lock();
-        let wait = inner.knobs.estimated_wait_time;
-        let Some(session) = inner.sessions.get_mut(id) else { return };
-        match action {
-            Action::Accept(agent) => {
-                session.phase = Phase::Engaged;
-                if session.queue_updates {
-                    session.push(&QueueUpdate { estimated_wait_time: 0, position: 0 });
-                }
-                let (name, user_id) = (agent.name, agent.id);
-                session.push(&ChatEstablished { name, user_id, ..ChatEstablished::default() });
-            }
-            Action::Decline => session.fail("Unavailable"),
-            Action::Say { agent, text, .. } => {
-                session.transcript.push(TranscriptEntry {
-                    kind: "Agent".to_owned(),
-                    name: agent.name.clone(),
-                    content: text.clone(),
-                    timestamp: at,
-                    sequence: session.transcript.len() as i64,
-                });
-                let (name, agent_id) = (agent.name, Some(agent.id));
-                session.push(&ChatMessage { text, name, agent_id, ..ChatMessage::default() });
-            }
-            Action::Typing { agent, on } => {
-                let (name, agent_id) = (Some(agent.name), Some(agent.session));
-                if on {
-                    session.push(&AgentTyping { name, agent_id });
-                } else {
-                    session.push(&AgentNotTyping { name, agent_id });
-                }
-            }
-            Action::Transfer { to, .. } => {
-                let (name, user_id) = (to.name, to.id);
-                session.push(&ChatTransferred { name, user_id, ..ChatTransferred::default() });
-            }
-            Action::End => {
-                session.phase = Phase::Ended;
-                session.push(&nouns::ended("agent"));
-            }
-            Action::Queue { position, wait: known } => {
-                if session.queue_updates {
-                    let estimated_wait_time = known.unwrap_or(wait);
-                    session.push(&QueueUpdate { estimated_wait_time, position });
-                }
             }
         }
     }

@@ -7,18 +7,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde_json::Value;
 
 use self::knobs::Knobs;
 use self::state::Inner;
@@ -36,6 +34,7 @@ use crate::wire::miaw::{BASE, SSE_PATH};
 mod conversation;
 mod file;
 pub(super) mod knobs;
+mod play;
 mod reply;
 mod state;
 mod stream;
@@ -63,19 +62,22 @@ enum Effect {
 
 pub(super) fn router(service: Arc<Miaw>) -> Router {
     Router::new()
-        .route(KNOBS_PATH, get(read_knobs).post(change_knobs))
+        .route(KNOBS_PATH, faults::knobs_route::<Miaw>())
         .fallback(dispatch)
         .layer(from_fn_with_state(service.clone(), gate))
         .with_state(service)
 }
 
-async fn read_knobs(State(service): State<Arc<Miaw>>) -> Response {
-    Json(service.lock().knobs.clone()).into_response()
-}
+impl faults::Adjustable for Miaw {
+    type Knobs = Knobs;
 
-async fn change_knobs(State(service): State<Arc<Miaw>>, Json(patch): Json<Value>) -> Response {
-    let merged = faults::merged(&service.lock().knobs, &patch);
-    faults::knobs_answer(merged.inspect(|knobs| service.set(|now| *now = knobs.clone())))
+    fn knobs(&self) -> Knobs {
+        self.lock().knobs.clone()
+    }
+
+    fn adjust(&self, knobs: Knobs) {
+        self.set(|now| *now = knobs);
+    }
 }
 
 /// Cross-origin rules and faults around every request.

@@ -97,6 +97,9 @@ pub(super) fn commands(
     Ok(commands)
 }
 
+/// The reason of a client whose idle timer ran out.
+const IDLE_REASON: &str = "clientIdleTimeout";
+
 /// Whether a request came by itself, not in a batch.
 #[derive(Clone, Copy)]
 struct Lone(bool);
@@ -129,7 +132,10 @@ fn command(
             if lone.0 && !has_reason(body) {
                 return Err(Box::new(reply::text(StatusCode::BAD_REQUEST, CHAT_END_REASON)));
             }
-            VisitorCommand::End
+            if body.contains(IDLE_REASON) { VisitorCommand::EndIdle } else { VisitorCommand::End }
+        }
+        Noun::ChasitorIdleTimeoutWarningEvent => {
+            VisitorCommand::IdleWarning { cleared: body.contains("\"cleared\"") }
         }
         Noun::ChatCancel => VisitorCommand::End,
         Noun::RichMessage if !body.trim().is_empty() => {

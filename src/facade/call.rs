@@ -16,6 +16,8 @@ use crate::wire::liveagent;
 pub(super) struct Call<'a> {
     /// Whose org it is for.
     pub(super) tenant: &'a Tenant,
+    /// Whether the path named the tenant.
+    by_path: bool,
     /// As sent.
     pub(super) method: &'a Method,
     /// As sent.
@@ -54,6 +56,7 @@ pub(super) enum Noun {
     /// The same, from clients that name no session.
     AcknowledgedAlone,
     RichMessage,
+    ChasitorIdleTimeoutWarningEvent,
     ChasitorSneakPeek,
     /// One that answers with a message and needs no session.
     Lookup(Lookup),
@@ -129,8 +132,9 @@ impl Noun {
             "ChatEnd" => Self::ChatEnd,
             "ChatCancel" => Self::ChatCancel,
             "RichMessage" => Self::RichMessage,
+            "ChasitorIdleTimeoutWarningEvent" => Self::ChasitorIdleTimeoutWarningEvent,
             "ChasitorSneakPeek" => Self::ChasitorSneakPeek,
-            "CustomEvent" | "ChasitorIdleTimeoutWarningEvent" => Self::Acknowledged,
+            "CustomEvent" => Self::Acknowledged,
             // The guide asks for no session here, and one client forgets it (live-agent.md 1.2).
             "ChasitorResyncState" | "SensitiveDataRuleTriggered" => Self::AcknowledgedAlone,
             _ => return None,
@@ -170,9 +174,10 @@ impl<'a> Call<'a> {
     pub(super) fn read(config: &'a Config, parts: &'a Parts) -> Result<Self, NoTenant> {
         let path = parts.uri.path();
         let mut tail = path.trim_start_matches('/');
+        let mut by_path = false;
         let tenant = if let ("t", after) = first(tail) {
             let (id, after) = first(after);
-            tail = after;
+            (tail, by_path) = (after, true);
             config.tenant(id)
         } else {
             let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
@@ -190,6 +195,7 @@ impl<'a> Call<'a> {
         let (noun, rest) = first(after);
         Ok(Self {
             tenant,
+            by_path,
             method: &parts.method,
             headers: &parts.headers,
             tail,
@@ -197,6 +203,12 @@ impl<'a> Call<'a> {
             noun: Noun::find(prefix, noun),
             rest: percent_decode_str(rest.trim_end_matches('/')).decode_utf8_lossy().into_owned(),
         })
+    }
+
+    /// Whether the path or the host names this tenant, not only that there is no other.
+    pub(super) fn names(&self, tenant: &Tenant) -> bool {
+        let host = self.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        self.by_path || host.is_some_and(|host| tenant.is_at(host))
     }
 
     /// What capturing makes of it, when it is of interest there.
@@ -228,6 +240,16 @@ impl<'a> Call<'a> {
             self.header(liveagent::SESSION_KEY)
         };
         key.map(str::trim).filter(|key| !key.is_empty())
+    }
+
+    /// The session key of the header alone.
+    pub(super) fn header_key(&self) -> Option<&str> {
+        self.header(liveagent::SESSION_KEY).map(str::trim).filter(|key| !key.is_empty())
+    }
+
+    /// The query, as sent.
+    pub(super) const fn query(&self) -> Option<&str> {
+        self.query
     }
 
     /// `X-LIVEAGENT-SEQUENCE`, when it is a number.

@@ -5,17 +5,20 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, header};
 
 use super::call::{Call, Noun};
 use super::key::OwnKey;
-use super::reply::{self, Refusal, Scene};
+use super::reply::{self, Refusal, Scene, Upload};
 use super::{Facade, body};
 use crate::adapter::{Answer, Receipt};
 use crate::chat::Reply;
+use crate::chat::agent::{AgentEvent, FileStep};
 use crate::chat::visitor::{Post, VisitorCommand};
 use crate::wire::liveagent::{self, ResyncSession};
 
+/// A `fileToken` is good for this long: longer than any chat.
+const UPLOAD_GOOD_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 /// A POST that the chat has not answered for this long is answered 500.
 const POST_WAIT: Duration = Duration::from_secs(10);
 /// A poll that the chat has not answered this long after its hold is answered 204.
@@ -106,7 +109,7 @@ async fn post(
 
 /// Whether a key is too old to begin a chat with: one key begins one chat, also after that chat was
 /// forgotten.
-fn stale(facade: &Facade, own: OwnKey) -> bool {
+pub(super) fn stale(facade: &Facade, own: OwnKey) -> bool {
     let age = facade.clock.now().wall.millis_since(own.issued);
     age > 1_000 * facade.config.limits.waiting_session_seconds as i64
 }
@@ -154,8 +157,28 @@ fn given(
         payload.messages.iter().for_each(|event| facade.availability.told(own.chat, event));
     }
     let (behaviour, affinity) = (&call.tenant.behaviour, &facade.affinity);
-    let scene = Scene { chat: own.chat, behaviour, affinity, now };
+    let upload = upload(facade, call, own, reply);
+    let scene = Scene { chat: own.chat, behaviour, affinity, now, upload };
     reply::receipted(scene.answer(reply), receipts)
+}
+
+/// The servlet for the visitor's file, when one is asked for: by the name that the client used.
+fn upload(facade: &Facade, call: &Call<'_>, own: OwnKey, reply: &Reply) -> Upload {
+    let asked = AgentEvent::FileTransfer(FileStep::Requested);
+    let Reply::Messages(payload) = reply else { return Upload::default() };
+    if !payload.messages.contains(&asked) {
+        return Upload::default();
+    }
+    let until = facade.clock.now().wall.plus_millis(UPLOAD_GOOD_MILLIS);
+    let told = &call.tenant.behaviour.content.upload_url;
+    let address = told.clone().unwrap_or_else(|| {
+        let host = call.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let proto = call.headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
+        let scheme = if proto == Some("http") { "http" } else { "https" };
+        let tenant = &call.tenant.id;
+        format!("{scheme}://{}/t/{tenant}/chat/upload", host.unwrap_or_default())
+    });
+    Upload { address, token: facade.keys.file_token(&call.tenant.id, own.chat, until) }
 }
 
 /// The chat did not answer in time.

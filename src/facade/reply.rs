@@ -15,9 +15,11 @@ use serde::Serialize;
 
 use super::affinity::Affinity;
 use crate::adapter::Receipt;
-use crate::chat::agent::{AgentEvent, Person};
+use crate::chat::agent::{AgentEvent, FileStep, Person};
+use crate::chat::content::Style;
 use crate::chat::ids::ChatId;
 use crate::chat::state::Line;
+use crate::chat::text::Text;
 use crate::chat::{Payload, Reply};
 use crate::config::Behaviour;
 use crate::router::decide::Because;
@@ -108,6 +110,14 @@ pub(super) struct Scene<'a> {
     pub(super) behaviour: &'a Behaviour,
     pub(super) affinity: &'a Affinity,
     pub(super) now: Wall,
+    pub(super) upload: Upload,
+}
+
+/// Where a visitor's file goes, and what lets it in.
+#[derive(Default)]
+pub(super) struct Upload {
+    pub(super) address: String,
+    pub(super) token: String,
 }
 
 impl Scene<'_> {
@@ -192,6 +202,18 @@ impl Scene<'_> {
                 schedule: message::Schedule::default(),
                 agent_id: from.as_ref().map(|who| self.user_id(who)),
             }),
+            AgentEvent::FileTransfer(step) => Message::new(&self.file_transfer(*step)),
+            AgentEvent::Options { style, header, items, .. } => {
+                let item = |text: &Text| undocumented::RichItem { text: text.as_str().to_owned() };
+                Message::new(&undocumented::RichMessage {
+                    kind: match style {
+                        Style::Buttons => "ChatWindowButton".to_owned(),
+                        Style::Menu => "ChatWindowMenu".to_owned(),
+                    },
+                    header: header.as_ref().map(|text| text.as_str().to_owned()),
+                    items: items.iter().map(item).collect(),
+                })
+            }
             AgentEvent::Typing(person) => {
                 let (name, agent_id) = typist(person);
                 Message::new(&message::AgentTyping { name, agent_id })
@@ -204,6 +226,22 @@ impl Scene<'_> {
                 reason: reason.as_str().to_owned(),
                 attached_records: Vec::new(),
             }),
+        }
+    }
+
+    /// A file that is asked for comes with the address of this bridge's own servlet.
+    fn file_transfer(&self, step: FileStep) -> undocumented::FileTransfer {
+        let kind = match step {
+            FileStep::Requested => "Requested",
+            FileStep::Success => "Success",
+            FileStep::Failure => "Failure",
+        };
+        let asked = (step == FileStep::Requested).then_some(&self.upload);
+        undocumented::FileTransfer {
+            kind: kind.to_owned(),
+            upload_servlet_url: asked.map(|upload| upload.address.clone()),
+            file_token: asked.map(|upload| upload.token.clone()),
+            cdm_servlet_url: asked.map(|upload| upload.address.clone()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who answers a request: the real service, a chat of ours, or the facade itself.
 //!
-//! Promised: a chat stays where its key says; only `SessionId` and nouns without a session are
-//! decided by the calendar.
+//! Promised: a chat stays where its key says, or where its first ChasitorInit went; only these,
+//! `SessionId` and nouns without a session are decided by the calendar.
 
 use axum::body::Body;
 use http::{HeaderValue, Method, Response, StatusCode, header};
@@ -10,14 +10,14 @@ use uuid::Uuid;
 use super::call::{Call, Noun};
 use super::key::{OwnKey, Owner};
 use super::reply::{self, Refusal};
-use super::{Decided, Facade, chat, jsonp, legacy, upload, visitor};
+use super::{Decided, Facade, chat, jsonp, legacy, relayed, visitor};
 use crate::chat::ids::ChatId;
-use crate::router::decide::{Because, Decision, Draw, Route};
+use crate::router::decide::{Because, Decision, Draw, Route, whatever_button};
 use crate::wire::liveagent;
 
 pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
     if call.noun == Some(Noun::Upload) {
-        return upload::answer(facade, call, body).await;
+        return relayed::upload(facade, call, body).await;
     }
     let new = call.noun == Some(Noun::SessionId) && call.method == Method::GET;
     let owner = match call.key() {
@@ -28,14 +28,24 @@ pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Resp
     match owner {
         Some((key, Owner::Foreign)) => legacy::answer(facade, call, key, body).await,
         Some((_, Owner::Forged)) => reply::gone(),
-        Some((_, Owner::Ours(own))) => match checked(facade, call) {
-            Ok(noun) => match alone(facade, call, noun).await {
-                Some(answer) => answer,
-                None => chat::answer(facade, call, noun, own, body).await,
-            },
-            Err(refusal) => *refusal,
-        },
+        Some((_, Owner::Ours(own))) => relayed::answer(facade, call, own, body).await,
         None => without_session(facade, call, new, body).await,
+    }
+}
+
+/// A request of a translated chat.
+pub(super) async fn translated(
+    facade: &Facade,
+    call: &Call<'_>,
+    own: OwnKey,
+    body: Body,
+) -> Response<Body> {
+    match checked(facade, call) {
+        Ok(noun) => match alone(facade, call, noun).await {
+            Some(answer) => answer,
+            None => chat::answer(facade, call, noun, own, body).await,
+        },
+        Err(refusal) => *refusal,
     }
 }
 
@@ -60,12 +70,17 @@ async fn without_session(
     }
 }
 
-/// A new chat: decided, told, then passed on or given a key of ours.
+/// A new chat: decided, told, then passed on or given a key of ours. What depends on the button is
+/// decided when that is known, and a key of ours keeps it open.
 async fn session_id(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
     let chat = ChatId(Uuid::new_v4());
     let at = facade.clock.now().wall;
     let draw = Draw::of(&call.tenant.id, &chat.to_string());
-    let Decision { route, because } = facade.cutover.decide(call.tenant, None, at, draw);
+    let latch = facade.cutover.latch(call.tenant, at);
+    let plan = facade.cutover.of(call.tenant);
+    let Some(Decision { route, because }) = whatever_button(&plan, at, latch, draw) else {
+        return chat::session_id(facade, call, OwnKey { chat, issued: at });
+    };
     let tenant = call.tenant.id.clone();
     facade.decisions.decided(Decided { tenant, chat, at, route, because: because.clone() });
     match route {

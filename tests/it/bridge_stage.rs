@@ -13,6 +13,7 @@ use http::{Method, Request, Response};
 use liveagent_bridge::adapter::miaw::registry::Registry;
 use liveagent_bridge::adapter::transport::in_process::InProcess;
 use liveagent_bridge::adapter::transport::{Transport, TransportError};
+use liveagent_bridge::admin;
 use liveagent_bridge::app::{self, Opened, Options};
 use liveagent_bridge::clock::Clock;
 use liveagent_bridge::config::{
@@ -108,6 +109,9 @@ fn operation(method: &Method, path: &str) -> &'static str {
         ("POST", "conversation") => "create",
         ("POST", "message") => "message",
         ("POST", "entry") => "entry",
+        ("POST", "file") => "file",
+        ("GET", "continuation-access-token") => "continuation",
+        ("DELETE", "token") => "revoke",
         ("GET", "entries") => "entries",
         ("GET", "sse") => "sse",
         ("DELETE", _) => "close",
@@ -123,6 +127,7 @@ pub(crate) struct BridgeStage {
     pub(crate) wire: Arc<Wire>,
     pub(crate) memory: MemoryStore,
     pub(crate) recovered: usize,
+    pub(crate) admin: admin::Parts,
     store: Arc<dyn Store>,
     tenant: Tenant,
     service: Router,
@@ -148,6 +153,22 @@ impl BridgeStage {
         agents: Agents,
         change: impl FnOnce(&mut Behaviour),
     ) -> Self {
+        let change = |tenant: &mut Tenant| change(&mut tenant.behaviour);
+        Self::of(store, memory, agents, change).await
+    }
+
+    /// With a tenant of the test's own.
+    pub(crate) async fn of_tenant(change: impl FnOnce(&mut Tenant)) -> Self {
+        let memory = MemoryStore::new();
+        Self::of(Arc::new(memory.clone()), memory, Agents::None, change).await
+    }
+
+    async fn of(
+        store: Arc<dyn Store>,
+        memory: MemoryStore,
+        agents: Agents,
+        change: impl FnOnce(&mut Tenant),
+    ) -> Self {
         let clock = Clock::starting_at(Wall::parse("2026-03-01T09:00:00Z").expect("an instant"));
         let emulators = Emulators::new(&clock, agents);
         let salesforce = Arc::new(InProcess::new());
@@ -159,7 +180,7 @@ impl BridgeStage {
             injected: broadcast::Sender::new(INJECTED_MAX),
         });
         let mut tenant = tenant("acme");
-        change(&mut tenant.behaviour);
+        change(&mut tenant);
         let (bridge, shutdown) = build(&clock, &wire, &store, &tenant).await;
         let (service, chats) = (bridge.router, bridge.chats);
         Self {
@@ -168,6 +189,7 @@ impl BridgeStage {
             wire,
             memory,
             recovered: bridge.recovered,
+            admin: bridge.admin,
             store,
             tenant,
             service,
@@ -189,6 +211,7 @@ impl BridgeStage {
         self.service = bridge.router;
         self.chats = bridge.chats;
         self.recovered = bridge.recovered;
+        self.admin = bridge.admin;
         self.shutdown = shutdown;
     }
 
@@ -308,11 +331,13 @@ async fn build(
     let shutdown = CancellationToken::new();
     let config = Config {
         listen: DEFAULT_LISTEN,
+        admin: None,
         store: StoreConfig::Memory,
         tenants: vec![tenant.clone()],
         limits: Limits::default(),
         egress: Egress::default(),
         panic_file: None,
+        tls: None,
     };
     let options = Options {
         clock: clock.clone(),

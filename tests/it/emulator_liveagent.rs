@@ -12,6 +12,8 @@ use liveagent_bridge::wire::liveagent::{MessagesPayload, SessionId};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+mod scripted;
+
 struct Visitor {
     router: Router,
     session: SessionId,

@@ -15,6 +15,12 @@ use tokio::sync::Notify;
 
 use crate::stage::{LEGACY, Stage, request, stage, tenant};
 
+mod outcomes;
+mod rekeyed;
+mod switched;
+mod visitor;
+mod whole;
+
 /// A day on which every new chat goes to legacy.
 const BEFORE: &str = "2026-01-10T10:00:00Z";
 const REMOVAL: &str = "2026-02-14T00:00:00Z";
@@ -66,10 +72,15 @@ fn set_up(at: &str) -> (Stage, Arc<Salesforce>) {
 
 fn set_up_for(at: &str, tenant: liveagent_bridge::config::Tenant) -> (Stage, Arc<Salesforce>) {
     let stage = stage(at, vec![tenant]);
+    let salesforce = set_up_on(&stage);
+    (stage, salesforce)
+}
+
+fn set_up_on(stage: &Stage) -> Arc<Salesforce> {
     let salesforce = Arc::new(Salesforce::default());
     let router = Router::new().fallback(answer).with_state(salesforce.clone());
     stage.salesforce.put(LEGACY, router);
-    (stage, salesforce)
+    salesforce
 }
 
 fn poll(ack: i64) -> http::Request<Body> {

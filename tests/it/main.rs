@@ -1,21 +1,26 @@
 //! The integration tests: one binary, a file per subject.
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
+mod admin;
 mod bridge_stage;
 mod budget;
-mod bundle;
 mod capture;
+mod certificates;
+mod chat_life;
 mod check_live;
 mod config_check;
 mod config_plan;
+mod conformance;
+mod content;
+mod content_tokens;
 mod cutover;
 mod demo;
 mod dry_run;
-mod dry_run_calendar;
 mod dry_run_channel;
 mod dry_run_codes;
 mod dry_run_evidence;
 mod dry_run_sources;
+mod egress;
 mod emulator_desk;
 mod emulator_liveagent;
 mod emulator_miaw;
@@ -24,10 +29,13 @@ mod import;
 mod liveagent_adapter;
 mod mapping;
 mod miaw_adapter;
+mod proxy;
+mod reload;
 mod router_cases;
 mod router_dates;
 mod router_sequences;
 mod serve;
+mod serve_tls;
 mod sse;
 mod stage;
 mod store_contract;

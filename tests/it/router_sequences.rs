@@ -11,8 +11,13 @@ use proptest::prelude::*;
 const HOUR: i64 = 3_600_000;
 const BUTTON: &str = "573000000000001";
 
-fn action() -> impl Strategy<Value = fn(Wall, Option<String>, u8) -> Action> {
-    let all: Vec<fn(Wall, Option<String>, u8) -> Action> = vec![
+/// Makes an action at an instant, of a button or the tenant, with a number to vary it.
+type Make = fn(Wall, Option<String>, u8) -> Action;
+/// What to make, how many hours later, of the button or not, and the number.
+type Step = (Make, i64, bool, u8);
+
+fn action() -> impl Strategy<Value = Make> {
+    let all: Vec<Make> = vec![
         |now, button, n| Action::Stage {
             stage: match n % 6 {
                 0 => Stage::Legacy,
@@ -45,10 +50,7 @@ fn action() -> impl Strategy<Value = fn(Wall, Option<String>, u8) -> Action> {
 }
 
 /// Proposes in turn and answers what was taken.
-fn taken(
-    plan: &Plan,
-    steps: &[(fn(Wall, Option<String>, u8) -> Action, i64, bool, u8)],
-) -> Vec<Change> {
+fn taken(plan: &Plan, steps: &[Step]) -> Vec<Change> {
     let mut now = plan.removal.plus_millis(-20 * 24 * HOUR);
     let mut changes = Vec::new();
     for (make, hours, button, n) in steps {

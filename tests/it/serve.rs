@@ -24,6 +24,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
 const LIMITS: ServeLimits = ServeLimits {
     connections: 8,
+    handshake: LONG,
     head_bytes: 4_096,
     headers: 20,
     head_time: LONG,

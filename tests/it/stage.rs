@@ -25,7 +25,8 @@ use liveagent_bridge::cutover::Cutover;
 use liveagent_bridge::facade::affinity::Affinity;
 use liveagent_bridge::facade::key::KeyRing;
 use liveagent_bridge::facade::{Decided, Decisions, Facade, Strictness, Translate, router};
-use liveagent_bridge::router::plan::Plan;
+use liveagent_bridge::router::plan::{ButtonPlan, Plan, Stage as PlanStage, Step};
+use liveagent_bridge::store::Store;
 use liveagent_bridge::store::memory::MemoryStore;
 use liveagent_bridge::time::Wall;
 use serde_json::Value;
@@ -36,6 +37,8 @@ pub(crate) const LEGACY: &str = "la.example.test";
 
 /// Everything a test looks at.
 pub(crate) struct Stage {
+    pub(crate) facade: Facade,
+    pub(crate) store: MemoryStore,
     pub(crate) service: Router,
     pub(crate) chats: Arc<Script>,
     pub(crate) clock: Clock,
@@ -138,6 +141,8 @@ pub(crate) fn tenant(id: &str) -> Tenant {
             embedded_service_developer_name: "Deployment".to_owned(),
             capabilities_version: "1".to_owned(),
             identity: None,
+            identity_detail: None,
+            refuse_anonymous: true,
         },
         plan: Plan::default(),
         behaviour: Behaviour::default(),
@@ -146,44 +151,64 @@ pub(crate) fn tenant(id: &str) -> Tenant {
     }
 }
 
+/// A tenant whose chats go to legacy, but for those of one button.
+pub(crate) fn tenant_by_button(id: &str, miaw: &str) -> Tenant {
+    let mut tenant = tenant(id);
+    let at = Wall::parse("2025-01-01T00:00:00Z").expect("an instant");
+    let steps = vec![Step { at, stage: PlanStage::Miaw }];
+    tenant.plan.buttons = vec![ButtonPlan { button: miaw.to_owned(), steps }];
+    tenant
+}
+
 pub(crate) fn stage(at: &str, tenants: Vec<Tenant>) -> Stage {
     staged(at, tenants, Strictness::default())
 }
 
 pub(crate) fn staged(at: &str, tenants: Vec<Tenant>, strictness: Strictness) -> Stage {
+    staged_as(at, tenants, |facade| facade.strictness = strictness)
+}
+
+/// The same with a facade that is changed before it serves.
+pub(crate) fn staged_as(at: &str, tenants: Vec<Tenant>, change: impl FnOnce(&mut Facade)) -> Stage {
     let clock = Clock::starting_at(Wall::parse(at).expect("an instant"));
     let (chats, decided) = (Arc::new(Script::default()), Arc::new(Seen::default()));
     let salesforce = Arc::new(InProcess::new());
+    let store = MemoryStore::new();
     let files = Arc::new(Files::default());
     let translate: Translate = Arc::new(|_, init, _| {
         Ok(Begin { button_id: init.button_id.clone().unwrap_or_default(), ..Begin::default() })
     });
     let config = Config {
         listen: DEFAULT_LISTEN,
+        admin: None,
         store: StoreConfig::Memory,
         tenants,
         limits: Limits::default(),
         egress: Egress::default(),
         panic_file: None,
+        tls: None,
     };
-    let store = Arc::new(MemoryStore::new());
-    let cutover = Cutover::new(&config.tenants, store, clock.clone());
-    let facade = Facade {
+    let kept: Arc<dyn Store> = Arc::new(store.clone());
+    let cutover = Cutover::new(&config.tenants, kept.clone(), clock.clone());
+    let relay = LiveAgent::new(salesforce.clone(), clock.clone(), kept);
+    let mut facade = Facade {
         config: Arc::new(config),
         keys: KeyRing::single(SECRET),
         clock: clock.clone(),
         chats: chats.clone(),
+        relay: Arc::new(relay),
         availability: Arc::new(Availability::new(salesforce.clone(), clock.clone())),
         uploads: files.clone(),
         affinity: Affinity::random(),
-        relay: Arc::new(LiveAgent::new(salesforce.clone(), clock.clone())),
         translate,
         decisions: decided.clone(),
         cutover: cutover.clone(),
-        strictness,
+        strictness: Strictness::default(),
         capture: None,
     };
-    Stage { service: router(facade), chats, clock, decided, salesforce, files, cutover }
+    change(&mut facade);
+    let service = router(facade.clone());
+    Stage { facade, store, service, chats, clock, decided, salesforce, files, cutover }
 }
 
 /// An answer, read to its end.
@@ -201,6 +226,17 @@ impl Got {
 }
 
 impl Stage {
+    /// Another process takes over from the same store, as far as the relay goes.
+    pub(crate) async fn start_again(&mut self) {
+        let store: Arc<dyn Store> = Arc::new(self.store.clone());
+        let relay = LiveAgent::new(self.salesforce.clone(), self.clock.clone(), store.clone());
+        for id in store.unfinished(None, 1_000).await.expect("read") {
+            relay.take_up(id, &store.load(id).await.expect("read").expect("there"));
+        }
+        self.facade.relay = Arc::new(relay);
+        self.service = router(self.facade.clone());
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Got {
         let asked = self.service.clone().oneshot(request);
         let wait = Duration::from_secs(600);

@@ -1,6 +1,5 @@
 //! The store contract, run over every implementation, and what SQLite promises beyond it.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -8,12 +7,9 @@ use futures_util::future::join_all;
 use liveagent_bridge::store::memory::MemoryStore;
 use liveagent_bridge::store::seal::{KeyRing, RingError};
 use liveagent_bridge::store::sqlite::{OpenError, Ring, SqliteStore};
-use liveagent_bridge::store::{
-    BLOB_BYTES_MAX, Change, Commit, Loaded, NewChat, Retry, Store, StoreError,
-};
+use liveagent_bridge::store::{Commit, Store};
 use liveagent_bridge::time::Wall;
 use tempfile::TempDir;
-use uuid::Uuid;
 
 #[path = "../store/rules.rs"]
 mod rules;

@@ -70,11 +70,11 @@ async fn an_error_says_whether_the_request_may_have_arrived() {
 fn egress_settings_of_no_use_are_named() {
     let limits = Limits::default();
     let proxy = Some(Secret::new("http://user:canary@:bad"));
-    let error = Reqwest::new(&Egress { proxy, extra_ca_file: None }, &limits).unwrap_err();
+    let error = Reqwest::new(&Egress { proxy, ..Egress::default() }, &limits).unwrap_err();
     assert!(matches!(error, EgressError::Proxy(_)) && !error.to_string().contains("canary"));
     let empty = tempfile::NamedTempFile::new().unwrap();
     for (path, missing) in [("/no/such/file".into(), true), (empty.path().to_owned(), false)] {
-        let egress = Egress { proxy: None, extra_ca_file: Some(path) };
+        let egress = Egress { extra_ca_file: Some(path), ..Egress::default() };
         let error = Reqwest::new(&egress, &limits).unwrap_err();
         assert_eq!(matches!(error, EgressError::CaFile { .. }), missing, "{error}");
         assert_eq!(matches!(error, EgressError::NoCertificates(_)), !missing, "{error}");

@@ -5,13 +5,19 @@
 //! files show. Every wait has a deadline, every process is ended by its own id.
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod admin;
 mod canary;
 mod capture;
+#[path = "../it/certificates.rs"]
+mod certificates;
 mod commands;
 mod config;
 mod crash;
 mod desk;
 mod program;
+#[path = "../it/proxy.rs"]
+mod proxy;
+mod reload;
 mod site;
 mod stop;
 mod visitor;

@@ -74,6 +74,11 @@ impl Program {
         self.child.wait().unwrap();
     }
 
+    /// The process's id, for other signals.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM.
     pub fn terminate(&self) {
         let command = format!("kill -TERM {}", self.child.id());

@@ -1,11 +1,14 @@
 //! The shell around the core: commit, then act; and what a crash leaves of it.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::chat::fact::{Delta, Fact};
 use crate::chat::ids::ChatId;
 use crate::chat::limits::Settings;
 use crate::chat::mutation::{self, Mutation};
+use crate::chat::pending::{Command, CommandKind};
 use crate::chat::session::Session;
 use crate::chat::state::State;
 use crate::chat::{Effect, Input, Save};
@@ -36,6 +39,8 @@ pub struct Bridge {
     /// The widest step so far, for the exhaustive runs: actions of each step.
     pub widths: Vec<usize>,
     forgotten: bool,
+    /// Files in memory, by the numbers of their commands.
+    pub files: BTreeSet<u64>,
 }
 
 #[derive(Default)]
@@ -65,6 +70,7 @@ impl Bridge {
             alarm: 0,
             widths: Vec::new(),
             forgotten: false,
+            files: BTreeSet::new(),
         }
     }
 
@@ -99,6 +105,11 @@ impl World {
         let Some(session) = &mut self.bridge.session else { return };
         let heard = self.trace.is_some().then(|| format!("{input:?}"));
         let step = session.step(now, input);
+        for fact in &step.facts {
+            if let Fact::Queued(Command { number, kind: CommandKind::File { .. }, .. }) = fact {
+                self.bridge.files.insert(*number);
+            }
+        }
         if let Some(heard) = heard {
             let facts = format!("{:?} {:?}", step.save, step.facts);
             self.note(|| format!("bridge <- {heard}\n{:>12}{facts}", ""));
@@ -180,6 +191,7 @@ impl World {
         self.note(|| format!("CRASH {where_}"));
         self.ledger.crashes += 1;
         self.bridge.session = None;
+        self.bridge.files.clear();
         self.bridge.lazy.clear();
         self.bridge.alarm += 1;
         self.bridge.boot += 1;

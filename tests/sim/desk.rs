@@ -1,6 +1,7 @@
 //! The agent's side of the conversation.
 
 use crate::chat::agent::Person;
+use crate::chat::content::{Ask, Field, numbered};
 use crate::chat::happening::What;
 use crate::plan::DeskAct;
 use crate::world::{Event, World};
@@ -53,6 +54,24 @@ impl World {
                 let said = self.service.said;
                 self.note(|| format!("desk: a{said} is entry {index}"));
                 What::Said { from: Some(person(here)), bot: false, text: text.into() }
+            }
+            DeskAct::Ask(ask) => {
+                let text = format!("q{}", self.service.entries.len());
+                match &ask {
+                    Ask::Offer(offer) => {
+                        let lines = numbered(&offer.items).collect::<Vec<_>>().join("\n");
+                        self.ledger.asked.insert(format!("{text}\n{lines}"));
+                    }
+                    Ask::Form(form) => {
+                        let questions = form.fields.iter().map(Field::question);
+                        let questions: Vec<String> = questions.collect();
+                        self.ledger.asked.insert(format!("{text}\n{}", questions[0]));
+                        self.ledger.asked.insert(text.clone());
+                        self.ledger.asked.extend(questions);
+                    }
+                }
+                let from = Some(person(here));
+                What::Asked { from, bot: false, text: text.into(), ask }
             }
             DeskAct::TransferStarts => {
                 self.service.transferring = true;

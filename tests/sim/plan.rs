@@ -1,5 +1,6 @@
 //! What one run consists of: drawn from a seed, or scripted by hand.
 
+use crate::chat::content::{Ask, Choice, Field, FieldKind, Form, Offer, Style};
 use crate::chat::limits::{Delivery, Settings};
 use crate::rng::Rng;
 
@@ -49,6 +50,7 @@ pub enum DeskAct {
     Leave(&'static str),
     End,
     Unknown,
+    Ask(Ask),
 }
 
 /// Who ends the chat.
@@ -180,6 +182,7 @@ impl Plan {
         let last = ends_at.min(faults_until);
         plan.draw_says(r, last);
         plan.draw_desk(r, last);
+        plan.draw_asks(seed);
         if ends == Ends::Agent {
             plan.desk.push((ends_at, DeskAct::End));
         }
@@ -280,6 +283,23 @@ impl Plan {
         }
     }
 
+    /// Questions to the visitor, some of which the visitor's next words happen to answer.
+    fn draw_asks(&mut self, seed: u64) {
+        let mut r = Rng::new(seed ^ 0x61_736b);
+        self.settings.content.form_wait = std::time::Duration::from_secs(30);
+        if !r.chance(250) || self.says.len() < 3 {
+            return;
+        }
+        for _ in 0..r.range(1, 3) {
+            let next = r.range(0, self.says.len() as u64 - 2) as usize;
+            let at = self.says[next].0.saturating_sub(r.range(1, 3_000));
+            let (first, second) = (self.says[next].1.clone(), self.says[next + 1].1.clone());
+            let act = (at, DeskAct::Ask(ask(&mut r, &first, &second)));
+            let place = self.desk.iter().position(|(other, _)| *other > at);
+            self.desk.insert(place.unwrap_or(self.desk.len()), act);
+        }
+    }
+
     fn draw_desk(&mut self, r: &mut Rng, last: u64) {
         let mut at = r.range(500, 8_000);
         if r.chance(500) {
@@ -311,6 +331,25 @@ impl Plan {
             }
         }
     }
+}
+
+fn choice(id: &str, title: &str) -> Choice {
+    Choice { id: id.to_owned(), title: title.into() }
+}
+
+/// A question that these words answer, in one way or another.
+pub fn ask(r: &mut Rng, first: &str, second: &str) -> Ask {
+    let message = "q".to_owned();
+    if r.chance(400) {
+        let items = vec![choice("o1", second), choice("o2", first)];
+        return Ask::Offer(Offer { message, style: Style::Buttons, items });
+    }
+    let kind = match r.chance(500) {
+        true => FieldKind::Text,
+        false => FieldKind::Options { choices: vec![choice("o1", second)], several: false },
+    };
+    let field = |id: &str, kind| Field { id: id.into(), label: "".into(), required: true, kind };
+    Ask::Form(Form { message, fields: vec![field("f1", FieldKind::Text), field("f2", kind)] })
 }
 
 /// The text of a visitor's message: it cannot be confused with any other.

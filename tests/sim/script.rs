@@ -1,6 +1,8 @@
 //! Scripted chats for the exhaustive crash test: nothing goes wrong in them but the one crash.
 
+use crate::chat::content::{Ask, Choice, Field, FieldKind, Form, Offer, Style};
 use crate::chat::limits::{Delivery, Settings};
+use crate::chat::policy::Uploads;
 use crate::plan::{Acks, DeskAct, Faults, Plan, Posts, Service, Traits};
 
 const KIND: Service = Service {
@@ -56,6 +58,18 @@ fn ordinary(seed: u64) -> Plan {
     )
 }
 
+fn offer() -> Ask {
+    let choice = |id: &str, title: &str| Choice { id: id.into(), title: title.into() };
+    let items = vec![choice("o1", "[v3:good]"), choice("o2", "[v2:is anybody there]")];
+    Ask::Offer(Offer { message: "q".into(), style: Style::Menu, items })
+}
+
+fn form() -> Ask {
+    let field =
+        |id: &str| Field { id: id.into(), label: "".into(), required: true, kind: FieldKind::Text };
+    Ask::Form(Form { message: "q".into(), fields: vec![field("f1"), field("f2")] })
+}
+
 /// All of them, by name.
 pub fn all() -> Vec<(&'static str, Plan)> {
     let mut all = vec![("ordinary", ordinary(1))];
@@ -89,6 +103,24 @@ pub fn all() -> Vec<(&'static str, Plan)> {
         plan.desk.insert(8, (8_100, DeskAct::Leave("anna")));
         plan.desk.insert(9, (12_000, DeskAct::Join("bert")));
         plan.desk.insert(10, (13_000, DeskAct::Say));
+    });
+    add("a choice", &|plan| plan.desk.insert(4, (4_500, DeskAct::Ask(offer()))));
+    add("a form", &|plan| plan.desk.insert(2, (2_100, DeskAct::Ask(form()))));
+    add("a form left half answered", &|plan| {
+        plan.says.truncate(2);
+        plan.says_max = 2;
+        plan.desk.insert(5, (4_500, DeskAct::Ask(form())));
+        plan.desk.pop();
+        plan.visitor_ends_at = Some(15_000);
+    });
+    add("a file", &|plan| {
+        plan.settings.content.uploads = Uploads::Offer;
+        plan.says[1].1 = "[file2:photo]".to_owned();
+    });
+    add("a file that is not answered at once", &|plan| {
+        plan.settings.content.uploads = Uploads::Offer;
+        plan.says[1].1 = "[file2:photo]".to_owned();
+        plan.latency = (300, 900);
     });
     add("burst beyond the budget", &|plan| {
         plan.says.extend((4..34).map(|n| (9_100 + n, format!("[v{n}:burst]"))));

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::bridge::EPOCH;
 use crate::chat::happening::{Happening, RoutingStatus, What};
-use crate::chat::limits::BACKFILL_ATTEMPTS_MAX;
+use crate::chat::limits::{BACKFILL_ATTEMPTS_MAX, FILE_LOST};
 use crate::chat::pending::UpstreamCall;
 use crate::chat::text::{Secret, Text};
 use crate::chat::{CallId, Input, Lost, Outcome};
@@ -119,6 +119,11 @@ impl World {
                 self.violation("a second token for a running chat".to_owned());
             }
             UpstreamCall::CreateConversation { .. } => self.ledger.creating = true,
+            UpstreamCall::SendFile { id, number, file, .. }
+                if self.bridge.files.contains(number) =>
+            {
+                self.ledger.attempted(*id, &file.name, sent_at);
+            }
             UpstreamCall::SendMessage { id, text, .. } => {
                 self.ledger.attempted(*id, text, sent_at);
             }
@@ -194,9 +199,12 @@ impl World {
 
     fn serve(&mut self, call: UpstreamCall, sent_at: u64) -> (Outcome, Option<usize>) {
         let right = match &call {
-            UpstreamCall::MintToken => true,
+            UpstreamCall::MintToken | UpstreamCall::ContinueToken | UpstreamCall::RevokeToken => {
+                true
+            }
             UpstreamCall::CreateConversation { id, .. } => *id == self.conversation(),
             UpstreamCall::SendMessage { conversation, .. }
+            | UpstreamCall::SendFile { conversation, .. }
             | UpstreamCall::Typing { conversation, .. }
             | UpstreamCall::ListEntries { conversation, .. }
             | UpstreamCall::RoutingStatus { conversation }
@@ -217,6 +225,19 @@ impl World {
                     bearer: Secret("token".into()),
                     last_event_id: tells.then(|| "0".to_owned()),
                     lifetime: Some(Duration::from_millis(self.plan.service.token_life)),
+                }
+            }
+            UpstreamCall::ContinueToken => Outcome::Token {
+                bearer: Secret("token".into()),
+                last_event_id: None,
+                lifetime: None,
+            },
+            UpstreamCall::RevokeToken => Outcome::Done,
+            UpstreamCall::SendFile { id, number, file, new_session, .. } => {
+                if self.bridge.files.contains(&number) {
+                    self.message(id, file.name, new_session.is_some(), sent_at)
+                } else {
+                    Outcome::Refused { status: FILE_LOST, wait: None }
                 }
             }
             UpstreamCall::CreateConversation { id, .. } => {

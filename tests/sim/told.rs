@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::chat::text::Text;
+use crate::client::is_file;
 use crate::oracle::FIRST_SPECIAL;
 use crate::plan::{Posts, Traits};
 use crate::world::World;
@@ -90,6 +91,10 @@ impl World {
         let silent = ledger.visitor_ended_at.is_some() && hurt;
         let mut lost: BTreeMap<u64, BTreeSet<Uuid>> = BTreeMap::new();
         for item in missing {
+            // Its bytes died with a process, which is told at once.
+            if is_file(&self.text_of(*item)) && ledger.crashes > 0 && !ledger.notices.is_empty() {
+                continue;
+            }
             if hopeless && newest.is_none_or(|newest| *item > newest) {
                 continue;
             }

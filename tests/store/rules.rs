@@ -1,6 +1,8 @@
 //! The rules of the store contract, each over any implementation: `tests/it` holds memory and SQLite
 //! to them, `tests/postgres` a real server.
 
+#![allow(dead_code, unreachable_pub)]
+
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;

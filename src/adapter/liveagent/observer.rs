@@ -1,25 +1,33 @@
 //! What is remembered of relayed chats: a hash of the key, and how far the chat is.
 //!
-//! Promised: bounded; keys cannot be read back; looking at an answer neither delays nor changes it.
-//! Not promised: completeness. Compressed or oversized answers are not understood.
+//! Promised: bounded; keys cannot be read back. Not promised: completeness. Oversized answers are
+//! not understood, and a new process knows nothing.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::digest;
-use axum::body::Body;
 
-use crate::tap::Tapped;
-use crate::wire::liveagent::{MessagesPayload, SessionId};
+use crate::wire::liveagent::MessagesPayload;
 
 type Hash = [u8; 16];
 
 /// How far one chat is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Seen {
     sequence: i64,
     offset: Option<i64>,
     ended: bool,
+    /// We ended it, whatever the service would say now.
+    told: bool,
+    /// Where it lives, when that is not where its tenant's service is configured.
+    host: Option<String>,
+}
+
+impl Seen {
+    const fn new() -> Self {
+        Self { sequence: -1, offset: None, ended: false, told: false, host: None }
+    }
 }
 
 /// The chats that passed by.
@@ -52,15 +60,42 @@ impl Observer {
         let hash = self.hash(key);
         self.with(|chats| {
             let seen = chats.seen.get_mut(&hash).filter(|seen| !seen.ended)?;
-            seen.ended = true;
+            (seen.ended, seen.told) = (true, true);
             Some((seen.sequence, seen.offset))
         })
     }
 
     /// A chat that was not observed is over.
     pub(super) fn remember_end(&self, key: &str) {
+        self.put(self.hash(key), Seen { ended: true, told: true, ..Seen::new() });
+    }
+
+    /// Whether its client was told the end by us.
+    pub(super) fn is_told(&self, key: &str) -> bool {
         let hash = self.hash(key);
-        self.put(hash, Seen { sequence: -1, offset: None, ended: true });
+        self.with(|chats| chats.seen.get(&hash).is_some_and(|seen| seen.told))
+    }
+
+    /// Where a chat lives, when that is remembered.
+    pub(super) fn host(&self, key: &str) -> Option<String> {
+        let hash = self.hash(key);
+        self.with(|chats| chats.seen.get(&hash)?.host.clone())
+    }
+
+    /// A chat lives elsewhere from now on.
+    pub(super) fn moves(&self, key: &str, host: &str) {
+        let hash = self.hash(key);
+        let old = self.with(|chats| chats.seen.get(&hash).cloned());
+        let host = Some(host.to_owned());
+        self.put(hash, Seen { host, ..old.unwrap_or(Seen::new()) });
+    }
+
+    /// A chat goes on under a further key.
+    pub(super) fn renamed(&self, from: &str, to: &str) {
+        let hash = self.hash(from);
+        if let Some(seen) = self.with(|chats| chats.seen.get(&hash).cloned()) {
+            self.put(self.hash(to), seen);
+        }
     }
 
     /// The service says that the session is over.
@@ -69,18 +104,20 @@ impl Observer {
         self.with(|chats| chats.seen.get_mut(&hash).map(|seen| seen.ended = true));
     }
 
-    fn started(&self, key: &str) {
-        self.put(self.hash(key), Seen { sequence: -1, offset: None, ended: false });
+    /// A session was given.
+    pub(super) fn started(&self, key: &str, host: Option<String>) {
+        self.put(self.hash(key), Seen { host, ..Seen::new() });
     }
 
-    fn answered(&self, hash: Hash, payload: &MessagesPayload) {
+    /// A poll was answered.
+    pub(super) fn answered(&self, key: &str, payload: &MessagesPayload) {
+        let hash = self.hash(key);
         let over = |kind: &str| matches!(kind, "ChatEnded" | "ChatRequestFail");
-        let old = self.with(|chats| chats.seen.get(&hash).copied());
-        let ended = old.is_some_and(|old| old.ended)
-            || payload.messages.iter().any(|message| over(&message.kind));
-        let sequence = payload.sequence.or(old.map(|old| old.sequence)).unwrap_or(-1);
-        let offset = payload.offset.or(old.and_then(|old| old.offset));
-        self.put(hash, Seen { sequence, offset, ended });
+        let mut seen = self.with(|chats| chats.seen.get(&hash).cloned()).unwrap_or(Seen::new());
+        seen.ended |= payload.messages.iter().any(|message| over(&message.kind));
+        seen.sequence = payload.sequence.unwrap_or(seen.sequence);
+        seen.offset = payload.offset.or(seen.offset);
+        self.put(hash, seen);
     }
 
     fn put(&self, hash: Hash, seen: Seen) {
@@ -108,44 +145,5 @@ impl Observer {
         let mut hash = Hash::default();
         hash.copy_from_slice(&context.finish().as_ref()[..16]);
         hash
-    }
-}
-
-/// Copies an answer while it passes and tells the observer when it has passed.
-pub(super) struct Tap {
-    observer: Arc<Observer>,
-    poll: Option<Hash>,
-}
-
-impl Tap {
-    /// For an answer of SessionId.
-    pub(super) fn start(observer: Arc<Observer>) -> Self {
-        Self { observer, poll: None }
-    }
-
-    /// For an answer of Messages.
-    pub(super) fn poll(observer: Arc<Observer>, key: &str) -> Self {
-        let poll = Some(observer.hash(key));
-        Self { observer, poll }
-    }
-
-    /// The body, looked at once it has passed. A copy that is not whole does not read as JSON.
-    pub(super) fn around(self, body: Body, max: usize) -> Tapped {
-        Tapped::new(body, max, move |copy| self.passed(&copy.bytes))
-    }
-
-    fn passed(&self, copy: &[u8]) {
-        match self.poll {
-            Some(hash) => {
-                if let Ok(payload) = serde_json::from_slice::<MessagesPayload>(copy) {
-                    self.observer.answered(hash, &payload);
-                }
-            }
-            None => {
-                if let Ok(session) = serde_json::from_slice::<SessionId>(copy) {
-                    self.observer.started(&session.key);
-                }
-            }
-        }
     }
 }

@@ -3,9 +3,12 @@
 //! Promised: at most one task per chat; a chat whose task left is loaded from the store when
 //! somebody asks for it; a request that met a leaving task is handed to the next one.
 
+mod view;
+
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
@@ -13,15 +16,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Tenant;
-use super::task::{Envelope, Task};
+use super::budget::TokenBudgets;
+use super::files::FileMemory;
+use super::task::{Envelope, Seen, Task};
 use crate::adapter::transport::Transport;
-use crate::adapter::{Answer, Chats};
+use crate::adapter::{Answer, Chats, Uploads, VisitorFile};
 use crate::chat::ids::ChatId;
-use crate::chat::visitor::Post;
+use crate::chat::text::Text;
+use crate::chat::visitor::{FileInfo, Post, VisitorCommand};
 use crate::chat::{Reply, ReplyTo};
 use crate::clock::Clock;
 use crate::config::Limits;
-use crate::store::{Store, StoreError};
+use crate::store::{Loaded, Store, StoreError};
+pub use view::End;
 
 /// Chats taken up at once when the process starts.
 const RECOVERY_PAGE: u32 = 200;
@@ -35,17 +42,21 @@ pub struct Shared {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Clock,
     pub(super) transport: Arc<dyn Transport>,
-    pub(super) limits: Limits,
+    limits: RwLock<Limits>,
     pub(super) shutdown: CancellationToken,
+    pub(super) tokens: TokenBudgets,
+    files: FileMemory,
     tasks: TaskTracker,
     seats: Mutex<HashMap<ChatId, Seat>>,
     finished: Mutex<Finished>,
-    tenants: HashMap<String, Arc<Tenant>>,
+    tenants: RwLock<HashMap<String, Arc<Tenant>>>,
     store_down: AtomicBool,
+    streams_reopened: AtomicU64,
 }
 
 struct Seat {
     tenant: String,
+    glance: Seen,
     inbox: mpsc::Sender<Envelope>,
 }
 
@@ -79,6 +90,15 @@ pub struct Registry {
 impl Shared {
     fn seats(&self) -> std::sync::MutexGuard<'_, HashMap<ChatId, Seat>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tenant(&self, id: &str) -> Option<Arc<Tenant>> {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The bounds of now.
+    pub(super) fn limits(&self) -> Limits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the seat up unless somebody just asked for something.
@@ -121,6 +141,11 @@ impl Shared {
         late
     }
 
+    /// Counts a chat whose stream was opened again.
+    pub(super) fn stream_reopened(&self) {
+        self.streams_reopened.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Says once that the store is back.
     pub(super) fn store_answered(&self) {
         if self.store_down.swap(false, Ordering::Relaxed) {
@@ -153,22 +178,29 @@ impl Registry {
             store,
             clock,
             transport,
-            limits,
+            limits: RwLock::new(limits),
             shutdown,
+            tokens: TokenBudgets::default(),
+            files: FileMemory::default(),
             tasks: TaskTracker::new(),
             seats: Mutex::default(),
             finished: Mutex::default(),
-            tenants,
+            tenants: RwLock::new(tenants),
             store_down: AtomicBool::new(false),
+            streams_reopened: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared), next_reply: Arc::new(AtomicU64::new(1)) }
     }
 
-    /// Takes up every chat that was not finished when the last process ended.
+    /// Takes up every chat that was not finished when the last process ended, but for those that
+    /// `elsewhere` takes up.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn recover(&self) -> Result<usize, StoreError> {
+    pub async fn recover(
+        &self,
+        elsewhere: &(dyn Fn(uuid::Uuid, &Loaded) -> bool + Sync),
+    ) -> Result<usize, StoreError> {
         let mut after = None;
         let mut count = 0;
         loop {
@@ -176,9 +208,12 @@ impl Registry {
             let Some(last) = page.last().copied() else { return Ok(count) };
             for id in page {
                 let Some(loaded) = self.shared.store.load(id).await? else { continue };
-                match self.shared.tenants.get(&loaded.tenant) {
+                if elsewhere(id, &loaded) {
+                    continue;
+                }
+                match self.shared.tenant(&loaded.tenant) {
                     Some(tenant) => {
-                        self.seat(tenant, ChatId(id));
+                        self.seat(&tenant, ChatId(id));
                         count += 1;
                     }
                     None => tracing::warn!(
@@ -190,6 +225,14 @@ impl Registry {
             after = Some(last);
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Chats that begin from now on follow these tenants and limits. Running ones go on as they
+    /// began, also those of a tenant that is not named any more.
+    pub fn reconfigure(&self, limits: Limits, tenants: impl IntoIterator<Item = Tenant>) {
+        *self.shared.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+        let mut known = self.shared.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        known.extend(tenants.into_iter().map(|tenant| (tenant.id.clone(), Arc::new(tenant))));
     }
 
     /// How many chats have a task.
@@ -212,7 +255,7 @@ impl Registry {
 
     fn full(&self, tenant: &Tenant) -> bool {
         let seats = self.shared.seats();
-        let max = self.shared.limits.chats_per_tenant;
+        let max = self.shared.limits().chats_per_tenant;
         seats.len() >= max && seats.values().filter(|seat| seat.tenant == tenant.id).count() >= max
     }
 
@@ -224,10 +267,14 @@ impl Registry {
         {
             return seat.inbox.clone();
         }
-        let (sender, receiver) = mpsc::channel(self.shared.limits.inbox_per_chat);
-        seats.insert(chat, Seat { tenant: tenant.id.clone(), inbox: sender.clone() });
+        let (sender, receiver) = mpsc::channel(self.shared.limits().inbox_per_chat);
+        let glance = Seen::default();
+        let seat =
+            Seat { tenant: tenant.id.clone(), glance: glance.clone(), inbox: sender.clone() };
+        seats.insert(chat, seat);
         drop(seats);
-        let task = Task::new(chat, tenant.clone(), self.shared.clone(), receiver, sender.clone());
+        let shared = self.shared.clone();
+        let task = Task::new(chat, tenant.clone(), shared, receiver, sender.clone(), glance);
         let registry = self.clone();
         let tenant = tenant.clone();
         self.shared.tasks.spawn(async move {
@@ -239,7 +286,10 @@ impl Registry {
     }
 
     fn hand_on(&self, tenant: &Arc<Tenant>, chat: ChatId, envelope: Envelope) {
-        let ours = !matches!(envelope, Envelope::Told { .. });
+        let ours = matches!(
+            envelope,
+            Envelope::Post { .. } | Envelope::Poll { .. } | Envelope::Reconnect { .. }
+        );
         if ours && !self.shared.shutdown.is_cancelled() {
             // Should the next inbox be full, the request is answered as overload: its sender is
             // dropped.
@@ -254,17 +304,17 @@ impl Registry {
         envelope: impl FnOnce(ReplyTo, oneshot::Sender<Answer>) -> Envelope,
     ) -> Answer {
         let overloaded = Answer { reply: Reply::Overloaded, receipt: None };
-        let Some(tenant) = self.shared.tenants.get(tenant) else {
+        let Some(tenant) = self.shared.tenant(tenant) else {
             return Answer { reply: Reply::Gone, receipt: None };
         };
-        if self.full(tenant) && !self.shared.seats().contains_key(&chat) {
+        if self.full(&tenant) && !self.shared.seats().contains_key(&chat) {
             return overloaded;
         }
         let (to, answer) = oneshot::channel();
         let reply = ReplyTo(self.next_reply.fetch_add(1, Ordering::Relaxed));
         let mut envelope = envelope(reply, to);
         for _ in 0..MEETINGS_MAX {
-            let inbox = self.seat(tenant, chat);
+            let inbox = self.seat(&tenant, chat);
             match inbox.try_send(envelope) {
                 Ok(()) => {
                     let mut gone = Gone { inbox: Some(inbox), reply };
@@ -299,7 +349,7 @@ impl Drop for Gone {
 #[async_trait]
 impl Chats for Registry {
     async fn post(&self, tenant: &str, chat: ChatId, post: Post) -> Answer {
-        self.ask(tenant, chat, |reply, to| Envelope::Post { post, reply, to }).await
+        self.ask(tenant, chat, |reply, to| Envelope::Post { post, file: None, reply, to }).await
     }
 
     async fn poll(&self, tenant: &str, chat: ChatId, ack: Option<i64>, early: bool) -> Answer {
@@ -308,5 +358,24 @@ impl Chats for Registry {
 
     async fn reconnect(&self, tenant: &str, chat: ChatId, offset: Option<i64>) -> Answer {
         self.ask(tenant, chat, |reply, to| Envelope::Reconnect { offset, reply, to }).await
+    }
+}
+
+#[async_trait]
+impl Uploads for Registry {
+    async fn upload(&self, tenant: &str, chat: ChatId, file: VisitorFile) -> bool {
+        let VisitorFile { name, kind, bytes } = file;
+        let mut hasher = DefaultHasher::new();
+        (&name, &kind, &bytes).hash(&mut hasher);
+        let info = FileInfo { name: Text::from(name), kind, bytes: bytes.len() as u64 };
+        let Some(held) = self.shared.files.hold(bytes) else {
+            tracing::warn!(%chat, tenant, "no room for a visitor's file; it was refused");
+            return false;
+        };
+        let command = VisitorCommand::Upload(info);
+        let post = Post { sequence: None, fingerprint: hasher.finish(), command };
+        let envelope = |reply, to| Envelope::Post { post, file: Some(held), reply, to };
+        // Its receipt is dropped: the same file within half a minute is the same upload.
+        self.ask(tenant, chat, envelope).await.reply == Reply::Ok
     }
 }

@@ -4,8 +4,12 @@
 //! along with the next commit and is never late for long. A store that is down makes the chat wait,
 //! not forget. When somebody else commits to the chat, this task drops what it knows.
 
+mod calls;
+mod view;
+
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -13,8 +17,10 @@ use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::client::Client;
+use super::files::{Files, Held};
 use super::registry::Shared;
 use super::stream::{self, Attachment};
+use super::summary::{Glance, Summary};
 use super::{Tenant, records};
 use crate::adapter::{Answer, Receipt};
 use crate::chat::fact::{Delta, Fact};
@@ -36,12 +42,17 @@ const STREAM_QUEUE: usize = 64;
 /// Polls that wait for a chat to begin.
 const EARLY_POLLS_MAX: usize = 4;
 
+/// What lists and metrics see of a chat.
+pub(super) type Seen = Arc<Mutex<Option<Glance>>>;
+
 /// What reaches the task from outside.
 pub(super) enum Envelope {
-    Post { post: Post, reply: ReplyTo, to: oneshot::Sender<Answer> },
+    Post { post: Post, file: Option<Held>, reply: ReplyTo, to: oneshot::Sender<Answer> },
     Poll { ack: Option<i64>, early: bool, reply: ReplyTo, to: oneshot::Sender<Answer> },
     Reconnect { offset: Option<i64>, reply: ReplyTo, to: oneshot::Sender<Answer> },
     Told { reply: ReplyTo, written: bool },
+    Describe { to: oneshot::Sender<Summary> },
+    End { to: oneshot::Sender<()> },
 }
 
 /// Why a task stops.
@@ -66,11 +77,17 @@ pub(super) struct Task {
     call_ids: HashMap<tokio::task::Id, CallId>,
     events: mpsc::Receiver<Input>,
     stream: Option<AbortOnDropHandle<()>>,
+    files: Files,
+    /// The file that came with the POST at hand, and which POST that is.
+    arrived: Option<(u64, Held)>,
+    over: Arc<AtomicBool>,
     late: Vec<Fact>,
     late_until: Option<Mono>,
     next_number: u64,
     snapshot_at: u64,
     stored_as_ended: bool,
+    glance: Seen,
+    attached: bool,
 }
 
 impl Task {
@@ -80,6 +97,7 @@ impl Task {
         shared: Arc<Shared>,
         inbox: mpsc::Receiver<Envelope>,
         me: mpsc::Sender<Envelope>,
+        glance: Seen,
     ) -> Self {
         Self {
             chat,
@@ -92,11 +110,16 @@ impl Task {
             call_ids: HashMap::new(),
             events: mpsc::channel(1).1,
             stream: None,
+            files: Files::default(),
+            arrived: None,
+            over: calls::not_over(),
             late: Vec::new(),
             late_until: None,
             next_number: 1,
             snapshot_at: 0,
             stored_as_ended: false,
+            glance,
+            attached: false,
         }
     }
 
@@ -145,7 +168,7 @@ impl Task {
                 () = self.shared.shutdown.cancelled() => None,
             };
             match envelope {
-                Some(Envelope::Post { post, reply, to })
+                Some(Envelope::Post { post, reply, to, .. })
                     if matches!(post.command, VisitorCommand::Begin(_)) =>
                 {
                     return self.begin(post, reply, to, early).await;
@@ -161,6 +184,8 @@ impl Task {
                     | Envelope::Poll { to, .. }
                     | Envelope::Reconnect { to, .. },
                 ) => drop(to.send(Answer { reply: Reply::Gone, receipt: None })),
+                // There is nothing to describe or to end: the asker is told by the drop.
+                Some(Envelope::Describe { .. } | Envelope::End { .. }) => {}
                 None => {
                     for (_, _, to) in early.drain(..) {
                         drop(to.send(Answer { reply: Reply::Nothing, receipt: None }));
@@ -204,6 +229,15 @@ impl Task {
                         self.flush(&session).await?;
                         continue;
                     }
+                    Next::Describe(to) => {
+                        drop(to.send(self.describe(&session)));
+                        continue;
+                    }
+                    Next::End(to) => {
+                        wake_at = self.turn(&mut session, Input::End).await?;
+                        let _ = to.send(());
+                        continue;
+                    }
                     Next::Shutdown => return self.shut_down(&mut session).await,
                 },
             };
@@ -215,6 +249,7 @@ impl Task {
     async fn turn(&mut self, session: &mut Session, input: Input) -> Result<Option<Mono>, Stop> {
         let now = self.shared.clock.now();
         let step = session.step(now, input);
+        self.keep_files(session, &step);
         self.late.extend(step.facts);
         if step.save == Save::BeforeEffects {
             self.flush(session).await?;
@@ -224,6 +259,7 @@ impl Task {
         for effect in step.effects {
             self.perform(session, effect).await?;
         }
+        self.show(session, now.wall);
         Ok(step.wake_at)
     }
 
@@ -233,25 +269,7 @@ impl Task {
             return tokio::select! {
                 biased;
                 () = self.shared.shutdown.cancelled() => Next::Shutdown,
-                Some(envelope) = self.inbox.recv() => Next::Input(match envelope {
-                    Envelope::Post { post, reply, to } => {
-                        self.waiting.insert(reply, to);
-                        Input::Post { post, reply }
-                    }
-                    Envelope::Poll { ack, reply, to, .. } => {
-                        self.waiting.insert(reply, to);
-                        Input::Poll { ack, reply }
-                    }
-                    Envelope::Reconnect { offset, reply, to } => {
-                        self.waiting.insert(reply, to);
-                        Input::Reconnect { offset, reply }
-                    }
-                    Envelope::Told { reply, written: true } => Input::Written { reply },
-                    Envelope::Told { reply, written: false } => {
-                        self.waiting.remove(&reply);
-                        Input::Lost { reply }
-                    }
-                }),
+                Some(envelope) = self.inbox.recv() => self.asked(envelope),
                 Some(ended) = self.calls.join_next_with_id() => match self.call_ended(ended) {
                     Some(input) => Next::Input(input),
                     None => continue,
@@ -261,6 +279,31 @@ impl Task {
                 () = until(&clock, self.late_until) => Next::Flush,
             };
         }
+    }
+
+    fn asked(&mut self, envelope: Envelope) -> Next {
+        Next::Input(match envelope {
+            Envelope::Post { post, file, reply, to } => {
+                self.arrived = file.map(|file| (post.fingerprint, file));
+                self.waiting.insert(reply, to);
+                Input::Post { post, reply }
+            }
+            Envelope::Poll { ack, reply, to, .. } => {
+                self.waiting.insert(reply, to);
+                Input::Poll { ack, reply }
+            }
+            Envelope::Reconnect { offset, reply, to } => {
+                self.waiting.insert(reply, to);
+                Input::Reconnect { offset, reply }
+            }
+            Envelope::Told { reply, written: true } => Input::Written { reply },
+            Envelope::Told { reply, written: false } => {
+                self.waiting.remove(&reply);
+                Input::Lost { reply }
+            }
+            Envelope::Describe { to } => return Next::Describe(to),
+            Envelope::End { to } => return Next::End(to),
+        })
     }
 
     fn call_ended(
@@ -291,14 +334,12 @@ impl Task {
                     drop(to.send(Answer { reply: what, receipt: Some(receipt) }));
                 }
             }
-            Effect::Call(id, call) => {
-                let client = self.client();
-                let bearer = session.state().bearer.clone();
-                let handle = self.calls.spawn(async move { (id, client.call(bearer, call).await) });
-                self.call_ids.insert(handle.id(), id);
-            }
+            Effect::Call(id, call) => self.start_call(session, id, call),
             Effect::Attach { after } => self.attach(session, after),
-            Effect::Detach => self.stream = None,
+            Effect::Detach => {
+                self.stream = None;
+                self.over.store(true, Ordering::Relaxed);
+            }
             Effect::Forget => {
                 self.finish(session).await?;
                 if self.shared.may_leave(self.chat, &mut self.inbox) {
@@ -314,13 +355,16 @@ impl Task {
             self.shared.transport.clone(),
             self.tenant.endpoint.clone(),
             self.shared.clock.clone(),
-            Duration::from_secs(self.shared.limits.call_seconds as u64),
-            self.shared.limits.response_body_bytes,
+            Duration::from_secs(self.shared.limits().call_seconds as u64),
+            self.shared.limits().response_body_bytes,
         )
     }
 
     fn attach(&mut self, session: &Session, after: Option<String>) {
         let Some(bearer) = session.state().bearer.clone() else { return };
+        if std::mem::replace(&mut self.attached, true) {
+            self.shared.stream_reopened();
+        }
         let (sender, events) = mpsc::channel(STREAM_QUEUE);
         self.events = events;
         let attachment = Attachment {
@@ -447,6 +491,8 @@ impl Task {
 enum Next {
     Input(Input),
     Flush,
+    Describe(oneshot::Sender<Summary>),
+    End(oneshot::Sender<()>),
     Shutdown,
 }
 

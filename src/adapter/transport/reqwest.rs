@@ -1,29 +1,37 @@
 //! The production transport.
 //!
 //! Promised: no redirects, no decompression, no retries, no proxy but the configured one; requests
-//! that are held or streamed use HTTP/1.1 connections of their own.
+//! that are held or streamed use HTTP/1.1 connections of their own (`held`).
 
-use std::error::Error as _;
+use std::error::Error;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ::reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect, retry};
+use ::reqwest::{Certificate, Client, ClientBuilder, NoProxy, Proxy, redirect, retry};
 use async_trait::async_trait;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response, header};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
+use super::held::{Held, Settings};
 use super::{LongLived, Transport, TransportError};
-use crate::config::{Egress, Limits};
+use crate::config::{Egress, Limits, Secret};
 
 /// How long an unused connection is kept; below the idle limit of usual load balancers.
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
-/// Two clients: one for requests that are answered at once, one for those that are held.
+/// The production transport. Clones are one.
 #[derive(Clone, Debug)]
-pub struct Reqwest {
+pub struct Reqwest(Arc<RwLock<Clients>>);
+
+/// One for requests that are answered at once, one for those that are held.
+#[derive(Clone, Debug)]
+pub struct Clients {
     prompt: Client,
-    held: Client,
+    held: Held,
 }
 
 /// Why the transport could not be made.
@@ -46,6 +54,9 @@ pub enum EgressError {
     /// The client could not be built.
     #[error("the HTTP client could not be set up")]
     Client(#[source] ::reqwest::Error),
+    /// TLS could not be set up.
+    #[error("TLS towards Salesforce could not be set up: {0}")]
+    Tls(#[source] rustls::Error),
 }
 
 impl Reqwest {
@@ -54,26 +65,61 @@ impl Reqwest {
     /// # Errors
     /// When the proxy's address or the file of authorities is of no use.
     pub fn new(egress: &Egress, limits: &Limits) -> Result<Self, EgressError> {
-        let prompt = builder(egress, limits)?.build().map_err(EgressError::Client)?;
-        let held = builder(egress, limits)?.http1_only().build().map_err(EgressError::Client)?;
+        Ok(Self(Arc::new(RwLock::new(Clients::new(egress, limits)?))))
+    }
+
+    /// Requests that begin from now on use these clients; those that run keep theirs.
+    pub fn replace(&self, clients: Clients) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = clients;
+    }
+
+    fn clients(&self) -> Clients {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Clients {
+    /// Reads the file of authorities and sets both clients up; contacts nobody.
+    ///
+    /// # Errors
+    /// When the proxy's address or the file of authorities is of no use.
+    pub fn new(egress: &Egress, limits: &Limits) -> Result<Self, EgressError> {
+        let pem = authorities(egress)?;
+        let connect = Duration::from_secs(limits.connect_seconds as u64);
+        let prompt = builder(egress, connect, &pem)?.build().map_err(EgressError::Client)?;
+        let settings = Settings {
+            proxy: egress.proxy.as_ref().map(Secret::reveal),
+            no_proxy: egress.no_proxy.join(","),
+            authorities: CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect(),
+            connect,
+            idle: IDLE_CONNECTION,
+        };
+        let held = Held::new(settings).map_err(EgressError::Tls)?;
         Ok(Self { prompt, held })
     }
 }
 
-fn builder(egress: &Egress, limits: &Limits) -> Result<ClientBuilder, EgressError> {
+/// The file of authorities; empty when none is named.
+fn authorities(egress: &Egress) -> Result<Vec<u8>, EgressError> {
+    let Some(path) = &egress.extra_ca_file else { return Ok(Vec::new()) };
+    let read = std::fs::read(path);
+    read.map_err(|source| EgressError::CaFile { path: path.clone(), source })
+}
+
+fn builder(egress: &Egress, connect: Duration, pem: &[u8]) -> Result<ClientBuilder, EgressError> {
     let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .no_proxy()
-        .connect_timeout(Duration::from_secs(limits.connect_seconds as u64))
+        .connect_timeout(connect)
         .pool_idle_timeout(IDLE_CONNECTION);
     if let Some(proxy) = &egress.proxy {
-        builder = builder.proxy(Proxy::all(proxy.reveal()).map_err(EgressError::Proxy)?);
+        let spared = NoProxy::from_string(&egress.no_proxy.join(","));
+        let proxy = Proxy::all(proxy.reveal()).map_err(EgressError::Proxy)?;
+        builder = builder.proxy(proxy.no_proxy(spared));
     }
     if let Some(path) = &egress.extra_ca_file {
-        let read = std::fs::read(path);
-        let pem = read.map_err(|source| EgressError::CaFile { path: path.clone(), source })?;
-        let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+        let found = Certificate::from_pem_bundle(pem).unwrap_or_default();
         if found.is_empty() {
             return Err(EgressError::NoCertificates(path.clone()));
         }
@@ -95,15 +141,23 @@ impl Transport for Reqwest {
             .get(header::ACCEPT)
             .is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
         let held = streams || request.extensions().get::<LongLived>().is_some();
-        let client = if held { &self.held } else { &self.prompt };
-        let request =
-            ::reqwest::Request::try_from(request).map_err(|error| failure(&host, &error, false))?;
-        match tokio::time::timeout(within, client.execute(request)).await {
-            Ok(Ok(response)) => Ok(Response::from(response).map(Body::new)),
-            Ok(Err(error)) => {
-                let sent = !error.is_connect() && !error.is_builder();
-                Err(failure(&host, &error, sent))
+        let clients = self.clients();
+        let asked = async {
+            if held {
+                let asked = clients.held.send(request).await;
+                return asked
+                    .map(|response| response.map(Body::new))
+                    .map_err(|error| failure(&host, &error, error.is_connect(), true));
             }
+            let request = ::reqwest::Request::try_from(request)
+                .map_err(|error| failure(&host, &error, false, false))?;
+            match clients.prompt.execute(request).await {
+                Ok(response) => Ok(Response::from(response).map(Body::new)),
+                Err(error) => Err(failure(&host, &error, error.is_connect(), !error.is_builder())),
+            }
+        };
+        match tokio::time::timeout(within, asked).await {
+            Ok(answered) => answered,
             Err(_) => {
                 let cause = format!("{host} did not answer within {} s", within.as_secs());
                 Err(TransportError { sent: true, cause })
@@ -113,8 +167,8 @@ impl Transport for Reqwest {
 }
 
 /// Host and causes; without the address, whose query may name somebody.
-fn failure(host: &str, error: &::reqwest::Error, sent: bool) -> TransportError {
-    let what = if error.is_connect() { "cannot connect to" } else { "request failed at" };
+fn failure(host: &str, error: &dyn Error, connecting: bool, sent: bool) -> TransportError {
+    let what = if connecting { "cannot connect to" } else { "request failed at" };
     let mut cause = format!("{what} {host}");
     let mut source = error.source();
     while let Some(inner) = source {
@@ -122,5 +176,5 @@ fn failure(host: &str, error: &::reqwest::Error, sent: bool) -> TransportError {
         cause.push_str(&inner.to_string());
         source = inner.source();
     }
-    TransportError { sent, cause }
+    TransportError { sent: sent && !connecting, cause }
 }

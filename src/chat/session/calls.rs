@@ -3,32 +3,33 @@
 //! An outcome in doubt is never resolved by sending again at once: first the echo on the stream is
 //! waited for, then the conversation is looked at, and only then the same id goes out again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::super::agent::{AgentEvent, FailReason};
+use super::super::agent::{AgentEvent, FailReason, FileStep};
 use super::super::fact::Fact;
 use super::super::limits::{
-    ASKED_WAIT_MAX, ASKED_WAITS_MAX, BACKFILL_OVERLAP_MILLIS, BACKOFF, BUDGET_WINDOW,
-    CLOSE_GIVE_UP, ECHO_WAIT, PARTING_WAIT,
+    BACKFILL_OVERLAP_MILLIS, BACKOFF, CLOSE_GIVE_UP, ECHO_WAIT, PARTING_WAIT,
 };
 use super::super::mutation::{self, Mutation};
-use super::super::pending::{Command, CommandKind, UpstreamCall, mergeable};
-use super::super::text::Text;
+use super::super::pending::{Command, CommandKind, UpstreamCall};
 use super::super::{CallId, Effect, Outcome};
 use super::Session;
+use super::renew::Renewal;
 use crate::time::Mono;
 
 /// What this process knows about the first command.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     in_flight: Option<u64>,
-    attempts: u32,
+    pub(super) attempts: u32,
     /// Looks at the conversation that failed since the last attempt.
-    looks: u32,
-    next_at: Option<Mono>,
-    doubt: Doubt,
+    pub(super) looks: u32,
+    pub(super) next_at: Option<Mono>,
+    pub(super) doubt: Doubt,
     new_session: bool,
+    /// The answer was refused as such: its words go as plain text.
+    plain: bool,
     /// The service will not have this message: the chat ends once it is known what was said last.
     parting: bool,
     /// The process is new, and the conversation was not looked at yet: any command may have
@@ -36,15 +37,18 @@ pub(super) struct Calls {
     unlooked: bool,
     /// Commands below this number may have been attempted by an earlier process, with the contents
     /// they have.
-    fixed_below: u64,
-    sent: VecDeque<Mono>,
+    pub(super) fixed_below: u64,
+    pub(super) sent: VecDeque<Mono>,
+    pub(super) renewal: Renewal,
+    /// What came back of the first message so far, in parts.
+    pub(super) split: Vec<String>,
     pub(super) typing_until: Option<Mono>,
     pub(super) typing_number: u64,
 }
 
 /// Whether the first command may have happened already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Doubt {
+pub(super) enum Doubt {
     #[default]
     None,
     /// Its echo may still come.
@@ -70,6 +74,8 @@ impl Calls {
         self.next_at = None;
         self.doubt = if self.unlooked { Doubt::Look } else { Doubt::None };
         self.new_session = false;
+        self.plain = false;
+        self.split.clear();
         self.parting = false;
     }
 }
@@ -77,7 +83,7 @@ impl Calls {
 impl Session {
     pub(super) fn calls_deadline(&self) -> Option<Mono> {
         let first = self.state.pending.front()?;
-        if self.calls.in_flight.is_some() {
+        if self.calls.in_flight.is_some() || self.calls.renewal.asking {
             return None;
         }
         let give_up = self.state.give_up.filter(|(number, _)| *number == first.number);
@@ -93,7 +99,7 @@ impl Session {
         let now = self.now.mono;
         let Some(first) = self.state.pending.front().cloned() else { return };
         let waiting = self.calls.next_at.is_some_and(|at| now < at);
-        if self.calls.in_flight.is_some() || waiting {
+        if self.calls.in_flight.is_some() || waiting || self.calls.renewal.asking {
             return;
         }
         if let Doubt::Echo(until) = self.calls.doubt
@@ -101,7 +107,7 @@ impl Session {
         {
             self.calls.doubt = Doubt::Look;
         }
-        let message = matches!(first.kind, CommandKind::Say(_));
+        let message = first.kind.is_message();
         match self.calls.doubt {
             Doubt::Echo(_) | Doubt::Looking => return,
             Doubt::Look if message && !mutation::on(Mutation::LookFirst) => {
@@ -130,42 +136,6 @@ impl Session {
         }
     }
 
-    /// Whether the message budget allows another one now; else waits for it. The last place in the
-    /// budget is shared by all that wait.
-    fn within_budget(&mut self) -> bool {
-        let now = self.now.mono;
-        let limit = self.settings.messages_per_minute.max(1);
-        while self.calls.sent.front().is_some_and(|at| at.plus(BUDGET_WINDOW) <= now) {
-            self.calls.sent.pop_front();
-        }
-        if self.calls.sent.len() >= limit {
-            self.calls.next_at = self.calls.sent.front().map(|at| at.plus(BUDGET_WINDOW));
-            return false;
-        }
-        let first = self.state.pending.front().map_or(0, |first| first.number);
-        let ours = first >= self.calls.fixed_below;
-        let untouched = ours && self.calls.attempts == 0 && self.calls.doubt == Doubt::None;
-        if self.calls.sent.len() + 1 >= limit
-            && (untouched || mutation::on(Mutation::FixedContents))
-        {
-            self.merge_waiting();
-        }
-        true
-    }
-
-    fn merge_waiting(&mut self) {
-        let count = mergeable(&self.state.pending, self.settings.text_limit);
-        if count < 2 {
-            return;
-        }
-        let lines = self.state.pending.iter().take(count).map(|command| match &command.kind {
-            CommandKind::Say(text) => text.as_str(),
-            _ => "",
-        });
-        let text = Text(lines.collect::<Vec<_>>().join("\n"));
-        self.record(Fact::Merged { count, text });
-    }
-
     fn attempt(&mut self, number: u64) {
         let Some(first) = self.state.pending.front().cloned() else { return };
         let now = self.now.mono;
@@ -177,7 +147,7 @@ impl Session {
             self.record(Fact::Attempted { number, give_up_at });
         }
         let call = self.call_for(&first);
-        if matches!(first.kind, CommandKind::Say(_)) {
+        if first.kind.is_message() {
             self.calls.sent.push_back(now);
         }
         self.calls.attempts += 1;
@@ -186,6 +156,12 @@ impl Session {
         self.calls.doubt = Doubt::None;
         self.calls.in_flight = Some(number);
         self.effect(Effect::Call(CallId::Command(number), call));
+    }
+
+    /// What a new messaging session begins with, when one is wanted.
+    fn again(&self) -> Option<(BTreeMap<String, String>, Option<String>)> {
+        let begin = &self.state.begin;
+        self.calls.new_session.then(|| (begin.attributes.clone(), begin.language.clone()))
     }
 
     fn call_for(&self, command: &Command) -> UpstreamCall {
@@ -198,17 +174,30 @@ impl Session {
                 attributes: begin.attributes.clone(),
                 language: begin.language.clone(),
             },
-            CommandKind::Say(text) => {
+            CommandKind::Say(text) | CommandKind::Answer { text, .. } => {
+                let answer = match &command.kind {
+                    CommandKind::Answer { answer, .. } if !self.calls.plain => Some(answer.clone()),
+                    _ => None,
+                };
                 let each = mutation::on(Mutation::DerivedIds);
                 let number = command.number + if each { self.now.mono.millis() << 16 } else { 0 };
-                let again = (begin.attributes.clone(), begin.language.clone());
                 UpstreamCall::SendMessage {
                     conversation,
                     id: self.state.chat.message(number),
                     text: text.clone(),
-                    new_session: self.calls.new_session.then_some(again),
+                    answer,
+                    new_session: self.again(),
                 }
             }
+            CommandKind::File { file, .. } => UpstreamCall::SendFile {
+                conversation,
+                id: self.state.chat.message(command.number),
+                file_id: self.state.chat.file(command.number),
+                number: command.number,
+                file: file.clone(),
+                new_session: self.again(),
+            },
+            CommandKind::Revoke => UpstreamCall::RevokeToken,
             CommandKind::Close => UpstreamCall::CloseConversation { conversation },
         }
     }
@@ -219,8 +208,16 @@ impl Session {
             CallId::Check(number) => self.looked(number, outcome),
             CallId::Backfill => self.backfilled(outcome),
             CallId::Routing => self.routing_told(&outcome),
+            CallId::Renew => self.renewed(outcome),
             CallId::Typing => {}
         }
+    }
+
+    /// An answer that was refused as such goes as plain text, once.
+    fn answers_plainly(&mut self) -> bool {
+        let first = self.state.pending.front();
+        let answer = first.is_some_and(|c| matches!(c.kind, CommandKind::Answer { .. }));
+        answer && !std::mem::replace(&mut self.calls.plain, true)
     }
 
     fn command_ended(&mut self, number: u64, outcome: Outcome) {
@@ -234,7 +231,11 @@ impl Session {
         match first.kind {
             CommandKind::Mint => self.mint_ended(number, outcome),
             CommandKind::Create => self.create_ended(number, &outcome),
-            CommandKind::Say(_) => self.say_ended(number, &outcome),
+            CommandKind::Say(_) | CommandKind::Answer { .. } | CommandKind::File { .. } => {
+                self.say_ended(number, &outcome);
+            }
+            // Whatever became of it: nothing depends on it.
+            CommandKind::Revoke => self.resolve(number),
             CommandKind::Close => match outcome {
                 Outcome::Refused { status, wait } if retryable(status) => self.try_later(wait),
                 Outcome::NotSent | Outcome::Unknown => self.try_later(None),
@@ -246,17 +247,22 @@ impl Session {
     fn mint_ended(&mut self, number: u64, outcome: Outcome) {
         match outcome {
             Outcome::Token { bearer, last_event_id, lifetime } => {
-                let ends_at = lifetime.map(|life| {
-                    let grace = self.settings.token_grace.min(life / 4);
-                    self.now.mono.plus(life.saturating_sub(grace))
-                });
+                let ends_at = self.token_life(lifetime);
                 self.record(Fact::TokenGranted { bearer, last_event_id, ends_at });
                 self.resolve(number);
                 self.attach();
             }
-            Outcome::Refused { status, wait } if retryable(status) => self.try_later(wait),
+            Outcome::Refused { status, wait } if retryable(status) => self.wait_asked(status, wait),
             Outcome::NotSent | Outcome::Unknown => self.try_later(None),
             _ => self.fail(FailReason::InternalFailure),
+        }
+    }
+
+    /// A full queue at the service is waited for as long as it asks, up to a point.
+    fn wait_asked(&mut self, status: u16, wait: Option<Duration>) {
+        self.try_later(wait);
+        if status == 429 && wait.is_some() {
+            self.postpone_give_up();
         }
     }
 
@@ -268,7 +274,9 @@ impl Session {
                 self.resolve(number);
                 self.tell_success();
             }
-            Outcome::Refused { status, wait } if retryable(*status) => self.try_later(*wait),
+            Outcome::Refused { status, wait } if retryable(*status) => {
+                self.wait_asked(*status, *wait);
+            }
             Outcome::NotSent | Outcome::Unknown => self.try_later(None),
             _ => self.fail(FailReason::InternalFailure),
         }
@@ -276,16 +284,18 @@ impl Session {
 
     fn say_ended(&mut self, number: u64, outcome: &Outcome) {
         match *outcome {
-            Outcome::Done | Outcome::Refused { status: 409, .. } => self.resolve(number),
+            Outcome::Done | Outcome::Refused { status: 409, .. } => self.sent(number),
             Outcome::Refused { status: 417, .. } if !self.calls.new_session => {
                 self.calls.new_session = true;
             }
+            Outcome::Refused { status: status @ (401 | 403), .. } if self.may_renew(status) => {}
             Outcome::Refused { status: 401 | 403 | 404, .. } => self.part(),
             Outcome::Refused { status: 429, wait: Some(wait) } => {
                 self.try_later(Some(wait));
                 self.postpone_give_up();
             }
             Outcome::Refused { status: 408 | 412 | 425 | 429, wait } => self.try_later(wait),
+            Outcome::Refused { status: 400 | 405 | 422, .. } if self.answers_plainly() => {}
             Outcome::Refused { status, .. } if status < 500 => self.undelivered(number),
             Outcome::NotSent => self.try_later(None),
             Outcome::Refused { wait, .. } => self.in_doubt(wait),
@@ -305,7 +315,7 @@ impl Session {
 
     /// The conversation takes no more: most likely it was ended, and what was said last is still on
     /// its way.
-    fn part(&mut self) {
+    pub(super) fn part(&mut self) {
         self.calls.parting = true;
         self.calls.doubt = Doubt::Echo(self.now.mono.plus(PARTING_WAIT));
     }
@@ -366,41 +376,11 @@ impl Session {
     pub(super) fn echoed(&mut self, id: &str) {
         let chat = self.state.chat;
         let ours = self.state.pending.iter().find(|command| {
-            matches!(command.kind, CommandKind::Say(_))
-                && chat.message(command.number).to_string() == id
+            command.kind.is_message() && chat.message(command.number).to_string() == id
         });
         if let Some(number) = ours.map(|command| command.number) {
-            self.resolve(number);
+            self.sent(number);
         }
-    }
-
-    fn try_later(&mut self, asked: Option<Duration>) {
-        self.calls.next_at = Some(self.now.mono.plus(self.wait(asked)));
-    }
-
-    /// The wait before the next attempt: what the service asks for, our own at least.
-    fn wait(&self, asked: Option<Duration>) -> Duration {
-        asked
-            .unwrap_or_default()
-            .min(ASKED_WAIT_MAX)
-            .max(self.backoff(self.calls.attempts + self.calls.looks))
-    }
-
-    /// Waiting because we were asked to does not count against the message, up to a point.
-    fn postpone_give_up(&mut self) {
-        if self.calls.attempts > ASKED_WAITS_MAX {
-            return;
-        }
-        if let (Some((number, at)), Some(next)) = (self.state.give_up, self.calls.next_at) {
-            let give_up_at = at.plus(next.since(self.now.mono));
-            self.record(Fact::Attempted { number, give_up_at });
-        }
-    }
-
-    /// Doubles with each attempt; spread between half and the whole by the chat's id, so that chats
-    /// that failed together do not come back together.
-    pub(super) fn backoff(&self, attempts: u32) -> Duration {
-        spread(self.state.chat.0.as_u128(), attempts, BACKOFF)
     }
 
     /// The downtime counts, yet nothing is given up before this process has tried.
@@ -417,8 +397,8 @@ impl Session {
     pub(super) fn give_up_due(&mut self) {
         let now = self.now.mono;
         let Some(first) = self.state.pending.front() else { return };
-        let (number, message) = (first.number, matches!(first.kind, CommandKind::Say(_)));
-        let close = first.kind == CommandKind::Close;
+        let (number, message) = (first.number, first.kind.is_message());
+        let close = matches!(first.kind, CommandKind::Close | CommandKind::Revoke);
         let due = self.state.give_up.is_some_and(|(known, at)| known == number && at <= now);
         if !due || self.calls.in_flight.is_some() {
             return;
@@ -435,10 +415,17 @@ impl Session {
     /// Gives a message up, with what continues it: the end of a text alone would mislead.
     fn undelivered(&mut self, number: u64) {
         self.undeliverable();
+        self.file_step(number, FileStep::Failure);
         self.resolve(number);
         while let Some(rest) = self.state.pending.front().filter(|command| command.continues) {
             self.resolve(rest.number);
         }
+    }
+
+    /// The service has it.
+    pub(super) fn sent(&mut self, number: u64) {
+        self.file_step(number, FileStep::Success);
+        self.resolve(number);
     }
 
     /// Tells the visitor that a message did not arrive.
@@ -452,7 +439,7 @@ impl Session {
     /// Drops what was not begun; `true` when a message of the visitor was among it.
     pub(super) fn drop_pending(&mut self) -> bool {
         let numbers: Vec<_> = self.state.pending.iter().map(|command| command.number).collect();
-        let says = |command: &Command| matches!(command.kind, CommandKind::Say(_));
+        let says = |command: &Command| command.kind.is_message();
         let message = self.state.pending.iter().any(says);
         // A call that is under way stays so: what is queued next must not overtake it.
         let in_flight = self.calls.in_flight;
@@ -475,17 +462,6 @@ impl Session {
     }
 }
 
-const fn retryable(status: u16) -> bool {
+pub(super) const fn retryable(status: u16) -> bool {
     matches!(status, 408 | 412 | 425 | 429) || status >= 500
-}
-
-/// A wait that doubles with each attempt from the first to the longest, between half and whole.
-pub(super) fn spread(
-    seed: u128,
-    attempts: u32,
-    (first, longest): (Duration, Duration),
-) -> Duration {
-    let whole = first.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(longest);
-    let turn = (seed >> (attempts % 8 * 8)) as u32 & 0xff;
-    whole / 2 + whole / 2 * turn / 255
 }

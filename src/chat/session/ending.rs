@@ -10,7 +10,7 @@ use super::super::fact::Fact;
 use super::super::happening::RoutingStatus;
 use super::super::limits::HOLD_AFTER_GAP;
 use super::super::pending::{CommandKind, UpstreamCall};
-use super::super::policy::AgentLeave;
+use super::super::policy::{AgentLeave, Revoke};
 use super::super::state::Phase;
 use super::super::{CallId, Effect, Outcome};
 use super::Session;
@@ -23,6 +23,13 @@ impl Session {
             self.end(EndReason::Agent);
         } else {
             self.fail(FailReason::Unavailable);
+        }
+    }
+
+    /// The operator ended it.
+    pub(super) fn ended_by_operator(&mut self) {
+        if !self.ended() {
+            self.other_side_ended();
         }
     }
 
@@ -45,7 +52,7 @@ impl Session {
         if self.ended() {
             return;
         }
-        if self.drop_pending() {
+        if self.drop_pending() || self.state.has_answers() {
             self.undeliverable();
         }
         self.over(AgentEvent::Ended { reason });
@@ -59,7 +66,7 @@ impl Session {
             self.over_unless(AgentEvent::RequestFail { reason }, !close);
         } else if close {
             // The visitor ended it while it was being started.
-            self.queue(CommandKind::Close);
+            self.queue_close();
         }
     }
 
@@ -71,22 +78,34 @@ impl Session {
         self.record(Fact::Ended);
         self.tell(last_word);
         if !nothing_to_close {
-            self.queue(CommandKind::Close);
+            self.queue_close();
         }
         self.effect(Effect::Detach);
     }
 
     /// The visitor ended it: what was said before is still sent.
     pub(super) fn close(&mut self) {
-        let says = |kind: &CommandKind| matches!(kind, CommandKind::Say(_));
-        let unsaid = self.state.pending.iter().any(|command| says(&command.kind));
+        self.flush_form();
+        let unsaid = self.state.pending.iter().any(|command| command.kind.is_message());
         if !unsaid && !self.may_exist() {
             self.drop_pending();
         } else {
-            self.queue(CommandKind::Close);
+            self.queue_close();
         }
         self.record(Fact::Ended);
         self.effect(Effect::Detach);
+    }
+
+    fn queue_close(&mut self) {
+        self.queue(CommandKind::Close);
+        let revokes = match self.settings.life.revoke {
+            Revoke::Always => true,
+            Revoke::Verified => self.state.begin.user.is_some(),
+            Revoke::Never => false,
+        };
+        if revokes {
+            self.queue(CommandKind::Revoke);
+        }
     }
 
     pub(super) fn end_abandoned(&mut self) {
@@ -95,7 +114,10 @@ impl Session {
     }
 
     pub(super) fn token_due(&mut self) {
-        if self.state.token_ends.is_some_and(|at| at <= self.now.mono) && !self.ended() {
+        if self.token_deadline().is_some_and(|at| at <= self.now.mono) && !self.ended() {
+            if self.renews_token() {
+                return;
+            }
             let text = self.settings.time_up_text.clone();
             self.tell(AgentEvent::Message { from: None, text });
             self.end(EndReason::Agent);

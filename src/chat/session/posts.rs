@@ -16,14 +16,11 @@ use super::Session;
 const ANSWERING_MAX: usize = 256;
 
 impl Session {
-    pub(super) fn post(&mut self, mut post: Post, reply: ReplyTo) {
+    pub(super) fn post(&mut self, post: Post, reply: ReplyTo) {
         let verdict = self.state.replay.judge(self.now.mono, &post);
         if verdict == Verdict::Retry {
             self.reply(reply, Reply::Ok);
             return;
-        }
-        if let VisitorCommand::Choose { index } = post.command {
-            post.command = VisitorCommand::Say(self.chosen(index));
         }
         if let Some(refusal) = self.refusal(&post.command) {
             self.reply(reply, refusal);
@@ -56,7 +53,11 @@ impl Session {
             VisitorCommand::Begin(begin) => self.begin(*begin),
             VisitorCommand::Say(text) => {
                 self.visitor_heard();
-                self.say(&text);
+                self.answer_or_say(&text);
+            }
+            VisitorCommand::Upload(file) => {
+                self.visitor_heard();
+                self.upload(file, post.fingerprint);
             }
             VisitorCommand::Typing => {
                 self.visitor_stirs();
@@ -66,9 +67,11 @@ impl Session {
             VisitorCommand::IdleWarning { cleared: true } => self.visitor_stirs(),
             VisitorCommand::End => self.visitor_ends(EndReason::Client),
             VisitorCommand::EndIdle => self.visitor_ends(EndReason::Idle),
-            VisitorCommand::IdleWarning { .. }
-            | VisitorCommand::Choose { .. }
-            | VisitorCommand::Ignored => {}
+            VisitorCommand::Choose { index } => {
+                self.visitor_heard();
+                self.choose(index);
+            }
+            VisitorCommand::IdleWarning { .. } | VisitorCommand::Ignored => {}
         }
         self.reply(reply, Reply::Ok);
     }
@@ -93,6 +96,13 @@ impl Session {
             VisitorCommand::Begin(_) if begun => {
                 Some(Reply::BadRequest("The chat of this session was already requested"))
             }
+            VisitorCommand::Upload(file) if !self.takes_file(file) => {
+                Some(Reply::BadRequest("No file of this kind is awaited"))
+            }
+            VisitorCommand::Choose { .. } | VisitorCommand::Upload(_) => {
+                let full = self.state.pending.len() >= PENDING_MAX;
+                full.then_some(Reply::Overloaded)
+            }
             VisitorCommand::Say(text) => {
                 let parts = text.as_str().len() / self.settings.text_limit.max(1) + 1;
                 let full = self.state.pending.len() + parts > PENDING_MAX;
@@ -106,7 +116,9 @@ impl Session {
         let opening = begin.opening.clone();
         let success_by = self.now.mono.plus(self.settings.success_after);
         let accept_by = self.settings.life.accept_timeout.map(|wait| self.now.mono.plus(wait));
-        self.record(Fact::Began { begin: Box::new(begin), success_by, accept_by });
+        let at = Some(self.now.wall);
+        let begin = Box::new(begin);
+        self.record(Fact::Began { begin, success_by, accept_by, at });
         self.queue(CommandKind::Mint);
         self.queue(CommandKind::Create);
         for text in opening {
@@ -114,21 +126,9 @@ impl Session {
         }
     }
 
-    fn say(&mut self, text: &Text) {
+    pub(super) fn say(&mut self, text: &Text) {
         for (at, part) in split(text.as_str(), self.settings.text_limit).into_iter().enumerate() {
             self.queue_part(CommandKind::Say(part), at > 0);
-        }
-    }
-
-    /// What the visitor says by picking an entry of the last list: its title, as choices are told
-    /// as numbered lines, else its number.
-    fn chosen(&self, index: usize) -> Text {
-        let told = self.state.transcript.iter().rev().filter(|line| line.from.is_some());
-        let mut lists = told.map(|line| numbered(line.text.as_str()));
-        let list = lists.find(|titles| !titles.is_empty()).unwrap_or_default();
-        match list.get(index) {
-            Some(title) => Text::from(*title),
-            None => Text::from(index.saturating_add(1).to_string()),
         }
     }
 
@@ -202,29 +202,5 @@ impl Session {
                 Heard::Again { counted } => Fact::SendAgain { counted },
             });
         }
-    }
-}
-
-/// The titles of a text's lines `1. …`, `2. …` and so on.
-fn numbered(text: &str) -> Vec<&str> {
-    let mut titles = Vec::new();
-    for line in text.lines() {
-        let title = line.split_once(". ").filter(|(number, title)| {
-            *number == (titles.len() + 1).to_string() && !title.trim().is_empty()
-        });
-        titles.extend(title.map(|(_, title)| title));
-    }
-    titles
-}
-
-#[cfg(test)]
-mod tests {
-    use super::numbered;
-
-    #[test]
-    fn the_lines_of_a_list_are_found_and_nothing_else() {
-        assert_eq!(numbered("Pick one\n1. Billing\n2. No. 5"), ["Billing", "No. 5"]);
-        assert!(numbered("on 3. May\n2. two").is_empty());
-        assert!(numbered("1. ").is_empty());
     }
 }

@@ -16,7 +16,7 @@ use super::super::state::Phase;
 use super::super::text::Text;
 use super::super::{CallId, Effect, Lost, Outcome};
 use super::Session;
-use super::calls::spread;
+use super::pace::spread;
 use crate::time::Mono;
 
 /// A typing indicator lapses this long after its last renewal (miaw.md 5.6: 5 s, and some way).
@@ -207,6 +207,8 @@ impl Session {
         }
         if let What::Echo(id) = &what {
             self.echoed(id);
+        } else if let What::EchoOf { id, text } = &what {
+            self.echoed_as(id, text);
         } else if !self.ended() {
             self.mean(what);
         }
@@ -215,6 +217,8 @@ impl Session {
     fn mean(&mut self, what: What) {
         match what {
             What::Said { from, bot, text } => self.said(from, bot, text),
+            What::Shared { from, bot, text } => self.shared(from, bot, text),
+            What::Asked { from, bot, text, ask } => self.asked(from, bot, text, ask),
             What::Typing(person) => self.agent_types(person),
             What::NotTyping(_) => self.typing_over(),
             What::Joined { who, bot } => self.joined(who, bot),
@@ -235,12 +239,15 @@ impl Session {
             What::SessionEnded | What::Closed => self.other_side_ended(),
             What::SessionFailed if self.state.established => self.end_with_error(),
             What::SessionFailed => self.fail(FailReason::Unavailable),
-            What::RoutingFailed { .. } | What::Echo(_) | What::Nothing => {}
+            What::RoutingFailed { .. } | What::Echo(_) | What::EchoOf { .. } | What::Nothing => {}
         }
     }
 
-    fn said(&mut self, from: Option<Person>, bot: bool, text: Text) {
+    pub(super) fn said(&mut self, from: Option<Person>, bot: bool, text: Text) {
         if !self.speaks(from.as_ref(), bot) {
+            return;
+        }
+        if self.asks_for_file(from.as_ref(), &text) {
             return;
         }
         let awaits = from.is_some();
@@ -254,7 +261,7 @@ impl Session {
 
     /// Someone speaks: whoever does is there, even when news of the coming was lost. False when the
     /// visitor is not to hear it.
-    fn speaks(&mut self, from: Option<&Person>, bot: bool) -> bool {
+    pub(super) fn speaks(&mut self, from: Option<&Person>, bot: bool) -> bool {
         let Some(person) = from else { return self.settings.system_messages };
         if bot {
             self.is_bot(&person.subject);
@@ -286,7 +293,7 @@ impl Session {
         }
     }
 
-    fn typing_over(&mut self) {
+    pub(super) fn typing_over(&mut self) {
         self.stream.typing_lapses_at = None;
         if let Some(person) = self.state.typing.clone() {
             self.tell(AgentEvent::NotTyping(person));
@@ -308,6 +315,10 @@ impl Session {
         if bot {
             self.is_bot(&who.subject);
         }
+        if new && !bot {
+            // Whoever comes knows nothing of what was asked.
+            self.flush_form();
+        }
         if self.state.established && new {
             if self.state.conferencing {
                 self.record(Fact::Conferencing(false));
@@ -327,6 +338,7 @@ impl Session {
             self.record(Fact::Joined(who.clone()));
             self.tell(AgentEvent::Established(who));
             self.visitor_awaited();
+            self.offer_upload();
         }
     }
 

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::super::section::Section;
 use super::super::values::{self, DURATION, SWITCH};
-use super::{HOUR, SECOND, optional_text};
-use crate::chat::policy::{AgentLeave, Idle, Life};
+use super::{HOUR, SECOND, optional_text, word};
+use crate::chat::policy::{AgentLeave, Idle, Life, Revoke};
 use crate::chat::text::Text;
 
+const REVOKE: [(&str, Revoke); 3] =
+    [("verified", Revoke::Verified), ("always", Revoke::Always), ("never", Revoke::Never)];
 /// `ChatRequestSuccess` stays small: some clients read it into a fixed buffer.
 const LONGEST_URL: usize = 400;
 
@@ -27,6 +29,7 @@ pub(super) fn read(section: &Section<'_>) -> Life {
         idle: idle(section),
         inactive_text: optional_text(section, "inactive_text").map(Text::from),
         transfer_events: section.read("transfer_events", d.transfer_events, SWITCH, values::switch),
+        revoke: word(section, "revoke_token", &REVOKE),
         post_chat_url: section.optional("post_chat_url", "an absolute address", url),
     }
 }
@@ -55,7 +58,7 @@ fn idle(section: &Section<'_>) -> Option<Idle> {
 }
 
 /// Clients demand an absolute address (client-hazards.md 8).
-fn url(text: &str) -> Result<String, String> {
+pub(super) fn url(text: &str) -> Result<String, String> {
     let web = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
     match url::Url::parse(text) {
         Ok(url) if web(&url) && url.as_str().len() <= LONGEST_URL => Ok(url.to_string()),

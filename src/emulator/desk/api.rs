@@ -68,7 +68,7 @@ async fn act(
 fn refused(error: DeskError) -> Response {
     let status = match error {
         DeskError::NoSuchChat => StatusCode::NOT_FOUND,
-        DeskError::NotNow(_) => StatusCode::CONFLICT,
+        DeskError::NotNow(_) | DeskError::NotHere => StatusCode::CONFLICT,
     };
     (status, error.to_string()).into_response()
 }

@@ -27,6 +27,60 @@ pub enum Overlap {
     Supersede,
 }
 
+/// What a scripted human, or the queue, does with a chat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "act")]
+pub enum Act {
+    /// The queue tells a place in it.
+    Queue {
+        /// The place.
+        position: i64,
+        /// Seconds, when known.
+        #[serde(default)]
+        wait: Option<i64>,
+    },
+    /// Somebody takes it: the next of the roster, or by this name and id.
+    Accept {
+        /// The display name.
+        #[serde(default)]
+        name: Option<String>,
+        /// The `005` id.
+        #[serde(default)]
+        user_id: Option<String>,
+    },
+    /// Nobody takes it.
+    Decline,
+    /// Something is said.
+    Say {
+        /// What.
+        text: String,
+    },
+    /// Typing begins or stops.
+    Typing {
+        /// Whether typing.
+        on: bool,
+    },
+    /// The next of the roster takes over.
+    Transfer,
+    /// The agent's connection breaks; the chat goes on.
+    Disconnect,
+    /// A file is asked for.
+    RequestFile,
+    /// The agent ends it.
+    End,
+}
+
+/// One line of the script.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cue {
+    /// How long after the line before it; after ChasitorInit for the first.
+    #[serde(default)]
+    pub after_millis: u64,
+    /// What happens.
+    #[serde(flatten)]
+    pub act: Act,
+}
+
 /// The knobs of the legacy service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -59,6 +113,13 @@ pub struct Knobs {
     pub estimated_wait_time: i64,
     /// Set to true: every session moves to another server, once (503, then ReconnectSession).
     pub handover: bool,
+    /// Set to true: every session is over, once (403).
+    pub expire: bool,
+    /// The service lives at this base URL: a `Visitor` noun that comes by another host is answered
+    /// `SwitchServer`, and so is the next poll of each chat.
+    pub switch_server: Option<String>,
+    /// What happens to every chat that is asked for, beside what people do at the desk.
+    pub script: Vec<Cue>,
     /// From this instant on new sessions are refused with 404.
     #[serde(serialize_with = "write_instant", deserialize_with = "read_instant")]
     pub gone_at: Option<Wall>,
@@ -83,6 +144,9 @@ impl Default for Knobs {
             available: true,
             estimated_wait_time: -1,
             handover: false,
+            expire: false,
+            switch_server: None,
+            script: Vec::new(),
             gone_at: None,
             faults: Vec::new(),
         }

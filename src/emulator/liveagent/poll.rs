@@ -8,9 +8,10 @@ use http::{HeaderMap, StatusCode};
 
 use super::knobs::Overlap;
 use super::session::Phase;
-use super::{LiveAgent, forbidden, json};
+use super::{LiveAgent, elsewhere, forbidden, json};
 use crate::emulator::desk::Speaker;
 use crate::time::Mono;
+use crate::wire::liveagent::message::SwitchServer;
 
 /// Notes that a poll is over, also when its client went away.
 struct OpenPoll {
@@ -89,6 +90,12 @@ impl LiveAgent {
                 }
                 Overlap::Supersede => session.wake(),
             }
+        }
+        if !session.switched
+            && let Some(new_url) = elsewhere(knobs, headers)
+        {
+            session.switched = true;
+            session.push(&SwitchServer { new_url });
         }
         session.seen(now);
         session.polls += 1;

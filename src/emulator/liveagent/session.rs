@@ -50,6 +50,14 @@ pub(super) struct Session {
     pub(super) visitor: String,
     pub(super) queue_updates: bool,
     pub(super) lines: u64,
+    /// The name and id that the script gave the agent.
+    pub(super) alias: Option<(String, String)>,
+    /// The address by which the visitor's program reached this service.
+    pub(super) origin: String,
+    /// The file that is asked for.
+    pub(super) file_token: Option<String>,
+    /// The client was told to go to another host.
+    pub(super) switched: bool,
     pub(super) transcript: Vec<TranscriptEntry>,
     pub(super) open_poll: Option<u64>,
     pub(super) polls: u64,
@@ -75,6 +83,10 @@ impl Session {
             visitor: "Visitor".to_owned(),
             queue_updates: false,
             lines: 0,
+            alias: None,
+            origin: String::new(),
+            file_token: None,
+            switched: false,
             transcript: Vec::new(),
             open_poll: None,
             polls: 0,

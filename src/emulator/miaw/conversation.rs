@@ -95,7 +95,7 @@ impl Miaw {
             let inner = &mut *self.lock();
             let request: SendMessage = read(&inner.knobs, body, &MESSAGE_MEMBERS)?;
             deployment(caller, &request.es_developer_name)?;
-            check(&request.message)?;
+            check(&request.message, inner.knobs.refuse_responses)?;
             self.send(inner, caller, id, request, now, &mut effects)?
         };
         self.perform(id, effects);
@@ -156,7 +156,8 @@ impl Miaw {
             effects.extend(inner.route(id, now).map(Effect::Opened));
         }
         let mut entries = Vec::new();
-        for message in parts(request.message, inner.knobs.split_urls) {
+        let split = (inner.knobs.split_urls, inner.knobs.split_ids);
+        for message in parts(request.message, split) {
             entries.push(entry(message.id.clone()));
             effects.push(Effect::Said { line: message.id.clone(), text: shown(&message) });
             self.echo(inner, caller, id, message, now);
@@ -343,7 +344,7 @@ pub(super) fn deployment(caller: &Caller, name: &str) -> Result<(), Response> {
     Err(bad_request("Specify the esDeveloperName that the access token was issued for."))
 }
 
-fn check(message: &AbstractMessage) -> Result<(), Response> {
+fn check(message: &AbstractMessage, refuse_responses: bool) -> Result<(), Response> {
     if !is_lower_v4(&message.id) {
         return Err(bad_request("Specify the message id in UUID format."));
     }
@@ -353,6 +354,11 @@ fn check(message: &AbstractMessage) -> Result<(), Response> {
         MessageType::FormResponse => message.form_response.is_some(),
         _ => return Err(bad_request("Specify a valid messageType.")),
     };
+    let answers = message.message_type != MessageType::StaticContent;
+    let question = message.in_reply_to_message_id.as_deref().unwrap_or_default();
+    if answers && (refuse_responses || question.is_empty()) {
+        return Err(bad_request("Specify the inReplyToMessageId of an open question."));
+    }
     if content { Ok(()) } else { Err(bad_request("Specify the content of the messageType.")) }
 }
 
@@ -366,7 +372,7 @@ fn mapped(inner: &Inner, attributes: Option<RoutingAttributes>) -> RoutingAttrib
 }
 
 /// A text with a URL at its start or end becomes two messages; the second id is the server's.
-fn parts(message: AbstractMessage, split: bool) -> Vec<AbstractMessage> {
+fn parts(message: AbstractMessage, (split, ids): (bool, bool)) -> Vec<AbstractMessage> {
     let text = message.static_content.as_ref().and_then(|content| content.text.clone());
     let words: Option<(String, String)> = text.filter(|_| split).and_then(|text| {
         let is_url = |word: &str| word.starts_with("http://") || word.starts_with("https://");
@@ -380,7 +386,10 @@ fn parts(message: AbstractMessage, split: bool) -> Vec<AbstractMessage> {
     match words {
         None => vec![message],
         Some((head, tail)) => vec![
-            AbstractMessage::text(&message.id, &head),
+            match ids {
+                true => AbstractMessage::text(&Uuid::new_v4().to_string(), &head),
+                false => AbstractMessage::text(&message.id, &head),
+            },
             AbstractMessage::text(&Uuid::new_v4().to_string(), &tail),
         ],
     }
@@ -403,7 +412,20 @@ fn shown(message: &AbstractMessage) -> String {
             option.option_title.as_ref().and_then(title).or(option.option_identifier.clone())
         })
         .collect();
-    if shown.is_empty() { "[form]".to_owned() } else { shown.join(", ") }
+    let values = message.form_response.as_ref().and_then(|form| form["inputValues"].as_array());
+    let values = values.into_iter().flatten().map(input);
+    shown.into_iter().chain(values).collect::<Vec<_>>().join(", ")
+}
+
+/// One field of a form, as the agent sees it.
+fn input(value: &Value) -> String {
+    let id = value["inputId"].as_str().unwrap_or("?");
+    let single = ["textValue", "dateValue", "dateTimeValue"];
+    let text = single.iter().find_map(|kind| value["value"][kind].as_str());
+    let options = value["selectedOptions"].as_array().into_iter().flatten();
+    let options = options.filter_map(|option| option["optionIdentifier"].as_str());
+    let text = text.map_or_else(|| options.collect::<Vec<_>>().join("+"), str::to_owned);
+    format!("{id}={text}")
 }
 
 fn get<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {

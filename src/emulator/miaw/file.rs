@@ -101,7 +101,9 @@ impl Miaw {
                 return Err(error(StatusCode::PRECONDITION_FAILED, message, "PRECONDITION_FAILED"));
             }
             let file_id = entry.message.file_id;
-            let message = message(entry.message.id, entry.message.text, &file_id, name, &kind);
+            let (line, text) = (entry.message.id, entry.message.text);
+            let url = format!("{FILES_PATH}{file_id}");
+            let message = message(line, text, &file_id, name, &kind, url);
             let request = SendMessage {
                 message,
                 es_developer_name: entry.es_developer_name,
@@ -126,18 +128,19 @@ impl Miaw {
 }
 
 /// The message that carries a stored file.
-fn message(
+pub(super) fn message(
     id: String,
     text: Option<String>,
     file_id: &str,
     name: String,
     kind: &str,
+    url: String,
 ) -> AbstractMessage {
     let attachment = Attachment {
         id: Some(file_id.to_owned()),
         name: Some(name),
         mime_type: Some(kind.to_owned()),
-        url: Some(format!("{FILES_PATH}{file_id}")),
+        url: Some(url),
         reference_id: None,
     };
     AbstractMessage {

@@ -84,6 +84,10 @@ pub struct Knobs {
     pub repeated_ids: RepeatedIds,
     /// Split a text that begins or ends with a URL into two messages.
     pub split_urls: bool,
+    /// Both messages of a split text get ids of the server's own.
+    pub split_ids: bool,
+    /// Refuse responses to choices and forms with 400; their words as plain text pass.
+    pub refuse_responses: bool,
     /// Acknowledge visitor messages that an agent got.
     pub acknowledge: bool,
     /// Change the order of the events that end a session, from end to end.
@@ -129,6 +133,8 @@ impl Default for Knobs {
             routing: RoutingStart::Create,
             repeated_ids: RepeatedIds::Ignore,
             split_urls: false,
+            split_ids: false,
+            refuse_responses: false,
             acknowledge: true,
             shuffle_end_events: false,
             ping_millis: 20_000,

@@ -126,6 +126,14 @@ pub(super) fn agent(agent: &Agent) -> From {
     from(Role::Agent, "agent", &agent.id, &agent.name)
 }
 
+pub(super) fn bot() -> From {
+    from(Role::Chatbot, "chatbot", "0Xx000000000001", "Bridget Bot")
+}
+
+pub(super) fn supervisor() -> From {
+    from(Role::Supervisor, "agent", "005000000000008", "Sue Supervisor")
+}
+
 fn from(role: Role, app: &str, subject: &str, name: &str) -> From {
     let participant = Participant {
         role,

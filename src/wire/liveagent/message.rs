@@ -94,6 +94,7 @@ bodies!(
     ChasitorSessionData,
     ReconnectSession,
     SwitchServer,
+    FileTransfer,
     Availability,
     Settings,
     VisitorId,
@@ -378,6 +379,24 @@ const fn yes() -> bool {
 pub struct SwitchServer {
     /// The other base URL, ending in `/chat`.
     pub new_url: String,
+}
+
+/// An agent asks for a file, or it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FileTransfer {
+    /// `Requested`, `Canceled`, `Success` or `Failure`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Where the file goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload_servlet_url: Option<String>,
+    /// Goes along with the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_token: Option<String>,
+    /// Sent as `Referer` by one client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cdm_servlet_url: Option<String>,
 }
 
 /// The answer of `Visitor/Availability`.

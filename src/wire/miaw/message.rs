@@ -104,6 +104,42 @@ impl AbstractMessage {
             ..Self::default()
         }
     }
+
+    /// The choice of one option.
+    #[must_use]
+    pub fn selection(id: &str, question: &str, option: &str, title: &str) -> Self {
+        let title = TitleItem {
+            item_type: Some("TitleItem".to_owned()),
+            title: Some(title.to_owned()),
+            sub_title: None,
+        };
+        Self {
+            message_type: MessageType::ChoicesResponse,
+            id: id.to_owned(),
+            in_reply_to_message_id: Some(question.to_owned()),
+            choices_response: Some(ChoicesResponse {
+                format_type: FormatType::Selections,
+                selected_options: vec![SelectedOption {
+                    option_identifier: Some(option.to_owned()),
+                    option_title: serde_json::to_value(title).ok(),
+                }],
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// The answers to a form.
+    #[must_use]
+    pub fn form_response(id: &str, form: &str, values: Vec<Value>) -> Self {
+        let response = serde_json::json!({ "formatType": "Inputs", "inputValues": values });
+        Self {
+            message_type: MessageType::FormResponse,
+            id: id.to_owned(),
+            in_reply_to_message_id: Some(form.to_owned()),
+            form_response: Some(response),
+            ..Self::default()
+        }
+    }
 }
 
 /// Text, attachments or links.
@@ -209,6 +245,9 @@ pub struct Choices {
     /// The cards of a carousel.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient::null_default")]
     pub items: Vec<Value>,
+    /// The times of a time picker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calendar_event: Option<Value>,
 }
 
 /// One option.
@@ -223,6 +262,9 @@ pub struct OptionItem {
     pub option_identifier: Option<String>,
     /// What to show.
     pub title_item: Option<TitleItem>,
+    /// Where a `TitleLinkItem` leads.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::text")]
+    pub url: Option<String>,
 }
 
 /// The visitor's choice.

@@ -133,6 +133,28 @@ impl Client {
         self.service.clone().oneshot(request).await.expect("an answer")
     }
 
+    /// Uploads a file as the last `FileTransfer` asks; gives the body of the answer.
+    pub(crate) async fn upload(&self, name: &str, kind: &str, bytes: &[u8]) -> String {
+        let asked = self.seen.iter().rev().find(|seen| seen["message"]["fileToken"].is_string());
+        let asked = asked.expect("a file is asked for")["message"].clone();
+        let text = |member: &str| asked[member].as_str().expect("a text").to_owned();
+        let path = text("uploadServletUrl");
+        let path = path.split_once("example.test").expect("this bridge").1.to_owned();
+        let (chat, token) = (self.key.split('!').next().expect("an id"), text("fileToken"));
+        let head = format!(
+            "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: {kind}\r\n\r\n"
+        );
+        let body = [head.as_bytes(), bytes, b"\r\n--XX--\r\n"].concat();
+        let query = format!("orgId=00D&chatKey={chat}&fileToken={token}&encoding=UTF-8");
+        let request = http::Request::post(format!("{path}?{query}"))
+            .header("host", "acme.example.test")
+            .header("content-type", "multipart/form-data; boundary=XX")
+            .body(Body::from(body));
+        let answer = self.service.clone().oneshot(request.expect("a request")).await;
+        read(answer.expect("an answer")).await.text
+    }
+
     /// One poll, and nothing done with its answer.
     pub(crate) async fn peek(&self) -> Got {
         self.get(&self.next_poll()).await

@@ -34,11 +34,13 @@ impl Rehearsal {
         let (stop, decided) = (CancellationToken::new(), Arc::new(Seen::default()));
         let config = Config {
             listen: DEFAULT_LISTEN,
+            admin: None,
             store: StoreConfig::Memory,
             tenants: vec![tenant("acme")],
             limits: Limits::default(),
             egress: Egress::default(),
             panic_file: None,
+            tls: None,
         };
         let options = Options {
             clock: clock.clone(),

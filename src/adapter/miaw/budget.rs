@@ -1,0 +1,85 @@
+//! How many access tokens an org may ask for: 200 a minute (miaw.md 2.5), shared by all tenants of
+//! one org in this process.
+//!
+//! Promised: whoever asks gets a turn, in order; a 429 makes everybody of the org wait. Not
+//! promised: anything about other processes and other clients of the org.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::time::Mono;
+
+/// Tokens per org and window.
+const TOKENS: usize = 200;
+const WINDOW: Duration = Duration::from_secs(60);
+/// The wait after a 429 that asks for none, and the longest that one may ask for.
+const REFUSED_WAIT: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(120));
+
+/// The budgets of all orgs.
+#[derive(Debug, Default)]
+pub struct TokenBudgets(Mutex<HashMap<String, Budget>>);
+
+#[derive(Debug, Default)]
+struct Budget {
+    turns: VecDeque<Mono>,
+    not_before: Option<Mono>,
+}
+
+impl TokenBudgets {
+    /// When the next token of this org may be asked for.
+    #[must_use]
+    pub fn turn(&self, org: &str, now: Mono) -> Mono {
+        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget = budgets.entry(org.to_owned()).or_default();
+        let earliest = budget.not_before.unwrap_or(now).max(now);
+        let turn = match budget.turns.front() {
+            Some(oldest) if budget.turns.len() >= TOKENS => oldest.plus(WINDOW).max(earliest),
+            _ => earliest,
+        };
+        let turn = budget.turns.back().map_or(turn, |last| turn.max(*last));
+        budget.turns.push_back(turn);
+        if budget.turns.len() > TOKENS {
+            budget.turns.pop_front();
+        }
+        turn
+    }
+
+    /// The org said that it was too many.
+    pub fn refused(&self, org: &str, now: Mono, asked: Option<Duration>) {
+        let wait = asked.unwrap_or(REFUSED_WAIT.0).min(REFUSED_WAIT.1);
+        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget = budgets.entry(org.to_owned()).or_default();
+        budget.not_before = budget.not_before.max(Some(now.plus(wait)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Mono {
+        Mono::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn no_window_holds_more_than_the_budget_and_orgs_do_not_share() {
+        let budgets = TokenBudgets::default();
+        let turns: Vec<Mono> = (0..450).map(|_| budgets.turn("a", at(10))).collect();
+        assert_eq!(turns[199], at(10));
+        assert_eq!(turns[200], at(70));
+        assert_eq!(turns[400], at(130));
+        assert!(turns.windows(201).all(|window| window[200].since(window[0]) >= WINDOW));
+        assert_eq!(budgets.turn("b", at(10)), at(10));
+    }
+
+    #[test]
+    fn a_refusal_makes_everybody_wait_and_keeps_the_order() {
+        let budgets = TokenBudgets::default();
+        assert_eq!(budgets.turn("a", at(1)), at(1));
+        budgets.refused("a", at(1), Some(Duration::from_secs(9)));
+        budgets.refused("a", at(2), None);
+        assert_eq!(budgets.turn("a", at(3)), at(10));
+        assert_eq!(budgets.turn("a", at(11)), at(11));
+    }
+}

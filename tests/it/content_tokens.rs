@@ -1,0 +1,215 @@
+//! Who a visitor is to Salesforce, and what becomes of access tokens, through the whole bridge.
+
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use liveagent_bridge::adapter::miaw::identity;
+use liveagent_bridge::chat::policy::Revoke;
+use liveagent_bridge::config::{Identity, Tenant};
+use liveagent_bridge::emulator::{Command, IdentityKey, Verification};
+use serde_json::{Value, json};
+
+use crate::bridge_stage::{Acks, BridgeStage, Client};
+
+/// Made for these tests; nothing else knows it.
+const KEY: &str = include_str!("fixtures/tls/key.pem");
+const ISSUER: &str = "https://id.acme.example";
+
+fn signer(issuer: &str) -> Identity {
+    let key = Identity::new(KEY, "key-1".to_owned(), issuer.to_owned(), None);
+    let mut key = key.expect("a key");
+    key.subject_detail = Some("Customer Id".to_owned());
+    key
+}
+
+/// An org whose channel verifies its users.
+async fn stage(mode: Verification, change: impl FnOnce(&mut Tenant)) -> BridgeStage {
+    let stage = BridgeStage::of_tenant(|tenant| {
+        tenant.miaw.identity = Some(signer(ISSUER));
+        change(tenant);
+    })
+    .await;
+    let pair = KeyPair::from_der(&signer("").key()).expect("a key");
+    let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let known = IdentityKey {
+        kid: "key-1".to_owned(),
+        iss: ISSUER.to_owned(),
+        n: part(pair.public_key().modulus().big_endian_without_leading_zero()),
+        e: part(pair.public_key().exponent().big_endian_without_leading_zero()),
+    };
+    stage.knobs(|knobs| {
+        knobs.verification = mode;
+        knobs.identity_keys = vec![known];
+    });
+    stage
+}
+
+fn details(label: &str, value: &str) -> Value {
+    let other = json!({ "label": "Topic", "value": "Billing", "transcriptFields": [] });
+    json!({ "prechatDetails": [{ "label": label, "value": value, "transcriptFields": [] }, other] })
+}
+
+async fn begin(stage: &BridgeStage, label: &str, value: &str) -> Client {
+    let mut client = Client::session(stage, Acks::Real).await;
+    assert_eq!(client.init_with(details(label, value)).await.0, 200);
+    client
+}
+
+async fn talks(stage: &BridgeStage, client: &mut Client) {
+    stage.desk_chat(|_| true).await;
+    stage.act(Command::Accept);
+    client.until("ChatEstablished").await;
+    client.says("it is me").await;
+    stage.hears(&["it is me"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visitor_is_verified_by_the_tenants_key() {
+    let stage = stage(Verification::On, |_| {}).await;
+    let mut client = begin(&stage, "Customer Id", "4711").await;
+    talks(&stage, &mut client).await;
+    let asked = stage.sent("token")[0].body.clone();
+    assert_eq!(asked["authorizationType"], "JWT");
+    let token = asked["customerIdentityToken"].as_str().expect("a token");
+    assert_eq!(identity::subject(token).as_deref(), Some("4711"));
+    // A verified user's token opens all that user's conversations: it does not outlive the chat.
+    stage.act(Command::End);
+    client.ends("agent").await;
+    stage.seconds(5).await;
+    assert_eq!((stage.count("close"), stage.count("revoke")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_token_of_the_customers_own_is_passed_on_and_is_no_attribute() {
+    let stage = stage(Verification::On, |tenant| {
+        tenant.miaw.identity = None;
+        tenant.miaw.identity_detail = Some("Session token".to_owned());
+    })
+    .await;
+    let own = identity::mint(&signer(ISSUER), "u-1", stage.clock.now().wall).expect("a token");
+    let mut client = begin(&stage, "Session token", &own.0).await;
+    talks(&stage, &mut client).await;
+    assert_eq!(stage.sent("token")[0].body["customerIdentityToken"], own.0.as_str());
+    let attributes = stage.sent("create")[0].body["routingAttributes"].to_string();
+    assert!(attributes.contains("Billing") && !attributes.contains(&own.0), "{attributes}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_in_a_verified_users_place_is_refused_or_flagged() {
+    for refuse in [true, false] {
+        let stage = stage(Verification::Silent, |tenant| {
+            tenant.miaw.identity = Some(signer("somebody else"));
+            tenant.miaw.refuse_anonymous = refuse;
+        })
+        .await;
+        let mut client = begin(&stage, "Customer Id", "4711").await;
+        if refuse {
+            assert_eq!(client.until("ChatRequestFail").await["reason"], "InternalFailure");
+            assert_eq!(stage.count("create"), 0);
+            client.is_gone().await;
+        } else {
+            talks(&stage, &mut client).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verified_users_chat_outlives_its_token() {
+    let stage = stage(Verification::On, |_| {}).await;
+    stage.knobs(|knobs| knobs.token_ttl_seconds = 600);
+    let mut client = begin(&stage, "Customer Id", "4711").await;
+    talks(&stage, &mut client).await;
+    // The first attempt meets a full queue.
+    stage.fault("verified_token", 1, |fault| fault.status = Some(429));
+    for _ in 0..60 {
+        assert_eq!(client.poll().await.0, 204);
+    }
+    let tokens = stage.count("token");
+    assert!((4..=6).contains(&tokens), "{tokens} tokens in 24 min");
+    stage.agent_says("still here?");
+    client.until_told("still here?").await;
+    client.says("yes").await;
+    stage.hears(&["it is me", "yes"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verified_users_chat_ends_politely_when_no_token_can_be_had() {
+    let stage = stage(Verification::On, |_| {}).await;
+    stage.knobs(|knobs| knobs.token_ttl_seconds = 600);
+    let mut client = begin(&stage, "Customer Id", "4711").await;
+    talks(&stage, &mut client).await;
+    stage.fault("verified_token", 50, |fault| fault.status = Some(401));
+    let told = "This chat has reached its longest possible duration and ends now.";
+    client.until_told(told).await;
+    client.ends("agent").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guests_token_is_revoked_only_where_the_tenant_wants_that() {
+    for (revoke, times) in [(Revoke::Verified, 0), (Revoke::Never, 0), (Revoke::Always, 1)] {
+        let stage = BridgeStage::of_tenant(|tenant| tenant.behaviour.life.revoke = revoke).await;
+        let mut client = Client::talking(&stage).await;
+        client.post("ChatEnd", &json!({ "reason": "client" })).await;
+        client.ends("client").await;
+        stage.seconds(5).await;
+        assert_eq!((stage.count("close"), stage.count("revoke")), (1, times), "{revoke:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_meets_403_is_sent_once_more_with_a_continued_token() {
+    let stage = BridgeStage::new().await;
+    let mut client = Client::talking(&stage).await;
+    stage.fault("message", 1, |fault| fault.status = Some(403));
+    client.says("hello").await;
+    stage.hears(&["hello"]).await;
+    assert_eq!((stage.count("continuation"), stage.count("token")), (1, 1));
+    // There is no second continuation: the chat is over.
+    stage.fault("message", 5, |fault| fault.status = Some(403));
+    client.says("again").await;
+    client.until_told("The connection to the contact center was lost. This chat ends now.").await;
+    assert_eq!((stage.count("continuation"), stage.count("token")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_org_that_gives_no_tokens_for_a_while_loses_no_chat() {
+    for asked in [Some(70), None] {
+        let stage = BridgeStage::new().await;
+        let times = if asked.is_some() { 1 } else { 4 };
+        stage.fault("token", times, |fault| {
+            fault.status = Some(429);
+            fault.retry_after_seconds = asked;
+        });
+        let mut client = Client::begin(&stage).await;
+        client.says("first").await;
+        let start = stage.clock.now().mono;
+        // A client gives up when it hears nothing: the outcome is told in time all the same.
+        client.until("ChatRequestSuccess").await;
+        assert!(stage.clock.now().mono.since(start).as_secs() <= 10);
+        stage.hears(&["first"]).await;
+        let waited = stage.clock.now().mono.since(start).as_secs();
+        assert!(waited >= asked.unwrap_or(15), "{waited} s with {asked:?}");
+        stage.act(Command::Accept);
+        client.until("ChatEstablished").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_chats_than_an_org_has_tokens_wait_in_line() {
+    let stage = BridgeStage::new().await;
+    let mut clients = Vec::new();
+    for _ in 0..210 {
+        clients.push(Client::begin(&stage).await);
+    }
+    stage.seconds(12).await;
+    assert_eq!((stage.count("token"), stage.count("create")), (200, 200));
+    // One that waits is told in time, and one that gives up while it waits costs no token.
+    let waiting = clients.len() - 1;
+    clients[waiting].until("ChatRequestSuccess").await;
+    let mut gone = clients.remove(waiting - 1);
+    assert_eq!(gone.post("ChatEnd", &json!({ "reason": "client" })).await.0, 200);
+    stage.seconds(60).await;
+    assert_eq!((stage.count("token"), stage.count("create")), (209, 209));
+    assert_eq!(stage.desk().chats().len(), 209);
+}
