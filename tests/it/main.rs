@@ -4,6 +4,7 @@
 mod admin;
 mod bridge_stage;
 mod budget;
+mod bundle;
 mod capture;
 mod certificates;
 mod chat_life;
@@ -16,6 +17,7 @@ mod content_tokens;
 mod cutover;
 mod demo;
 mod dry_run;
+mod dry_run_calendar;
 mod dry_run_channel;
 mod dry_run_codes;
 mod dry_run_evidence;
