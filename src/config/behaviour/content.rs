@@ -15,7 +15,7 @@ const UPLOADS: [(&str, u8); 3] = [("off", 0), ("offer", 1), ("on_request", 2)];
 
 const RICH: [(&str, Rich); 3] = [
     ("numbered_text", Rich::NumberedText),
-    ("rich_message", Rich::RichMessage),
+    ("rich_message", Rich::Message),
     ("both", Rich::Both),
 ];
 
