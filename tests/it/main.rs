@@ -13,6 +13,7 @@ mod config_check;
 mod config_plan;
 mod conformance;
 mod content;
+mod content_config;
 mod content_tokens;
 mod cutover;
 mod demo;
