@@ -34,6 +34,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::miaw::registry::Registry;
 use crate::adapter::transport::Transport;
 use crate::capture::Capture;
@@ -76,6 +77,8 @@ pub struct Parts {
     pub chats: Registry,
     /// The plans that hold, and their changes.
     pub cutover: Cutover,
+    /// The relay to legacy.
+    pub relay: Arc<LiveAgent>,
     /// The newest decisions.
     pub decisions: Arc<Watched>,
     /// Everything that is counted.

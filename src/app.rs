@@ -201,6 +201,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         store,
         chats: chats.clone(),
         cutover: cutover.clone(),
+        relay: relay.clone(),
         decisions,
         metrics,
         capture: Arc::new(move || captured.now().capture.clone()),

@@ -14,26 +14,28 @@ pub mod tenant_file;
 pub mod todo;
 
 mod cognigy;
+mod deployment_api;
 mod id;
 mod literal;
 mod metadata;
 mod object;
 mod org;
+mod plan;
 mod render;
 mod snippet;
 
 use serde::Serialize;
 
 use self::buttons::Button;
-use self::fact::{Facts, Input, Place, Recognized, Slot, Source};
+use self::fact::{Facts, Input, Recognized, Slot, Source};
 use self::limits::{MAX_FILE_BYTES, MAX_FILES, MAX_PROBLEMS, MAX_RECOGNIZED};
 use self::mapping_file::Attribute;
 use self::org::Org;
+use self::plan::Plan;
 use self::problem::Problem;
 use self::settings::Setting;
 use self::tenant_file::Missing;
 use self::todo::Step;
-use crate::mapping::{self, Mapping};
 use crate::report::finding::Severity;
 
 /// What stands for the bridge's address while it is not known.
@@ -201,20 +203,14 @@ fn make(mut facts: Facts, org: &Org, unrecognized: Vec<Unrecognized>, options: &
     let base_url = base_url(options, &tenant, &mut facts);
     let channel = org::channel(&facts, org).cloned();
     let channel = channel.as_ref();
-    let buttons = buttons::table(&mut facts, org, channel);
-    let mut attributes = mapping_file::attributes(&mut facts, channel);
-    let ids: Vec<&Button> = buttons.iter().filter(|b| b.id.is_some()).collect();
-    let free = !attributes.iter().any(|a| a.key == buttons::SOURCE_BUTTON);
-    if let (Some(place), true) = (ids.get(1).and_then(|b| b.places.first()), free) {
-        attributes.push(mapping_file::source_button(channel, place));
-    }
+    let mut buttons = buttons::table(&mut facts, org, channel);
+    let plans = plan::make(&tenant, &mut facts, channel, &mut buttons);
+    let attributes = plan::union(&plans);
     let deployments = facts.deployment_components.iter();
     let deployment_settings: Vec<Setting> =
         deployments.flat_map(|c| settings::deployment(c, channel)).collect();
     let missing = tenant_file::missing(org);
-    let with_mapping = !attributes.is_empty();
-    let mapping_text = with_mapping.then(|| mapping_file::compose(&tenant, &attributes));
-    let mapping = loaded(&tenant, mapping_text.as_deref(), &mut facts);
+    let mapping = plan::loaded(&plans, &mut facts);
     let todo = todo::list(&todo::Known {
         facts: &facts,
         org,
@@ -226,7 +222,8 @@ fn make(mut facts: Facts, org: &Org, unrecognized: Vec<Unrecognized>, options: &
         mapping: &mapping,
         base_url: &base_url,
     });
-    let tenant_text = tenant_file::compose(&tenant, org, &buttons, &facts, with_mapping);
+    let paths: Vec<String> = plans.iter().map(|plan| plan.path.clone()).collect();
+    let tenant_text = tenant_file::compose(&tenant, org, &buttons, &facts, &paths);
     let mut problems = facts.problems;
     problems.sort_by(|a, b| (a.severity, &a.file, a.line).cmp(&(b.severity, &b.file, b.line)));
     problems.dedup();
@@ -245,7 +242,7 @@ fn make(mut facts: Facts, org: &Org, unrecognized: Vec<Unrecognized>, options: &
         todo,
         files: Vec::new(),
     };
-    import.files = files(&import, tenant_text, mapping_text);
+    import.files = files(&import, tenant_text, &plans);
     import
 }
 
@@ -266,29 +263,13 @@ fn base_url(options: &Options, tenant: &str, facts: &mut Facts) -> String {
     format!("{bridge}/t/{tenant}")
 }
 
-/// The composed mapping as `serve` will read it; one that does not load must never be written.
-fn loaded(tenant: &str, text: Option<&str>, facts: &mut Facts) -> Mapping {
-    let name = format!("mappings/{tenant}.toml");
-    let problems = match text.map(|text| mapping::load::load(&name, text)) {
-        None => return Mapping::default(),
-        Some(Ok(mapping)) => return mapping,
-        Some(Err(problems)) => problems,
-    };
-    for problem in problems {
-        let place = Place { file: name.clone(), line: problem.line };
-        let message = format!("the composed mapping does not load: {}", problem.message);
-        facts.problems.push(Problem::at(Severity::Error, &place, message));
-    }
-    Mapping::default()
-}
-
-fn files(import: &Import, tenant: String, mapping: Option<String>) -> Vec<Output> {
+fn files(import: &Import, tenant: String, plans: &[Plan]) -> Vec<Output> {
     let output = |path: &str, text: String| Output { path: path.to_owned(), text };
     let mut files = vec![
         output("bridge.toml", tenant_file::main_file().to_owned()),
         output(&format!("tenants/{}.toml", import.tenant), tenant),
     ];
-    files.extend(mapping.map(|text| output(&format!("mappings/{}.toml", import.tenant), text)));
+    files.extend(plans.iter().map(|plan| output(&plan.path, plan.text())));
     if !import.buttons.is_empty() || !import.deployment_settings.is_empty() {
         files.push(output("buttons.md", render::buttons(import)));
     }

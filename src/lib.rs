@@ -31,4 +31,5 @@ pub mod observe;
 pub mod preflight;
 pub mod serve;
 pub mod store;
+pub mod support;
 mod tap;

@@ -1,7 +1,7 @@
 //! The chats of this process, without a word of what was said.
 //!
 //! Promised: a chat of a tenant outside the token's scope does not exist. Not here: chats that are
-//! relayed to legacy; of those nothing but a hash is known.
+//! relayed to legacy.
 
 use std::sync::Arc;
 

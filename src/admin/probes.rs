@@ -137,6 +137,10 @@ pub(super) async fn metrics(admin: Arc<Admin>, _: Call) -> Answer {
     let help = "Plans and changes of all tenants; equal on nodes that have seen the same.";
     page.info("bridge_plan", help, [("fingerprint", &print)]);
     live(&mut page, &chats);
+    let hosts = parts.relay.health().into_iter();
+    let hosts = hosts.map(|host| ([host.tenant, host.host, host.state.code().to_owned()], 1));
+    let help = "Legacy hosts as the requests of clients met them: alive, refusing or gone.";
+    page.gauge("bridge_legacy_host", help, ["tenant", "host", "state"], hosts);
     page.counter(
         "bridge_decisions",
         "Decisions for new chats.",

@@ -56,7 +56,7 @@ const READ: Access = Access::Role(Role::Read);
 const OPERATE: Access = Access::Role(Role::Operate);
 
 /// The table.
-pub static ROUTES: [Route; 15] = [
+pub static ROUTES: [Route; 16] = [
     route(GET, "/healthz", PROBE, &[], |a, c| Box::pin(probes::health(a, c))),
     route(GET, "/readyz", PROBE, &[], |a, c| Box::pin(probes::ready(a, c))),
     route(GET, "/metrics", PROBE, &[], |a, c| Box::pin(probes::metrics(a, c))),
@@ -66,6 +66,9 @@ pub static ROUTES: [Route; 15] = [
     route(GET, "/admin/v1/tenants/{tenant}", READ, &[], |a, c| Box::pin(tenants::one(a, c))),
     route(GET, "/admin/v1/tenants/{tenant}/plan", READ, &["at", "button", "draw"], |a, c| {
         Box::pin(tenants::plan(a, c))
+    }),
+    route(GET, "/admin/v1/tenants/{tenant}/legacy", READ, &[], |a, c| {
+        Box::pin(tenants::legacy(a, c))
     }),
     route(GET, "/admin/v1/tenants/{tenant}/changes", READ, &["after", "limit"], |a, c| {
         Box::pin(changes::list(a, c))

@@ -110,6 +110,25 @@ pub(super) async fn one(admin: Arc<Admin>, call: Call) -> Answer {
     Reply::ok(&body)
 }
 
+/// The tenant's legacy hosts, as the requests of clients met them.
+pub(super) async fn legacy(admin: Arc<Admin>, call: Call) -> Answer {
+    let config = (admin.parts.config)();
+    let tenant = find(&config, &call)?;
+    let health = admin.parts.relay.health();
+    let own = health.iter().filter(|host| host.tenant == tenant.id);
+    let hosts: Vec<Value> = own
+        .map(|host| {
+            json!({
+                "host": host.host,
+                "state": host.state.code(),
+                "since": host.since.to_string(),
+                "lastError": host.last_error,
+            })
+        })
+        .collect();
+    Reply::ok(&json!({ "hosts": hosts }))
+}
+
 /// A tenant in a list: where it stands now.
 fn summary(admin: &Admin, tenant: &Tenant) -> Value {
     let now = admin.parts.clock.now().wall;

@@ -34,7 +34,7 @@ pub struct Idle {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rich {
     /// As `RichMessage`, which many clients do not know.
-    RichMessage,
+    Message,
     /// As a text with numbered lines, which all show.
     #[default]
     NumberedText,

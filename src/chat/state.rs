@@ -259,8 +259,8 @@ impl State {
         }
         if let CommandKind::Say(text) | CommandKind::Answer { text, .. } = &command.kind {
             self.remember_line(Line { from: None, text: text.clone() });
-            self.said += 1;
         }
+        self.said += u64::from(command.kind.is_message());
         self.pending.push_back(command.clone());
     }
 

@@ -245,18 +245,6 @@ mod tests {
             ),
             ("RoutingResult", "System", routing("Transfer", "None"), vec![What::TransferStarted]),
             (
-                "RoutingResult",
-                "System",
-                routing("Transfer", "RoutingError"),
-                vec![What::TransferFailed],
-            ),
-            (
-                "RoutingResult",
-                "System",
-                routing("Conference", "None"),
-                vec![What::ConferenceStarted],
-            ),
-            (
                 "ParticipantChanged",
                 "System",
                 people,
@@ -275,6 +263,22 @@ mod tests {
             assert_eq!(got, want, "{kind} {role}");
         }
         assert_eq!(meaning("CONVERSATION_CLOSE_CONVERSATION", &Value::Null), [What::Closed]);
+    }
+
+    #[test]
+    fn routing_has_its_meaning_by_type_and_failure() {
+        for (kind, failure, want) in [
+            ("Transfer", "RoutingError", What::TransferFailed),
+            ("Transfer", "Cancelled", What::TransferFailed),
+            ("Conference", "None", What::ConferenceStarted),
+            ("Conference", "RoutingError", What::Nothing),
+            ("Initial", "Unknown", What::RoutingFailed { nobody: false }),
+        ] {
+            let payload = json!({ "entryType": "RoutingResult", "routingType": kind,
+                "failureType": failure });
+            let entry = entry("RoutingResult", "System", &payload);
+            assert_eq!(meaning("CONVERSATION_ROUTING_RESULT", &entry), [want], "{kind} {failure}");
+        }
     }
 
     #[test]

@@ -26,6 +26,12 @@ macro_rules! limits {
             pub const ALL: &'static [(&'static str, usize, usize, usize)] =
                 &[$((stringify!($name), $default, $min, $max),)*];
 
+            /// Name and value of every limit.
+            #[must_use]
+            pub fn values(&self) -> Vec<(&'static str, usize)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+
             /// Reads the section; what is absent keeps its default.
             pub(super) fn read(section: Section<'_>) -> Self {
                 let limits = Self {

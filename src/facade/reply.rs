@@ -204,15 +204,7 @@ impl Scene<'_> {
             }),
             AgentEvent::FileTransfer(step) => Message::new(&self.file_transfer(*step)),
             AgentEvent::Options { style, header, items, .. } => {
-                let item = |text: &Text| undocumented::RichItem { text: text.as_str().to_owned() };
-                Message::new(&undocumented::RichMessage {
-                    kind: match style {
-                        Style::Buttons => "ChatWindowButton".to_owned(),
-                        Style::Menu => "ChatWindowMenu".to_owned(),
-                    },
-                    header: header.as_ref().map(|text| text.as_str().to_owned()),
-                    items: items.iter().map(item).collect(),
-                })
+                Message::new(&options(*style, header.as_ref(), items))
             }
             AgentEvent::Typing(person) => {
                 let (name, agent_id) = typist(person);
@@ -292,6 +284,19 @@ impl Scene<'_> {
         }
         let hash = self.chat.person(subject).simple().to_string();
         format!("005{}", &hash[..12])
+    }
+}
+
+/// Options as clients that know them read them.
+fn options(style: Style, header: Option<&Text>, items: &[Text]) -> undocumented::RichMessage {
+    let item = |text: &Text| undocumented::RichItem { text: text.as_str().to_owned() };
+    undocumented::RichMessage {
+        kind: match style {
+            Style::Buttons => "ChatWindowButton".to_owned(),
+            Style::Menu => "ChatWindowMenu".to_owned(),
+        },
+        header: header.map(|text| text.as_str().to_owned()),
+        items: items.iter().map(item).collect(),
     }
 }
 

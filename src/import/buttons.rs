@@ -37,6 +37,8 @@ pub struct Button {
     pub timeouts: Vec<String>,
     /// Where its chats should go.
     pub target: String,
+    /// The mapping file of its chats, when pre-chat was found.
+    pub mapping: Option<String>,
     /// Setting by setting what becomes of it.
     pub settings: Vec<Setting>,
     /// Where it is named.

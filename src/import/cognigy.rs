@@ -22,8 +22,12 @@ const MIAW_BASE: &[&str] = &["scrt2url", "scrturl", "baseurl", "url"];
 const DEVELOPER: &[&str] = &["embeddedservicedevelopername", "esdevelopername", "developername"];
 const CAPABILITIES: &[&str] = &["capabilitiesversion"];
 const ATTRIBUTES: &[&str] = &["conversationroutingattributes", "routingattributes"];
-const ENTITIES: &[&str] = &["prechatentities"];
-const DETAILS: &[&str] = &["prechatdetails"];
+const ENTITIES: &str = "prechatentities";
+const DETAILS: &str = "prechatdetails";
+/// What a platform writes before the two names: nothing in the REST API and in the editors, the
+/// provider in a handover node, the occasion too in a question node.
+const PREFIXES: [&str; 4] =
+    ["", "salesforce", "escalateanswershandoversalesforce", "escalateintentshandoversalesforce"];
 const BOTH: &[&str] = &["prechatentitiesanddetails", "prechatentitiesdetails", "prechat"];
 const NAME: &[&str] = &["name", "label", "referencename"];
 
@@ -35,7 +39,7 @@ pub(super) fn read(source: &Source<'_>, root: &Node, facts: &mut Facts) -> bool 
     if facts.recognized.len() == before {
         let (entities, details) = alone(root);
         if entities.is_some() || details.is_some() {
-            document(source, root.span.start, entities, details, facts);
+            document(source, root.span.start, entities, details, &[], facts);
         }
     }
     facts.recognized.len() > before
@@ -49,7 +53,7 @@ fn walk(source: &Source<'_>, node: &Node, facts: &mut Facts) {
             // What a pre-chat document holds was read with it.
             let inside = members.iter().filter(|m| {
                 let name = fold(&m.key);
-                !ENTITIES.contains(&name.as_str()) && !DETAILS.contains(&name.as_str())
+                !name.ends_with(ENTITIES) && !name.ends_with(DETAILS)
             });
             inside.for_each(|m| walk(source, &m.node, facts));
         }
@@ -131,12 +135,21 @@ fn miaw(source: &Source<'_>, object: &Object<'_>, also_legacy: bool, facts: &mut
 }
 
 fn prechat(source: &Source<'_>, node: &Node, object: &Object<'_>, facts: &mut Facts) {
-    let (entities, details) = (object.member(ENTITIES), object.member(DETAILS));
-    object.report_twice(&[ENTITIES, DETAILS].concat(), facts);
-    if entities.is_some() || details.is_some() {
-        let unpacked = [entities, details].map(|m| m.map(|m| unpack(&m.node)));
-        let [entities, details] = &unpacked;
-        document(source, node.span.start, entities.as_ref(), details.as_ref(), facts);
+    let button = object.text(BUTTON).map(|id| id.value);
+    let button = button.as_slice();
+    let mut any = false;
+    for prefix in PREFIXES {
+        let names = [ENTITIES, DETAILS].map(|name| format!("{prefix}{name}"));
+        object.report_twice(&names.each_ref().map(String::as_str), facts);
+        let found = names.map(|name| object.member(&[&name]).map(|m| unpack(&m.node)));
+        if let [entities, details] = &found
+            && found.iter().any(Option::is_some)
+        {
+            any = true;
+            document(source, node.span.start, entities.as_ref(), details.as_ref(), button, facts);
+        }
+    }
+    if any {
         return;
     }
     let text = object.member(BOTH).and_then(|m| Some((m, m.node.text()?)));
@@ -145,13 +158,13 @@ fn prechat(source: &Source<'_>, node: &Node, object: &Object<'_>, facts: &mut Fa
         return;
     };
     let both = Object::of(&inner, source);
-    let part = |names| both.and_then(|b| b.member(names)).map(|m| &m.node);
+    let part = |name| both.and_then(|b| b.member(&[name])).map(|m| &m.node);
     let (entities, details) = match (part(ENTITIES), part(DETAILS)) {
         (None, None) => alone(&inner),
         found => found,
     };
     if entities.is_some() || details.is_some() {
-        document(source, member.node.span.start, entities, details, facts);
+        document(source, member.node.span.start, entities, details, button, facts);
     }
 }
 
@@ -187,6 +200,7 @@ pub(super) fn document(
     at: usize,
     entities: Option<&Node>,
     details: Option<&Node>,
+    buttons: &[String],
     facts: &mut Facts,
 ) {
     let place = source.place(at);
@@ -214,7 +228,8 @@ pub(super) fn document(
         let value = Value::Text(format!("value {i}"));
         detail.value = Some(Node { span: 0..0, value });
     }
-    facts.documents.push(Document { place, prechat, details: places });
+    let buttons = buttons.to_vec();
+    facts.documents.push(Document { place, buttons, component: None, prechat, details: places });
 }
 
 fn item(details: Option<&Node>, index: usize) -> Option<&Node> {

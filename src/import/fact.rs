@@ -172,6 +172,10 @@ pub(super) struct ButtonId {
 /// A pre-chat document, its values replaced.
 pub(super) struct Document {
     pub(super) place: Place,
+    /// The ids of the buttons whose chats it belongs to, as written; none when nothing tells.
+    pub(super) buttons: Vec<String>,
+    /// The developer name of its button, where that is all that is known.
+    pub(super) component: Option<String>,
     pub(super) prechat: Prechat,
     /// Where each detail stands.
     pub(super) details: Vec<Place>,

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::buttons::SOURCE_BUTTON;
-use super::fact::{Document, Facts, Place};
+use super::fact::{Document, Place};
 use super::id;
 use super::object::fold;
 use super::problem::Problem;
@@ -56,12 +56,15 @@ enum Selector {
     Transcript(String),
 }
 
-/// All attributes of the documents, in the order of their first appearance.
-pub(super) fn attributes(facts: &mut Facts, channel: Option<&Channel>) -> Vec<Attribute> {
+/// All attributes of some documents, in the order of their first appearance.
+pub(super) fn attributes<'d>(
+    documents: impl Iterator<Item = &'d Document>,
+    channel: Option<&Channel>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Attribute> {
     let mut list: Vec<Attribute> = Vec::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut problems = Vec::new();
-    for document in &facts.documents {
+    for document in documents {
         for (detail, key, ground, place) in placed(document) {
             let source = describe(&detail);
             let key_of_rule = format!("{:?}", selector(&detail)).to_lowercase();
@@ -72,15 +75,23 @@ pub(super) fn attributes(facts: &mut Facts, channel: Option<&Channel>) -> Vec<At
             if let Some(channel) = channel {
                 declare(&mut attribute, &detail, channel, &list);
             }
-            make_free(&mut attribute, &list, &mut problems);
-            warn(&attribute, &detail, &mut problems);
+            make_free(&mut attribute, &list, problems);
+            warn(&attribute, &detail, problems);
             list.push(attribute);
         }
         problems.extend(unplaced(document));
     }
-    problems.extend(channel.map(illegal).unwrap_or_default());
-    facts.problems.extend(problems);
     list
+}
+
+impl Attribute {
+    /// What feeds which key: two buttons that agree in this for every field need one file only.
+    pub(super) fn meaning(&self) -> (String, String) {
+        (
+            format!("{:?}", self.selector).to_lowercase() + &self.source.to_lowercase(),
+            self.key.clone(),
+        )
+    }
 }
 
 /// The attribute that carries the button, when there are several.
@@ -269,7 +280,7 @@ fn unplaced(document: &Document) -> Vec<Problem> {
 }
 
 /// Channel variables that no mapping file can name.
-fn illegal(channel: &Channel) -> Vec<Problem> {
+pub(super) fn illegal(channel: &Channel) -> Vec<Problem> {
     let wrong = channel.parameters.iter().filter(|p| !p.standard && !legal(&p.key.value));
     let each = wrong.map(|p| {
         let name = id::quoted(&p.key.value);
@@ -286,15 +297,20 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// The file's text.
-pub(super) fn compose(tenant: &str, attributes: &[Attribute]) -> String {
+pub(super) fn compose(head: &str, buttons: &[String], attributes: &[Attribute]) -> String {
     let longest = attributes.iter().map(|a| a.key.len()).max().unwrap_or(0);
     let max_key_len = longest.clamp(DEFAULT_KEY_LEN, MAX_KEY_LEN);
     let mut out = format!(
-        "# Pre-chat of {tenant}, made from exports. Every rule says why it is there.\n\
-         version = 1\n\n[defaults]\noverflow = \"first_message\"\nunmapped = \"generate\"\n"
+        "# {}, made from exports. Every rule says why it is there.\nversion = 1\n",
+        head.replace(char::is_control, " ")
     );
-    if max_key_len > DEFAULT_KEY_LEN {
+    if !buttons.is_empty() {
+        let ids: Vec<String> = buttons.iter().map(|id| quote(id)).collect();
         // Writing to a String cannot fail, here and below.
+        let _ = write!(out, "\n[match]\nbuttons = [{}]\n", ids.join(", "));
+    }
+    out.push_str("\n[defaults]\noverflow = \"first_message\"\nunmapped = \"generate\"\n");
+    if max_key_len > DEFAULT_KEY_LEN {
         let _ = writeln!(out, "max_key_len = {max_key_len}");
     }
     let standard: Vec<&Attribute> =

@@ -54,11 +54,12 @@ fn live_agent(source: &Source<'_>, component: &Component, facts: &mut Facts) {
         facts.value(Slot::LiveAgentBaseUrl, address.clone());
     }
     if let Some(json) = component.get("prechatJson").filter(|json| !json.value.is_empty()) {
-        prechat(source, json, facts);
+        let button = component.get("liveChatButton").map(|name| name.value.clone());
+        prechat(source, json, button.as_deref(), facts);
     }
 }
 
-fn prechat(source: &Source<'_>, json: &Located, facts: &mut Facts) {
+fn prechat(source: &Source<'_>, json: &Located, button: Option<&str>, facts: &mut Facts) {
     let place: &Place = &json.place;
     match super::literal::document(&json.value) {
         Ok(node) => {
@@ -68,6 +69,7 @@ fn prechat(source: &Source<'_>, json: &Located, facts: &mut Facts) {
             for mut document in inner.documents {
                 document.place = place.clone();
                 document.details.fill(place.clone());
+                document.component = button.map(str::to_owned);
                 facts.recognize(Kind::Prechat, place.clone());
                 facts.documents.push(document);
             }

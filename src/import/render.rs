@@ -20,20 +20,21 @@ pub(super) fn buttons(import: &Import) -> String {
     let mut out = format!(
         "# Buttons of {}\n\nA button id means nothing to MIAW. Each line says where its chats \
          should go.\n\n\
-         | id | name | queue | skills | time-outs | suggested target |\n\
-         | --- | --- | --- | --- | --- | --- |\n",
+         | id | name | queue | skills | time-outs | mapping | suggested target |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
         import.tenant
     );
     for button in &import.buttons {
         // Writing to a String cannot fail, here and below.
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} |",
             or_dash(button.id.as_deref()),
             cell(button.title()),
             or_dash(button.queue.as_deref()),
             or_dash(Some(&button.skills.join(", "))),
             or_dash(Some(&button.timeouts.join(", "))),
+            or_dash(button.mapping.as_deref()),
             cell(&button.target)
         );
     }

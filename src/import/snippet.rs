@@ -3,12 +3,12 @@
 //!
 //! Promised: calls inside comments are not read. Not promised: values that the page computes.
 
-use super::cognigy;
 use super::fact::{ButtonId, Facts, Kind, Located, Slot, Source};
 use super::limits::{MAX_CALLS, MAX_COMMENT_BYTES};
 use super::literal;
 use super::object::Object;
 use super::problem::Problem;
+use super::{cognigy, deployment_api};
 use crate::mapping::node::{Broken, Node, Value};
 use crate::report::finding::Severity;
 
@@ -29,8 +29,8 @@ const FORM_INFO: &str = "settings.extraPrechatInfo";
 
 /// Does the text hold one of the calls?
 pub(super) fn is(text: &str) -> bool {
-    let marks = [HIDDEN_FIELDS, FORM_DETAILS, FORM_INFO, "liveagent.findOrCreate"];
-    let names = CALLS.iter().map(|(name, _)| *name).chain(marks);
+    let marks = [HIDDEN_FIELDS, FORM_DETAILS, FORM_INFO];
+    let names = CALLS.iter().map(|(name, _)| *name).chain(marks).chain(deployment_api::MARKS);
     names.into_iter().any(|name| text.contains(name))
 }
 
@@ -48,21 +48,27 @@ pub(super) fn read(source: &Source<'_>, facts: &mut Facts) {
         }
     }
     hidden_fields(source, facts);
+    let before = facts.documents.len();
     prechat(source, facts);
+    deployment_api::read(source, facts);
+    // A page's pre-chat belongs to the buttons that the page names.
+    let buttons = facts.buttons.iter().filter(|b| b.id.place.file == source.name);
+    let buttons: Vec<String> = buttons.map(|b| b.id.value.clone()).collect();
+    facts.documents[before..].iter_mut().for_each(|d| d.buttons.clone_from(&buttons));
 }
 
-fn report(source: &Source<'_>, name: &str, broken: &Broken, facts: &mut Facts) {
+pub(super) fn report(source: &Source<'_>, name: &str, broken: &Broken, facts: &mut Facts) {
     let message = format!("`{name}` cannot be read: {}", broken.problem);
     let problem = Problem::at(Severity::Error, &source.place(broken.at), message);
     facts.problems.push(problem.help("export the snippet again and paste all of it"));
 }
 
-fn blanks(text: &str) -> usize {
+pub(super) fn blanks(text: &str) -> usize {
     text.len() - text.trim_start().len()
 }
 
 /// Where `name` begins and ends, outside of comments.
-fn occurrences(text: &str, name: &str) -> Vec<(usize, usize)> {
+pub(super) fn occurrences(text: &str, name: &str) -> Vec<(usize, usize)> {
     let found = text.match_indices(name).map(|(at, _)| at).take(MAX_CALLS);
     found.filter(|at| !commented(before(text, *at))).map(|at| (at, at + name.len())).collect()
 }
@@ -190,7 +196,7 @@ fn prechat(source: &Source<'_>, facts: &mut Facts) {
     let info = assigned(source, FORM_INFO, facts);
     if details.is_some() || info.is_some() {
         let place = details.as_ref().or(info.as_ref()).map_or(0, |node| node.span.start);
-        cognigy::document(source, place, info.as_ref(), details.as_ref(), facts);
+        cognigy::document(source, place, info.as_ref(), details.as_ref(), &[], facts);
     }
 }
 

@@ -57,12 +57,19 @@ pub(super) fn compose(
     org: &Org,
     buttons: &[Button],
     facts: &Facts,
-    mapping: bool,
+    mappings: &[String],
 ) -> String {
     let mut out = format!("# Tenant {tenant}, made from exports.\nid = {}\n", quote(tenant));
     // Writing to a String cannot fail, here and below.
-    if mapping {
-        let _ = writeln!(out, "mapping = {}", quote(&format!("../mappings/{tenant}.toml")));
+    let paths: Vec<String> = mappings.iter().map(|path| quote(&format!("../{path}"))).collect();
+    match paths.as_slice() {
+        [] => {}
+        [only] => {
+            let _ = writeln!(out, "mapping = {only}");
+        }
+        several => {
+            let _ = writeln!(out, "mapping = [\n  {},\n]", several.join(",\n  "));
+        }
     }
     if org.has_legacy() {
         section(&mut out, "legacy", &LEGACY, org);

@@ -18,7 +18,9 @@ use crate::mapping::apply;
 use crate::mapping::file::Mapping;
 use crate::mapping::keys::STANDARD_KEYS;
 use crate::mapping::translation::Context;
-use crate::metadata::Channel;
+use crate::metadata::{Channel, Metadata};
+use crate::report::finding::Severity;
+use crate::report::platform;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -121,6 +123,12 @@ fn checklist(steps: &mut Steps, known: &Known<'_>) {
     steps.seen(ORG, 5, "The channel routes by Omni-Flow, else no attribute arrives", by_flow);
     let fallback = queue.map(|q| format!("{} ({})", id::plain(&q.value), q.place));
     steps.seen(ORG, 5, "The channel has a fallback queue", fallback);
+    let routing = Metadata { components: known.facts.routing.clone(), ..Metadata::default() };
+    let heavy = platform::capacity(&routing).into_iter();
+    for finding in heavy.filter(|finding| finding.severity != Severity::Note) {
+        steps.open(ORG, 5, finding.todo);
+        steps.because(format!("{}: {}", finding.path, finding.message));
+    }
     steps.open(ORG, 2, "The channel is active (it is inactive when made)");
     let text = "An Embedded Service deployment of type Custom Client on this channel";
     match org::wrong_type(known.facts, known.org) {
@@ -186,7 +194,9 @@ fn flow(steps: &mut Steps, known: &Known<'_>) {
     let mut said: BTreeSet<String> = BTreeSet::new();
     for document in &known.facts.documents {
         let prechat = mapping_file::with_details(document);
-        let translation = apply(known.mapping, &prechat, &Context::default());
+        let button_id = document.buttons.first().cloned().unwrap_or_default();
+        let context = Context { button_id, ..Context::default() };
+        let translation = apply(known.mapping, &prechat, &context);
         for finding in &translation.findings {
             let code = finding.code.entry();
             let lost = ["PC10", "PC12", "CP1"].iter().any(|family| code.id.starts_with(family));

@@ -127,7 +127,11 @@ impl Reader {
             Value::Map(_) if root.get("label").is_some() || root.get("entityName").is_some() => {
                 self.mixed(std::slice::from_ref(root), prechat, "");
             }
-            Value::Map(_) => self.body(root, prechat),
+            // A whole handover node, exported: its settings hold the two lists.
+            Value::Map(_) => match root.get("config").and_then(|m| of_node(&m.node)) {
+                Some(config) => self.body(&config, prechat),
+                None => self.body(root, prechat),
+            },
             Value::List(items) => self.mixed(items, prechat, ""),
             Value::Null => {}
             _ => {
@@ -164,13 +168,13 @@ impl Reader {
                 "agentId" | "buttonOverrides" | "doFallback" if is_set(node) => {
                     self.notes.add(RT302.at(key, format!("{} is set", quoted(key))));
                 }
-                _ if key.eq_ignore_ascii_case("prechatDetails") => {
+                _ if is_named(key, "prechatDetails") => {
                     self.variant_case(key, "prechatDetails");
                     for (item, path) in self.list(Some(node), "prechatDetails") {
                         self.detail(item, path, prechat);
                     }
                 }
-                _ if key.eq_ignore_ascii_case("prechatEntities") => {
+                _ if is_named(key, "prechatEntities") => {
                     self.variant_case(key, "prechatEntities");
                     for (item, path) in self.list(Some(node), "prechatEntities") {
                         self.entity(item, path, prechat);
@@ -438,7 +442,26 @@ impl Reader {
 }
 
 fn is_prechat_member(key: &str) -> bool {
-    key.eq_ignore_ascii_case("prechatDetails") || key.eq_ignore_ascii_case("prechatEntities")
+    is_named(key, "prechatDetails") || is_named(key, "prechatEntities")
+}
+
+/// A handover node puts its provider before the name: `salesforcePrechatDetails`.
+fn is_named(key: &str, name: &str) -> bool {
+    const PROVIDER: &str = "salesforce";
+    let bare = match key.get(..PROVIDER.len()) {
+        Some(head) if head.eq_ignore_ascii_case(PROVIDER) => &key[PROVIDER.len()..],
+        _ => key,
+    };
+    bare.eq_ignore_ascii_case(name)
+}
+
+/// What matters of an exported node's settings, if pre-chat is among them.
+fn of_node(config: &Node) -> Option<Node> {
+    let members = config.members()?;
+    let matters = |m: &&Member| is_prechat_member(&m.key) || m.key == "buttonId";
+    let kept: Vec<Member> = members.iter().filter(matters).cloned().collect();
+    let found = kept.iter().any(|m| is_prechat_member(&m.key));
+    found.then(|| Node { span: config.span.clone(), value: Value::Map(kept) })
 }
 
 /// Does the member ask for anything? `false`, `"false"`, `""` and nothing do not.

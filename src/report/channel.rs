@@ -95,7 +95,10 @@ pub fn unfed(channel: &Channel, keys: &BTreeSet<String>) -> Vec<Finding> {
 /// A key that the channel does not declare.
 pub(super) fn undeclared(channel: &Channel, mapping: &Mapping, key: &str, at: &str) -> Finding {
     let names: Vec<&str> = channel.parameters.iter().map(|p| p.key.value.as_str()).collect();
-    let near = near(key, names.iter().copied()).or_else(|| did_you_mean(key, &names));
+    let standard = STANDARD_KEYS.contains(&key);
+    // One standard key is no slip for another.
+    let slip = || did_you_mean(key, &names).filter(|_| !standard);
+    let near = near(key, names.iter().copied()).or_else(slip);
     let message = match near {
         Some(near) if near.eq_ignore_ascii_case(key) => format!(
             "`{key}` is not declared in {}; `{near}` is, and upper and lower case count",
@@ -110,7 +113,6 @@ pub(super) fn undeclared(channel: &Channel, mapping: &Mapping, key: &str, at: &s
         ChannelNames::Strict => Severity::Error,
         ChannelNames::Lenient => Severity::Warning,
     };
-    let standard = STANDARD_KEYS.contains(&key);
     let todo = match (near, standard) {
         (_, true) => format!(
             "Add the standard parameter {} to the channel and map it to a flow variable.",

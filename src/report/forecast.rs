@@ -35,8 +35,21 @@ pub struct Day {
     pub change: bool,
     /// How many of 100 new chats go to MIAW.
     pub miaw_percent: u8,
+    /// How many are refused, in a brown-out.
+    pub refused_percent: u8,
     /// Why, for the chat that goes to MIAW last.
     pub because: String,
+}
+
+impl Day {
+    /// The share for a table: `30 %`, or `0 %, 100 % refused`.
+    #[must_use]
+    pub fn share(&self) -> String {
+        match self.refused_percent {
+            0 => format!("{} %", self.miaw_percent),
+            refused => format!("{} %, {refused} % refused", self.miaw_percent),
+        }
+    }
 }
 
 /// How chats and the removal meet.
@@ -80,34 +93,77 @@ pub struct Rate {
     pub percent: u64,
 }
 
-/// T−30 to T+7, each day and each change.
-#[must_use]
-pub fn calendar(plan: &Plan) -> Vec<Day> {
-    let (from, to) = (plan.removal.plus_millis(-30 * DAY), plan.removal.plus_millis(7 * DAY));
-    let mut marks: BTreeMap<Wall, bool> =
-        (-30..=7).map(|day| (plan.removal.plus_millis(day * DAY), false)).collect();
-    for at in plan.instants().into_iter().filter(|at| (from..=to).contains(at)) {
-        let before = at.plus_millis(-1);
-        let changes = miaw_percent(plan, before) != miaw_percent(plan, at);
-        let mark = marks.entry(at).or_insert(changes);
-        *mark |= changes;
-    }
-    marks.into_iter().map(|(at, change)| row(plan, at, change)).collect()
+/// Where new chats go at an instant, in shares of 100.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answer {
+    miaw: u8,
+    refused: u8,
+    /// Of the lot that a ramp moves last.
+    because: String,
 }
 
-fn row(plan: &Plan, at: Wall, change: bool) -> Day {
-    let days = at.millis_since(plan.removal).div_euclid(DAY);
+/// A button whose chats do not go where the tenant's others go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ButtonCalendar {
+    /// The button's id, 15 characters.
+    pub button: String,
+    /// Its rows.
+    pub calendar: Vec<Day>,
+}
+
+/// T−30 to T+7, each day, each change and the report's own instant. Without a button, for the
+/// chats whose button has no steps of its own.
+#[must_use]
+pub fn calendar(plan: &Plan, button: Option<&str>, as_of: Wall) -> Vec<Day> {
     let effective = Effective::from(plan);
-    let because =
-        last_draw().map(|draw| decide(&effective, None, at, PastRemoval::NOT_YET, draw).because);
-    Day {
-        day: format!("T{days:+}"),
-        utc: at.to_string(),
-        local: plan.zone.print(at),
-        change,
-        miaw_percent: miaw_percent(plan, at),
-        because: because.map(|b| b.to_string()).unwrap_or_default(),
+    let (from, to) = (plan.removal.plus_millis(-30 * DAY), plan.removal.plus_millis(7 * DAY));
+    let inside = |at: &Wall| (from..=to).contains(at);
+    let mut marks: BTreeMap<Wall, bool> =
+        (-30..=7).map(|day| (plan.removal.plus_millis(day * DAY), false)).collect();
+    marks.extend(Some(as_of).filter(inside).map(|at| (at, false)));
+    for at in plan.instants().into_iter().filter(inside) {
+        let before = answer(&effective, button, at.plus_millis(-1));
+        let now = answer(&effective, button, at);
+        if (before.miaw, before.refused) != (now.miaw, now.refused) {
+            marks.insert(at, true);
+        } else if before != now {
+            marks.entry(at).or_insert(false);
+        }
     }
+    let row = |(at, change): (Wall, bool)| {
+        let Answer { miaw, refused, because } = answer(&effective, button, at);
+        let days = at.millis_since(plan.removal).div_euclid(DAY);
+        Day {
+            day: format!("T{days:+}"),
+            utc: at.to_string(),
+            local: plan.zone.print(at),
+            change,
+            miaw_percent: miaw,
+            refused_percent: refused,
+            because,
+        }
+    };
+    marks.into_iter().map(row).collect()
+}
+
+/// The calendars of buttons that differ from the tenant's.
+#[must_use]
+pub fn button_calendars(plan: &Plan, as_of: Wall) -> Vec<ButtonCalendar> {
+    let effective = Effective::from(plan);
+    let own = plan.buttons.iter().filter(|own| {
+        let button = Some(own.button.as_str());
+        let mut instants = plan.instants().into_iter().chain([as_of]);
+        let shares = |button, at| {
+            let Answer { miaw, refused, .. } = answer(&effective, button, at);
+            (miaw, refused)
+        };
+        instants.any(|at| shares(button, at) != shares(None, at))
+    });
+    own.map(|own| ButtonCalendar {
+        button: own.button.clone(),
+        calendar: calendar(plan, Some(&own.button), as_of),
+    })
+    .collect()
 }
 
 /// The lot that a ramp moves last.
@@ -115,26 +171,28 @@ fn last_draw() -> Option<Draw> {
     Draw::new(Draw::LOTS - 1)
 }
 
-/// How many of 100 new chats go to MIAW.
-#[must_use]
-pub fn miaw_percent(plan: &Plan, at: Wall) -> u8 {
-    let effective = Effective::from(plan);
-    let decide = |draw| decide(&effective, None, at, PastRemoval::NOT_YET, draw);
-    let goes = |percent: u16| {
-        let draw = Draw::new(percent * 100);
-        draw.is_some_and(|draw| decide(draw).route == Route::Miaw)
+fn answer(effective: &Effective, button: Option<&str>, at: Wall) -> Answer {
+    let asked = |draw| decide(effective, button, at, PastRemoval::NOT_YET, draw);
+    let count = |route| -> u8 {
+        let lots = (0..100_u16).filter_map(|percent| Draw::new(percent * 100));
+        lots.filter(|draw| asked(*draw).route == route).count().try_into().unwrap_or(100)
     };
-    (0..100_u16).filter(|percent| goes(*percent)).count().try_into().unwrap_or(100)
+    let because = last_draw().map(|draw| asked(draw).because.to_string()).unwrap_or_default();
+    Answer { miaw: count(Route::Miaw), refused: count(Route::Refused), because }
 }
 
-/// From when on the plan starts no legacy chat before legacy stops, and when that is; `None` when
-/// it never starts one.
+/// From when on the plan starts no legacy chat of any button before legacy stops, and when that is;
+/// `None` when it never starts one.
 fn last_legacy_start(plan: &Plan) -> Option<(Wall, Wall)> {
     let draw = last_draw()?;
     let effective = Effective::from(plan);
-    let decide = |at| decide(&effective, None, at, PastRemoval::NOT_YET, draw);
-    let legacy = |at: Wall| decide(at).route == Route::Legacy;
-    let ends = plan.instants().into_iter().rev().find(|at| legacy(at.plus_millis(-1)))?;
+    let last = |button: Option<&str>| {
+        let decide = |at| decide(&effective, button, at, PastRemoval::NOT_YET, draw);
+        let legacy = |at: &Wall| decide(at.plus_millis(-1)).route == Route::Legacy;
+        plan.instants().into_iter().rev().find(legacy)
+    };
+    let buttons = plan.buttons.iter().map(|own| Some(own.button.as_str()));
+    let ends = std::iter::once(None).chain(buttons).filter_map(last).max()?;
     Some((ends, plan.removal.max(ends)))
 }
 

@@ -15,7 +15,7 @@ use super::codes::prechat::{PC036, PC037, PC038};
 use super::codes::values::{PC110, PC153, PC154};
 use super::dry_run::{Sample, Tenant};
 use super::finding::{Code, Finding};
-use super::forecast::{self, Day, Straddle};
+use super::forecast::{self, ButtonCalendar, Day, Straddle};
 use super::platform;
 use super::shadow::{self, Shadowed};
 use super::sources::{Setup, Sources};
@@ -40,6 +40,8 @@ pub struct Outlook {
     pub channel: Option<String>,
     /// The router's answers, T−30 to T+7.
     pub calendar: Vec<Day>,
+    /// The same for each button whose chats go elsewhere; all others share the tenant's.
+    pub button_calendars: Vec<ButtonCalendar>,
     /// Chats and the removal.
     pub straddle: Option<Straddle>,
     /// Captured chats.
@@ -50,6 +52,18 @@ pub struct Outlook {
     pub agent_view: Vec<Seen>,
     /// How much is lost.
     pub lossiness: Lossiness,
+}
+
+impl Outlook {
+    /// Whose calendar it is, in one line.
+    #[must_use]
+    pub fn shared_calendar(&self) -> String {
+        if self.button_calendars.is_empty() {
+            return "All buttons share this calendar.".to_owned();
+        }
+        let own: Vec<&str> = self.button_calendars.iter().map(|c| c.button.as_str()).collect();
+        format!("All buttons share this calendar, except {}.", own.join(", "))
+    }
 }
 
 /// Captured chats in figures.
@@ -139,11 +153,13 @@ pub(super) fn build(
     }
     let shown = traffic.and_then(|traffic| figures(traffic, &shapes, channel, as_of));
     let shadow = shadowed(&tenant.id, setup, sources, as_of, found);
+    let plan = setup.map(|setup| &setup.plan);
     let seen = if samples.is_empty() { &shapes.samples } else { samples };
     let (agent_view, lossiness) = agent_view::view(&tenant.mapping, seen);
     Outlook {
         channel: channel.map(|channel| channel.file().to_owned()),
-        calendar: setup.map(|setup| forecast::calendar(&setup.plan)).unwrap_or_default(),
+        calendar: plan.map(|p| forecast::calendar(p, None, as_of)).unwrap_or_default(),
+        button_calendars: plan.map(|p| forecast::button_calendars(p, as_of)).unwrap_or_default(),
         straddle,
         captured: shown,
         shadow,

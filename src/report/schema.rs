@@ -94,6 +94,7 @@ const DEFINITIONS: &[(&str, Members)] = &[
             ("samples", List(&Of("sample"))),
             ("channel", OrNull(&Text)),
             ("calendar", List(&Of("day"))),
+            ("button_calendars", List(&Of("button_calendar"))),
             ("straddle", OrNull(&Of("straddle"))),
             ("captured", OrNull(&Of("captured"))),
             ("shadow", OrNull(&Of("shadow"))),
@@ -143,6 +144,7 @@ const DEFINITIONS: &[(&str, Members)] = &[
             ("local", Text),
             ("change", Bool),
             ("miaw_percent", Count),
+            ("refused_percent", Count),
             ("because", Text),
         ],
     ),
@@ -205,6 +207,7 @@ const DEFINITIONS: &[(&str, Members)] = &[
             ("seen_lost", Count),
         ],
     ),
+    ("button_calendar", &[("button", Text), ("calendar", List(&Of("day")))]),
     (
         "shadow",
         &[

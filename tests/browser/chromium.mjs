@@ -125,6 +125,11 @@ export class Page {
     return this.call("Emulation.setEmulatedMedia", { features });
   }
 
+  /** As on paper, or on a screen again. */
+  media(media) {
+    return this.call("Emulation.setEmulatedMedia", { media, features: [] });
+  }
+
   /** Calls a function in the page. */
   async run(made, ...args) {
     const expression = `(${made})(...${JSON.stringify(args)})`;
@@ -216,6 +221,13 @@ export class Page {
 
   async picture() {
     const { data } = await this.call("Page.captureScreenshot", { format: "png" });
+    return Buffer.from(data, "base64");
+  }
+
+  /** The page as a PDF on the paper that its style asks for. */
+  async paper() {
+    const options = { preferCSSPageSize: true, printBackground: true };
+    const { data } = await this.call("Page.printToPDF", options);
     return Buffer.from(data, "base64");
   }
 }

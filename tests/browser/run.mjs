@@ -18,6 +18,8 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const PROGRAM = process.env.LIVEAGENT_BRIDGE || join(ROOT, "target/debug/liveagent-bridge");
 const DESKTOP = { width: 1440, height: 900 };
 const REPORT = { width: 1100, height: 1100 };
+// A4 less the margins of the report's style, at 96 dots an inch.
+const PAPER = { width: 695, height: 1016 };
 const PHONE = { width: 390, height: 844, mobile: true };
 const DAY_MS = 24 * 3600 * 1000;
 // Where zones lie on the slider, as shares of its width.
@@ -231,6 +233,30 @@ const story = {
     await page.go(new URL("/desk/", await page.run(() => location.href)).href);
     await page.sees("#chats", "Anna Adams");
   },
+  "the report prints on paper: unfolded, whole pages, nothing wider than the paper": async (page) => {
+    const made = await mkdtemp(join(tmpdir(), "report-"));
+    const html = join(made, "report.html");
+    dryRun(html);
+    await page.go(pathToFileURL(html).href);
+    await page.media("print");
+    await page.resize(PAPER);
+    const seen = await page.run(() => ({
+      wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      cut: [...document.querySelectorAll("table, svg")].filter(
+        (one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1,
+      ).length,
+      folded: [...document.querySelectorAll("details")].filter((one) => one.clientHeight < 40).length,
+      paper: getComputedStyle(document.body).backgroundColor,
+    }));
+    assert(seen.wide <= 0 && seen.cut === 0, `wider than the paper: ${JSON.stringify(seen)}`);
+    assert(seen.folded === 0, `${seen.folded} parts are folded`);
+    assert(seen.paper === "rgb(255, 255, 255)", `printed on ${seen.paper}`);
+    const pdf = (await page.paper()).toString("latin1");
+    const pages = (pdf.match(/\/Type \/Page\b/g) || []).length;
+    assert(pages > 1 && pages < 40, `${pages} pages`);
+    await page.media("");
+    await rm(made, { recursive: true });
+  },
   "the console showed no error": async (page) => {
     assert(page.errors.length === 0, page.errors.join("\n    "));
   },
@@ -291,16 +317,21 @@ async function pictures(page) {
   return page.errors.length === 0;
 }
 
-/** The dry run of the provider page's sample, as its HTML page. */
-async function reportPicture(page, folder) {
-  const made = await mkdtemp(join(tmpdir(), "report-"));
-  const html = join(made, "report.html");
+/** Writes the dry run of the provider page's sample as an HTML page. */
+function dryRun(html) {
   const given = ["--config", "bridge.example.toml", "--tenant", "acme"];
   const sample = "mappings/samples/cognigy-page.json";
   const asOf = ["--as-of", "2026-11-23T09:00:00Z"];
   const words = ["dry-run", ...given, "--prechat", sample, ...asOf, "--html", "--out", html];
   const { status, stderr } = spawnSync(PROGRAM, words, { cwd: ROOT, encoding: "utf8" });
   assert(status === 0, `the dry run ended with ${status}: ${stderr}`);
+}
+
+/** The picture of that page. */
+async function reportPicture(page, folder) {
+  const made = await mkdtemp(join(tmpdir(), "report-"));
+  const html = join(made, "report.html");
+  dryRun(html);
   await page.scheme("light");
   await page.resize(REPORT);
   await page.go(pathToFileURL(html).href);

@@ -72,7 +72,7 @@ async fn free_words_after_a_question_are_free_words() {
 async fn a_client_that_can_gets_a_rich_message() {
     let rich = |rich| move |behaviour: &mut Behaviour| behaviour.content.rich = rich;
     let items = json!([{ "text": "Rechnung ß" }, { "text": "Other" }]);
-    let staged = stage(rich(Rich::RichMessage)).await;
+    let staged = stage(rich(Rich::Message)).await;
     let mut client = Client::talking(&staged).await;
     staged.act(choices("Buttons"));
     client.until_told("What is it about?").await;
@@ -323,7 +323,7 @@ async fn a_text_that_the_service_splits_is_sent_once_whatever_the_ids_of_its_par
 
 #[tokio::test(start_paused = true)]
 async fn a_picked_button_answers_also_when_it_is_picked_again() {
-    let stage = stage(|behaviour| behaviour.content.rich = Rich::RichMessage).await;
+    let stage = stage(|behaviour| behaviour.content.rich = Rich::Message).await;
     let mut client = Client::talking(&stage).await;
     stage.act(choices("Buttons"));
     client.until("RichMessage").await;

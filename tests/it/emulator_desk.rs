@@ -37,3 +37,30 @@ async fn the_desk_over_http() {
     let changed = changes.next().await.expect("a change").data;
     assert_eq!(changed, json!({ "id": CONVERSATION }).to_string());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_desk_shows_more_than_words() {
+    let emulators = emulators(Agents::None);
+    let visitor = Visitor::new(&emulators).await;
+    visitor.create().await;
+    let desk = emulators.desk_router();
+    let play = |body: &str| {
+        let path = format!("/desk/chats/{CONVERSATION}/play");
+        Request::post(path).body(Body::from(body.to_owned())).expect("a request")
+    };
+    for body in [
+        r#"{"play":"bot","on":true}"#,
+        r#"{"play":"choices","format":"Buttons","text":"Pick","options":["a","b"]}"#,
+        r#"{"play":"form","title":"You","fields":["Name","Color=Red|Blue"]}"#,
+        r#"{"play":"message","by":"system","message":{"messageType":"HologramMessage"}}"#,
+        r#"{"play":"file","name":"a.txt","text":"words"}"#,
+        r#"{"play":"say","by":"bot","text":"hi","automated":true}"#,
+        r#"{"play":"inactive"}"#,
+        r#"{"play":"transfer_starts"}"#,
+        r#"{"play":"wait","seconds":9}"#,
+    ] {
+        let (status, answer) = answer(&desk, play(body)).await;
+        assert_eq!(status, 200, "{body}: {answer}");
+    }
+    assert_eq!(answer(&desk, play(r#"{"play":"dance"}"#)).await.0, 400);
+}

@@ -61,6 +61,76 @@ async fn check_agrees_with_the_example() {
     assert!(ended.out.contains("no problems, 2 tenants"), "{}", ended.out);
 }
 
+/// A configuration whose services are not there, and a folder for what is written.
+fn gone() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("bridge.toml");
+    // Port 0 cannot be connected to.
+    let text = r#"
+        [store]
+        path = "memory"
+        [[tenant]]
+        id = "example"
+        [tenant.miaw]
+        base_url = "http://127.0.0.1:0"
+        organization_id = "00D000000000001"
+        embedded_service_developer_name = "Web"
+    "#;
+    std::fs::write(&config, text).unwrap();
+    let config = config.to_str().unwrap().to_owned();
+    (folder, config)
+}
+
+#[tokio::test]
+async fn check_ends_with_the_codes_it_promises() {
+    let (folder, config) = gone();
+    let broken = folder.path().join("broken.toml");
+    std::fs::write(&broken, "listen = \"here\"").unwrap();
+    let egress = folder.path().join("egress.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let empty = "-----BEGIN CERTIFICATE-----";
+    std::fs::write(folder.path().join("ca.pem"), empty).unwrap();
+    std::fs::write(&egress, format!("egress = {{ extra_ca_file = \"ca.pem\" }}\n{text}")).unwrap();
+    let (broken, egress) = (broken.to_str().unwrap(), egress.to_str().unwrap());
+    let out = folder.path().join("bundle.json");
+    let (out, nowhere) = (out.to_str().unwrap(), "no/such/folder/bundle.json");
+    for (args, code, told) in [
+        (&["--config", &config][..], 0, "no problems, 1 tenant"),
+        (&["--config", &config, "--live"], 2, "could not reach MIAW"),
+        (&["--config", &config, "--live", "--tenant", "nobody"], 2, "no tenant `nobody`"),
+        (&["--config", egress, "--live"], 1, "holds no PEM certificates"),
+        (&["--config", broken], 2, "2 problems"),
+        (&["--config", broken, "--live"], 2, "`here`"),
+        (&["--config", &config, "--bundle"], 0, "\"made_at\""),
+        (&["--config", &config, "--bundle", "--live"], 2, "\"CF001\""),
+        (&["--config", &config, "--bundle", "--json"], 2, "cannot be used with"),
+        (&["--config", &config, "--bundle", "--out", out], 0, "is written"),
+        (&["--config", &config, "--bundle", "--out", out], 1, "cannot be written"),
+        (&["--config", &config, "--bundle", "--out", nowhere], 1, "cannot be written"),
+        (&["--config", broken, "--bundle"], 2, "\"problems\""),
+        (&["--config", &config, "--out", out], 2, "--bundle"),
+    ] {
+        let ended = run(&[&["check"], args].concat(), &[]).await;
+        let text = format!("{}{}", ended.out, ended.log);
+        assert_eq!(ended.code, Some(code), "{args:?}: {text}");
+        assert!(text.contains(told), "{args:?}: {text}");
+    }
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(out).unwrap()).unwrap();
+    assert_eq!(written["tenants"][0]["id"], "example");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(out).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn the_help_of_check_and_the_manual_name_the_same_codes() {
+    let help = run(&["check", "--help"], &[]).await.out;
+    let (_, codes) = help.split_once("Exit codes:").expect("codes in the help");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains(codes.trim_end()), "docs/operating.md should say: {codes}");
+}
+
 #[tokio::test]
 async fn dry_run_reports_what_would_be_lost() {
     let asked = ["dry-run", "--config", CONFIG, "--prechat", PAGE];

@@ -327,7 +327,7 @@ fn message(id: &str, text: &Text, answer: Option<Answer>) -> AbstractMessage {
         }
         Some(Answer::Form { message, values }) => {
             let values = values.into_iter().filter_map(|(input, value)| input_value(&input, value));
-            AbstractMessage::form_response(id, &message, values.collect())
+            AbstractMessage::form_response(id, &message, &values.collect::<Vec<_>>())
         }
     }
 }

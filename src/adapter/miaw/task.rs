@@ -5,6 +5,7 @@
 //! not forget. When somebody else commits to the chat, this task drops what it knows.
 
 mod calls;
+mod inbox;
 mod view;
 
 use std::collections::{HashMap, VecDeque};
@@ -279,31 +280,6 @@ impl Task {
                 () = until(&clock, self.late_until) => Next::Flush,
             };
         }
-    }
-
-    fn asked(&mut self, envelope: Envelope) -> Next {
-        Next::Input(match envelope {
-            Envelope::Post { post, file, reply, to } => {
-                self.arrived = file.map(|file| (post.fingerprint, file));
-                self.waiting.insert(reply, to);
-                Input::Post { post, reply }
-            }
-            Envelope::Poll { ack, reply, to, .. } => {
-                self.waiting.insert(reply, to);
-                Input::Poll { ack, reply }
-            }
-            Envelope::Reconnect { offset, reply, to } => {
-                self.waiting.insert(reply, to);
-                Input::Reconnect { offset, reply }
-            }
-            Envelope::Told { reply, written: true } => Input::Written { reply },
-            Envelope::Told { reply, written: false } => {
-                self.waiting.remove(&reply);
-                Input::Lost { reply }
-            }
-            Envelope::Describe { to } => return Next::Describe(to),
-            Envelope::End { to } => return Next::End(to),
-        })
     }
 
     fn call_ended(

@@ -40,7 +40,7 @@ impl Session {
         let before = text.as_str().to_owned();
         // Buttons have no header, and a header is one line.
         let header = style == Style::Menu && !before.contains('\n') && !before.is_empty();
-        if rich != Rich::RichMessage {
+        if rich != Rich::Message {
             let lines: Vec<String> =
                 std::iter::once(before.clone()).chain(numbered(items)).collect();
             let text = Text::from(joined(&lines));
@@ -49,7 +49,7 @@ impl Session {
             self.tell(AgentEvent::Message { from: from.clone(), text });
         }
         if rich != Rich::NumberedText {
-            let header = (header && rich == Rich::RichMessage).then(|| Text::from(before));
+            let header = (header && rich == Rich::Message).then(|| Text::from(before));
             let items = items.iter().map(|item| item.title.clone()).collect();
             self.tell(AgentEvent::Options { from, style, header, items });
         }
@@ -86,8 +86,8 @@ impl Session {
         }
     }
 
-    /// The visitor picks an entry of the last list, also of one that was answered before, or that an
-    /// agent typed.
+    /// The visitor picks an entry of the last list, also of one that was answered before, or that
+    /// an agent typed.
     pub(super) fn choose(&mut self, index: usize) {
         let told = self.state.transcript.iter().rev().filter(|line| line.from.is_some());
         let mut lists = told.map(|line| listed(line.text.as_str()));

@@ -73,8 +73,8 @@ impl Session {
         }
     }
 
-    /// A message of the visitor's side came back. The service splits a text that begins or ends with
-    /// an address in two, and may give both parts ids of its own.
+    /// A message of the visitor's side came back. The service splits a text that begins or ends
+    /// with an address in two, and may give both parts ids of its own.
     pub(super) fn echoed_as(&mut self, id: &str, text: &Text) {
         self.echoed(id);
         let Some(first) = self.state.pending.front().cloned() else { return };

@@ -13,11 +13,8 @@ const AGENT_FILES: [(&str, AgentFiles); 2] =
     [("link", AgentFiles::Link), ("file_transfer", AgentFiles::FileTransfer)];
 const UPLOADS: [(&str, u8); 3] = [("off", 0), ("offer", 1), ("on_request", 2)];
 
-const RICH: [(&str, Rich); 3] = [
-    ("numbered_text", Rich::NumberedText),
-    ("rich_message", Rich::RichMessage),
-    ("both", Rich::Both),
-];
+const RICH: [(&str, Rich); 3] =
+    [("numbered_text", Rich::NumberedText), ("rich_message", Rich::Message), ("both", Rich::Both)];
 
 /// Reads them; what is absent keeps its default.
 pub(super) fn read(section: &Section<'_>) -> Content {

@@ -71,11 +71,14 @@ fn band(days: &[(i64, &Day)], x: &dyn Fn(i64) -> i64, out: &mut String) -> std::
     const HEIGHT: i64 = 34;
     let mut at = 0;
     while let Some((start, day)) = days.get(at) {
-        let same = |(_, next): &&(i64, &Day)| next.miaw_percent == day.miaw_percent;
+        let same = |(_, next): &&(i64, &Day)| {
+            (next.miaw_percent, next.refused_percent) == (day.miaw_percent, day.refused_percent)
+        };
         let run = days[at..].iter().take_while(same).count();
         let end = days.get(at + run).or(days.last()).map_or(*start, |(end, _)| *end);
         let (left, right) = (x(*start), x(end).max(x(*start) + 1));
         let miaw = HEIGHT * i64::from(day.miaw_percent) / 100;
+        let refused = HEIGHT * i64::from(day.refused_percent) / 100;
         let mut piece = |class: &str, y: i64, height: i64, what: &str| {
             if height == 0 {
                 return Ok(());
@@ -89,7 +92,10 @@ fn band(days: &[(i64, &Day)], x: &dyn Fn(i64) -> i64, out: &mut String) -> std::
             )
         };
         let share = u16::from(day.miaw_percent);
-        piece("legacy", TOP, HEIGHT - miaw, &format!("{} % legacy", 100 - share))?;
+        let turned_away = u16::from(day.refused_percent);
+        let legacy = 100_u16.saturating_sub(share + turned_away);
+        piece("refused", TOP, refused, &format!("{turned_away} % refused"))?;
+        piece("legacy", TOP + refused, HEIGHT - miaw - refused, &format!("{legacy} % legacy"))?;
         piece("miaw", TOP + HEIGHT - miaw, miaw, &format!("{share} % MIAW"))?;
         at += run.max(1);
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::escape;
 use crate::report::dry_run::{Report, TenantReport};
 use crate::report::finding::Severity;
-use crate::report::forecast::{duration, hundredths};
+use crate::report::forecast::{Day, duration, hundredths};
 use crate::report::outlook::Outlook;
 use crate::report::shadow::{Counted, Shadowed};
 
@@ -32,14 +32,22 @@ pub(super) fn calendar(outlook: &Outlook, out: &mut String) -> std::fmt::Result 
     if outlook.calendar.is_empty() {
         return Ok(());
     }
-    out.push_str("<details><summary>Calendar, day by day</summary>\n");
-    let rows: Vec<(&str, Vec<String>)> = outlook
-        .calendar
+    writeln!(out, "<p>{}</p>", escape(&outlook.shared_calendar()))?;
+    days("Calendar, day by day", &outlook.calendar, out)?;
+    for own in &outlook.button_calendars {
+        days(&format!("Calendar of button {}", own.button), &own.calendar, out)?;
+    }
+    Ok(())
+}
+
+fn days(title: &str, calendar: &[Day], out: &mut String) -> std::fmt::Result {
+    writeln!(out, "<details class=\"days\"><summary>{}</summary>", escape(title))?;
+    let rows: Vec<(&str, Vec<String>)> = calendar
         .iter()
         .map(|d| {
-            let (day, share) = (d.day.replace('-', "−"), format!("{} %", d.miaw_percent));
             let class = if d.change { "change" } else { "" };
-            (class, vec![day, d.utc.clone(), d.local.clone(), share, d.because.clone()])
+            let day = d.day.replace('-', "−");
+            (class, vec![day, d.utc.clone(), d.local.clone(), d.share(), d.because.clone()])
         })
         .collect();
     table(out, &["Day", "UTC", "Local", "to MIAW", "Because"], &rows)?;

@@ -4,25 +4,19 @@ use std::fmt::Write;
 
 use super::escape;
 use crate::report::dry_run::{Report, TenantReport};
-use crate::report::forecast::{duration, hundredths};
+use crate::report::forecast::{Day, duration, hundredths};
 use crate::report::shadow::Shadowed;
 
 /// Calendar, forecast, captured chats, the agent's view.
 pub(super) fn tenant(tenant: &TenantReport, out: &mut String) -> std::fmt::Result {
     let outlook = &tenant.outlook;
     if !outlook.calendar.is_empty() {
-        writeln!(out, "### Calendar\n\n| Day | UTC | Local | to MIAW | Because |")?;
-        writeln!(out, "| --- | --- | --- | ---: | --- |")?;
-        for d in &outlook.calendar {
-            let (share, because) = (d.miaw_percent, escape(&d.because));
-            let strong = if d.change { "**" } else { "" };
-            writeln!(
-                out,
-                "| {} | {} | {} | {strong}{share} %{strong} | {because} |",
-                d.day, d.utc, d.local
-            )?;
+        writeln!(out, "### Calendar\n\n{}\n", outlook.shared_calendar())?;
+        days(&outlook.calendar, out)?;
+        for own in &outlook.button_calendars {
+            writeln!(out, "### Calendar of button {}\n", escape(&own.button))?;
+            days(&own.calendar, out)?;
         }
-        writeln!(out)?;
     }
     if let Some(s) = &outlook.straddle {
         writeln!(out, "### Chats that run into the removal\n")?;
@@ -67,6 +61,17 @@ pub(super) fn tenant(tenant: &TenantReport, out: &mut String) -> std::fmt::Resul
         shadow(s, out)?;
     }
     view(tenant, out)
+}
+
+fn days(calendar: &[Day], out: &mut String) -> std::fmt::Result {
+    writeln!(out, "| Day | UTC | Local | to MIAW | Because |\n| --- | --- | --- | ---: | --- |")?;
+    for d in calendar {
+        let (share, because) = (d.share(), escape(&d.because));
+        let strong = if d.change { "**" } else { "" };
+        let Day { day, utc, local, .. } = d;
+        writeln!(out, "| {day} | {utc} | {local} | {strong}{share}{strong} | {because} |")?;
+    }
+    writeln!(out)
 }
 
 /// How often live traffic has each finding.

@@ -130,7 +130,7 @@ impl AbstractMessage {
 
     /// The answers to a form.
     #[must_use]
-    pub fn form_response(id: &str, form: &str, values: Vec<Value>) -> Self {
+    pub fn form_response(id: &str, form: &str, values: &[Value]) -> Self {
         let response = serde_json::json!({ "formatType": "Inputs", "inputValues": values });
         Self {
             message_type: MessageType::FormResponse,

@@ -51,6 +51,8 @@ async fn a_move_is_made_seen_and_listed() {
     assert_eq!(api.get(&format!("{CHANGES}?after=1")).await["changes"][0]["number"], 2);
     let page = api.get(&format!("{CHANGES}?limit=1")).await;
     assert_eq!((page["changes"].as_array().unwrap().len(), &page["next"]), (1, &json!(1)));
+    let hosts = api.get("/admin/v1/tenants/acme/legacy").await;
+    assert_eq!(hosts, json!({ "hosts": [] }), "nobody has asked one yet");
     let other = api.get("/admin/v1/tenants/other/changes").await;
     assert_eq!(other["changes"], json!([]), "other tenants have their own");
 }

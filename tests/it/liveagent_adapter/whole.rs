@@ -23,12 +23,12 @@ async fn build(
     let shutdown = CancellationToken::new();
     let config = Config {
         listen: DEFAULT_LISTEN,
+        admin: None,
         store: StoreConfig::Memory,
         tenants: vec![tenant_by_button("acme", OTHER)],
         limits: Limits::default(),
         egress: Egress::default(),
         panic_file: None,
-        admin: None,
         tls: None,
     };
     let options = Options {

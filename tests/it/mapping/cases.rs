@@ -32,6 +32,14 @@ const ODD: &[Case] = &[
         r#"{"_email":"x"}"#,
         "PC020",
     ),
+    (
+        "an exported handover node",
+        r#"{"type":"handoverV2","config":{"text":"Hi","buttonId":"573000000000003",
+        "salesforcePrechatEntities":[],
+        "salesforcePrechatDetails":[{"label":"a","value":"1"}]}}"#,
+        r#"{"a":"1"}"#,
+        "PC010",
+    ),
     ("no detail feeds the entity", concat!("[", contact!(), "]"), "{}", "PC018"),
     (
         "displayToAgent as text",

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Registry;
+use crate::adapter::liveagent::is_pair;
 use crate::adapter::miaw::records;
 use crate::adapter::miaw::summary::{Glance, Listed, Summary};
 use crate::adapter::miaw::task::Envelope;
@@ -57,7 +58,8 @@ impl Registry {
         self.shared.streams_reopened.load(Ordering::Relaxed)
     }
 
-    /// One chat, running or stored; `None` when there is none, or its tenant is not configured.
+    /// One translated chat, running or stored; `None` when there is none, or its tenant is not
+    /// configured.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -71,7 +73,8 @@ impl Registry {
                 return Ok(Some(summary));
             }
         }
-        let Some(loaded) = self.shared.store.load(chat.0).await? else { return Ok(None) };
+        let loaded = self.shared.store.load(chat.0).await?;
+        let Some(loaded) = loaded.filter(|loaded| !is_pair(loaded)) else { return Ok(None) };
         let Some(tenant) = self.shared.tenant(&loaded.tenant) else { return Ok(None) };
         let (snapshot, deltas) = records::read(loaded.snapshot.as_deref(), &loaded.deltas)
             .map_err(|error| StoreError::Damaged { detail: error.to_string() })?;
