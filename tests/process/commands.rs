@@ -98,7 +98,7 @@ async fn check_ends_with_the_codes_it_promises() {
         (&["--config", &config][..], 0, "no problems, 1 tenant"),
         (&["--config", &config, "--live"], 2, "could not reach MIAW"),
         (&["--config", &config, "--live", "--tenant", "nobody"], 2, "no tenant `nobody`"),
-        (&["--config", egress, "--live"], 1, "holds no PEM certificates"),
+        (&["--config", egress, "--live"], 2, "is not whole"),
         (&["--config", broken], 2, "2 problems"),
         (&["--config", broken, "--live"], 2, "`here`"),
         (&["--config", &config, "--bundle"], 0, "\"made_at\""),
