@@ -86,6 +86,7 @@ pub fn bundle(material: &Material<'_>) -> Value {
         },
         "store": config.map(|config| match &config.store {
             StoreConfig::Memory => json!({ "kind": "memory" }),
+            StoreConfig::Postgres { .. } => json!({ "kind": "postgres" }),
             StoreConfig::Sqlite { path, key_ring } => store::look(path, key_ring.is_some()),
         }),
         "tenant_count": config.map(|config| config.tenants.len()),
