@@ -1,5 +1,5 @@
-//! The rules of the store contract, each over any implementation: `tests/it` holds memory and SQLite
-//! to them, `tests/postgres` a real server.
+//! The rules of the store contract, each over any implementation: `tests/it` holds memory and
+//! SQLite to them, `tests/postgres` a real server.
 
 #![allow(dead_code, unreachable_pub)]
 
