@@ -11,21 +11,26 @@ mod http;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use crate::adapter::transport::Transport;
-use crate::chat::agent::{AgentEvent, FailReason};
+use crate::chat::agent::{AgentEvent, EndReason, FailReason};
 use crate::chat::ids::ChatId;
 use crate::clock::Clock;
 use crate::config::Tenant;
 use crate::config::availability::Source;
+use crate::router::budget::{Began, Breach, Budget, BudgetRule};
 use crate::router::outcomes::{Outcome, Outcomes};
-use crate::time::Mono;
+use crate::time::{Mono, Wall};
 use http::Hooks;
 
 /// Chats whose outcome is waited for; past it the oldest are forgotten.
 const WAITING_MAX: usize = 10_000;
+/// A client that has not asked for so long is gone, and nobody waits any more. Longer than any poll
+/// is held.
+const CLIENT_GONE: Duration = Duration::from_secs(120);
 
 /// Whether somebody is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +51,45 @@ pub struct Availability {
 #[derive(Default)]
 struct Seen {
     outcomes: Outcomes,
-    waiting: HashMap<ChatId, (String, Mono)>,
+    waiting: HashMap<ChatId, Waiting>,
     oldest_first: VecDeque<ChatId>,
+    /// Of tenants that have one, and the move that it is for.
+    budgets: HashMap<String, (Budget, String)>,
+}
+
+/// A chat that was asked for and not taken yet.
+struct Waiting {
+    tenant: String,
+    /// What its button is known by.
+    key: String,
+    asked: Mono,
+    /// When its client was last heard of.
+    heard: Mono,
+    /// The error budget has it already, or is not concerned.
+    counted: bool,
+}
+
+impl Seen {
+    /// What the budget learns of a chat, once.
+    fn count(&mut self, waiting: &Waiting, now: Mono, began: Began) {
+        if waiting.counted {
+            return;
+        }
+        if let Some((budget, _)) = self.budgets.get_mut(&waiting.tenant) {
+            budget.record(now, waiting.asked, began);
+        }
+    }
+
+    fn wait(&mut self, chat: ChatId, waiting: Waiting) {
+        if self.waiting.insert(chat, waiting).is_none() {
+            self.oldest_first.push_back(chat);
+        }
+        if self.oldest_first.len() > WAITING_MAX
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.waiting.remove(&oldest);
+        }
+    }
 }
 
 impl std::fmt::Debug for Availability {
@@ -70,8 +112,7 @@ impl Availability {
     }
 
     async fn one(&self, tenant: &Tenant, button: &str) -> Presence {
-        let config = &tenant.availability;
-        let source = config.buttons.get(button).map_or(&config.source, |own| &own.source);
+        let source = tenant.availability.of(button);
         let now = self.clock.now();
         let key = key(&tenant.id, button);
         let wait_seconds = self.seen().outcomes.wait_seconds(&key, now.mono);
@@ -88,18 +129,44 @@ impl Availability {
     }
 
     /// A chat was asked for.
-    pub fn asked(&self, tenant: &str, button: &str, chat: ChatId) {
+    pub fn asked(&self, tenant: &Tenant, button: &str, chat: ChatId) {
+        let now = self.clock.now();
+        let button = button_of(button);
+        let mut seen = self.seen();
+        let before = seen.waiting.get(&chat);
+        let (again, counted) = (before.is_some(), before.is_some_and(|chat| chat.counted));
+        // With nobody there by plan, what goes wrong says nothing.
+        let budgeted = tenant.plan.budget.is_some() && !closed(tenant, button, now.wall);
+        if budgeted && !again {
+            seen.budgets.entry(tenant.id.clone()).or_default().0.started(now.mono);
+        }
+        let (key, tenant) = (key(&tenant.id, button), tenant.id.clone());
+        let (asked, heard, counted) = (now.mono, now.mono, counted || !budgeted);
+        seen.wait(chat, Waiting { tenant, key, asked, heard, counted });
+    }
+
+    /// A chat could not be asked for, by no fault of the visitor.
+    pub fn not_started(&self, tenant: &Tenant, button: &str, chat: ChatId) {
+        self.asked(tenant, button, chat);
         let now = self.clock.now().mono;
         let mut seen = self.seen();
-        let before = seen.waiting.insert(chat, (key(tenant, button_of(button)), now));
-        if before.is_none() {
-            seen.oldest_first.push_back(chat);
+        let Some(waiting) = seen.waiting.remove(&chat) else { return };
+        seen.count(&waiting, now, Began::NotStarted);
+        // A retry that succeeds is another outcome for its button, not for the budget.
+        seen.waiting.insert(chat, Waiting { counted: true, ..waiting });
+    }
+
+    /// The client of a chat asks for news.
+    pub fn polled(&self, chat: ChatId) {
+        let now = self.clock.now().mono;
+        if let Some(waiting) = self.seen().waiting.get_mut(&chat) {
+            waiting.heard = now;
         }
-        if seen.oldest_first.len() > WAITING_MAX
-            && let Some(oldest) = seen.oldest_first.pop_front()
-        {
-            seen.waiting.remove(&oldest);
-        }
+    }
+
+    /// The visitor ended a chat. That nobody had come yet is nobody's fault.
+    pub fn left(&self, chat: ChatId) {
+        self.seen().waiting.remove(&chat);
     }
 
     /// The visitor of a chat was told something.
@@ -113,20 +180,59 @@ impl Availability {
         }
         let now = self.clock.now().mono;
         let mut seen = self.seen();
-        let Some((button, asked)) = seen.waiting.remove(&chat) else { return };
+        let Some(waiting) = seen.waiting.remove(&chat) else { return };
         match event {
             AgentEvent::Established(_) => {
-                seen.outcomes.record(&button, now, Outcome::Accepted(now.since(asked)));
+                let wait = now.since(waiting.asked);
+                seen.outcomes.record(&waiting.key, now, Outcome::Accepted(wait));
+                seen.count(&waiting, now, Began::Waited(wait));
             }
-            AgentEvent::RequestFail { reason: FailReason::Unavailable } => {
-                seen.outcomes.record(&button, now, Outcome::Unavailable);
+            AgentEvent::RequestFail { reason } => {
+                if *reason == FailReason::Unavailable {
+                    seen.outcomes.record(&waiting.key, now, Outcome::Unavailable);
+                }
+                seen.count(&waiting, now, Began::NotStarted);
+            }
+            AgentEvent::Ended { reason: EndReason::Agent | EndReason::Error } => {
+                seen.count(&waiting, now, Began::Unanswered);
             }
             _ => {}
         }
     }
 
+    /// Whether a tenant's error budget is used up since the move that `moves` names.
+    #[must_use]
+    pub fn breach(&self, tenant: &str, rule: &BudgetRule, moves: &str) -> Option<Breach> {
+        let now = self.clock.now().mono;
+        let mut seen = self.seen();
+        let Seen { waiting, budgets, .. } = &mut *seen;
+        let (budget, of) = budgets.entry(tenant.to_owned()).or_default();
+        if of != moves {
+            budget.begin_anew(now);
+            moves.clone_into(of);
+        }
+        for one in waiting.values_mut().filter(|one| one.tenant == tenant && !one.counted) {
+            let waits = now.since(one.asked);
+            if waits > rule.accept_within {
+                one.counted = true;
+                if now.since(one.heard) < CLIENT_GONE {
+                    budget.record(now, one.asked, Began::Waited(waits));
+                }
+            }
+        }
+        budget.breach(now, rule)
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether nobody is there by the tenant's own schedule.
+fn closed(tenant: &Tenant, button: &str, wall: Wall) -> bool {
+    match tenant.availability.of(button) {
+        Source::Schedule(hours) => !hours.open_at(wall),
+        Source::Always | Source::Http(_) | Source::Observed(_) => false,
     }
 }
 
