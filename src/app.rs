@@ -213,6 +213,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         decisions,
         metrics,
         capture: Arc::new(move || captured.now().capture.clone()),
+        shadow: shadow.clone(),
         recovered,
         draining: shutdown,
     };

@@ -213,11 +213,16 @@ impl Availability {
         }
         for one in waiting.values_mut().filter(|one| one.tenant == tenant && !one.counted) {
             let waits = now.since(one.asked);
-            if waits > rule.accept_within {
+            if waits <= rule.accept_within {
+                continue;
+            }
+            // Its client asked when the time was over: somebody waits. One that is not heard of any
+            // more had left, perhaps long before.
+            if one.heard.since(one.asked) >= rule.accept_within {
                 one.counted = true;
-                if now.since(one.heard) < CLIENT_GONE {
-                    budget.record(now, one.asked, Began::Waited(waits));
-                }
+                budget.record(now, one.asked, Began::Waited(waits));
+            } else if now.since(one.heard) >= CLIENT_GONE {
+                one.counted = true;
             }
         }
         budget.breach(now, rule)

@@ -239,3 +239,92 @@ async fn run(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    const CONFIG: &str = r#"
+        [store]
+        path = "shadow-test.sqlite"
+        [[tenant]]
+        id = "acme"
+        hosts = ["acme.example"]
+        [tenant.legacy]
+        live_agent_base_url = "https://d.la1-c1-iad.salesforceliveagent.com"
+        organization_id = "00D000000000062"
+        deployment_id = "572000000000001"
+        button_id = "573000000000001"
+        [tenant.miaw]
+        base_url = "https://acme.my.salesforce-scrt.com"
+        organization_id = "00D000000000062"
+        embedded_service_developer_name = "Web_Support"
+        [tenant.plan]
+        [[tenant.plan.step]]
+        at = "2026-01-01T00:00:00Z"
+        stage = "shadow"
+    "#;
+
+    struct Passing {
+        config: Arc<Config>,
+        shadows: Shadows,
+    }
+
+    impl Passing {
+        fn new(folder: &Path) -> Self {
+            let loaded = crate::config::load_str(CONFIG, folder, &|_| None).expect("good");
+            let clock =
+                Clock::starting_at(Wall::parse("2026-01-20T00:00:00Z").expect("an instant"));
+            let shadows = Shadows::start(clock, Arc::new(|_, _| Some(Vec::new())));
+            Self { config: Arc::new(loaded.config), shadows }
+        }
+
+        /// Passes an init; answers what arrived at the other side.
+        async fn pass(&self, key: &str, body: &str, answer: Response<Body>) -> Bytes {
+            let tenant = &self.config.tenants[0];
+            let at = Wall::parse("2026-01-20T00:00:00Z").expect("an instant");
+            let plan = Arc::new(Effective::from(&tenant.plan));
+            let watch = self.shadows.watch(tenant, plan, at, Some(key), Asked::Init);
+            let watch = watch.expect("in shadow");
+            let passed = watch.request(Body::from(body.to_owned()));
+            let passed = passed.collect().await.expect("a body").to_bytes();
+            watch.answered(&answer, &self.config, "acme");
+            passed
+        }
+    }
+
+    fn relayed() -> Response<Body> {
+        let mut answer = Response::new(Body::empty());
+        answer.extensions_mut().insert(Relayed);
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_queue_cannot_hold_is_dropped_and_counted_and_passes_all_the_same() {
+        let home = tempfile::tempdir().expect("a folder");
+        let passing = Passing::new(home.path());
+        // Nothing here waits, so that the task has no turn.
+        for n in 0..QUEUE + 10 {
+            assert_eq!(passing.pass(&n.to_string(), "{}", relayed()).await, "{}");
+        }
+        assert_eq!(passing.shadows.dropped(), 10);
+        let large = "x".repeat(COPY_BYTES + 1);
+        assert_eq!(passing.pass("large", &large, relayed()).await, large);
+        assert_eq!(passing.shadows.dropped(), 11);
+        // Answers that are not the real service's, and refusals.
+        passing.pass("ours", "{}", Response::new(Body::empty())).await;
+        let mut refused = relayed();
+        *refused.status_mut() = http::StatusCode::FORBIDDEN;
+        passing.pass("refused", "{}", refused).await;
+        passing.shadows.drained().await;
+        let counts = passing.shadows.snapshot("acme");
+        assert_eq!((counts.len(), counts[0].inits), (1, QUEUE as u64));
+        let file = home.path().join("shadow/acme-2026-01-20.shadow.ndjson");
+        let text = std::fs::read_to_string(file).expect("beside the store");
+        assert_eq!(text, counts[0].to_line() + "\n");
+    }
+}

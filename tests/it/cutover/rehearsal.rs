@@ -255,6 +255,7 @@ async fn a_tenant_moves_through_all_stages_under_live_chats() {
         miaw.push(rehearsal.visitor(&format!("At {back}")).await);
         assert_eq!(rehearsal.decision().0, Route::Miaw, "{back}");
     }
+    rehearsal.all_talk(&mut miaw, "at last").await;
     let chats = rehearsal.emulators.desk().chats();
     assert_eq!(chats.len(), legacy.len() + miaw.len());
     legacy.iter().chain(&miaw).for_each(|visitor| visitor.is_whole(&chats));

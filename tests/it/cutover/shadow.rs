@@ -9,6 +9,8 @@ use liveagent_bridge::report::shadow::Shadow;
 use liveagent_bridge::shadow::WRITE_EVERY;
 use serde_json::{Value, json};
 
+use crate::admin::Api;
+
 use super::rehearsal::{BUTTON, Rehearsal};
 use super::*;
 
@@ -74,6 +76,10 @@ async fn relayed_chats_are_counted_in_shadow_and_on_a_ramp_and_nowhere_else() {
     assert!(!one.to_line().contains("xxx"), "no value gets in");
     assert_eq!(bridge.bridge.shadow.dropped(), 0);
     assert_eq!(bridge.bridge.shadow.snapshot("globex"), []);
+    let api = Api::new(bridge.bridge.admin.clone());
+    let shown = api.get("/admin/v1/tenants/acme/shadow").await;
+    assert_eq!(shown["counts"], json!([one]));
+    assert_eq!((&shown["dropped"], &shown["folder"]), (&json!(0), &Value::Null));
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +90,6 @@ async fn batches_retries_and_what_legacy_refuses() {
     let init = visitor.init(BUTTON);
     let batch = json!({ "nouns": [
         { "prefix": "Chasitor", "noun": "ChasitorInit", "object": init },
-        { "prefix": "Chasitor", "noun": "ChatMessage", "object": { "text": "hello" } },
     ]});
     let got = visitor.posts_as(&bridge, "MultiNoun", 1, &batch).await;
     assert_eq!(got.status, 200, "{}", got.text);
