@@ -285,10 +285,20 @@ mod tests {
 
         /// Passes an init; answers what arrived at the other side.
         async fn pass(&self, key: &str, body: &str, answer: Response<Body>) -> Bytes {
+            self.pass_as(Asked::Init, key, body, answer).await
+        }
+
+        async fn pass_as(
+            &self,
+            asked: Asked,
+            key: &str,
+            body: &str,
+            answer: Response<Body>,
+        ) -> Bytes {
             let tenant = &self.config.tenants[0];
             let at = Wall::parse("2026-01-20T00:00:00Z").expect("an instant");
             let plan = Arc::new(Effective::from(&tenant.plan));
-            let watch = self.shadows.watch(tenant, plan, at, Some(key), Asked::Init);
+            let watch = self.shadows.watch(tenant, plan, at, Some(key), asked);
             let watch = watch.expect("in shadow");
             let passed = watch.request(Body::from(body.to_owned()));
             let passed = passed.collect().await.expect("a body").to_bytes();
@@ -326,5 +336,28 @@ mod tests {
         let file = home.path().join("shadow/acme-2026-01-20.shadow.ndjson");
         let text = std::fs::read_to_string(file).expect("beside the store");
         assert_eq!(text, counts[0].to_line() + "\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn batches_are_opened_and_what_cannot_be_read_is_counted_as_that() {
+        let home = tempfile::tempdir().expect("a folder");
+        let passing = Passing::new(home.path());
+        let batch = |noun: &str| {
+            let one = r#"{"prefix":"Chasitor","noun":"NOUN","object":{"visitorName":"Vera"}}"#;
+            format!(r#"{{"nouns":[{}]}}"#, one.replace("NOUN", noun))
+        };
+        let pass = async |key: &str, body: &str| {
+            passing.pass_as(Asked::Batch, key, body, relayed()).await;
+        };
+        pass("one", &batch("ChasitorInit")).await;
+        pass("two", &batch("ChatMessage")).await;
+        pass("three", "not JSON").await;
+        passing.pass("four", "not JSON", relayed()).await;
+        // A retry, in the other form.
+        passing.pass("one", "{}", relayed()).await;
+        passing.shadows.drained().await;
+        let counts = passing.shadows.snapshot("acme");
+        assert_eq!((counts[0].inits, counts[0].unreadable), (1, 1), "{counts:?}");
+        assert_eq!(passing.shadows.snapshot("other"), []);
     }
 }

@@ -159,8 +159,7 @@ impl Visitor {
         number: u64,
         body: &Value,
     ) -> Got {
-        let resource = if noun == "MultiNoun" { "System" } else { "Chasitor" };
-        let path = format!("/chat/rest/{resource}/{noun}");
+        let path = format!("/chat/rest/Chasitor/{noun}");
         let mut request = self.request("POST", &path, &body.to_string());
         let number = number.to_string().parse().unwrap();
         request.headers_mut().insert("X-LIVEAGENT-SEQUENCE", number);
