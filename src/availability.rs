@@ -26,7 +26,7 @@ use crate::router::outcomes::{Outcome, Outcomes};
 use crate::time::{Mono, Wall};
 use http::Hooks;
 
-/// Chats whose outcome is waited for; past it the oldest are forgotten.
+/// Chats that are remembered, waiting or not; past it the oldest are forgotten.
 const WAITING_MAX: usize = 10_000;
 /// A client that has not asked for so long is gone, and nobody waits any more. Longer than any poll
 /// is held.
@@ -57,7 +57,7 @@ struct Seen {
     budgets: HashMap<String, (Budget, String)>,
 }
 
-/// A chat that was asked for and not taken yet.
+/// A chat that was asked for.
 struct Waiting {
     tenant: String,
     /// What its button is known by.
@@ -67,12 +67,15 @@ struct Waiting {
     heard: Mono,
     /// The error budget has it already, or is not concerned.
     counted: bool,
+    /// It waits no more. It is remembered, lest a retry of its request make it wait again.
+    over: bool,
 }
 
 impl Seen {
     /// What the budget learns of a chat, once.
-    fn count(&mut self, waiting: &Waiting, now: Mono, began: Began) {
-        if waiting.counted {
+    fn count(&mut self, chat: ChatId, now: Mono, began: Began) {
+        let Some(waiting) = self.waiting.get_mut(&chat) else { return };
+        if std::mem::replace(&mut waiting.counted, true) {
             return;
         }
         if let Some((budget, _)) = self.budgets.get_mut(&waiting.tenant) {
@@ -81,9 +84,8 @@ impl Seen {
     }
 
     fn wait(&mut self, chat: ChatId, waiting: Waiting) {
-        if self.waiting.insert(chat, waiting).is_none() {
-            self.oldest_first.push_back(chat);
-        }
+        self.waiting.insert(chat, waiting);
+        self.oldest_first.push_back(chat);
         if self.oldest_first.len() > WAITING_MAX
             && let Some(oldest) = self.oldest_first.pop_front()
         {
@@ -133,27 +135,23 @@ impl Availability {
         let now = self.clock.now();
         let button = button_of(button);
         let mut seen = self.seen();
-        let before = seen.waiting.get(&chat);
-        let (again, counted) = (before.is_some(), before.is_some_and(|chat| chat.counted));
+        if seen.waiting.contains_key(&chat) {
+            return;
+        }
         // With nobody there by plan, what goes wrong says nothing.
         let budgeted = tenant.plan.budget.is_some() && !closed(tenant, button, now.wall);
-        if budgeted && !again {
+        if budgeted {
             seen.budgets.entry(tenant.id.clone()).or_default().0.started(now.mono);
         }
         let (key, tenant) = (key(&tenant.id, button), tenant.id.clone());
-        let (asked, heard, counted) = (now.mono, now.mono, counted || !budgeted);
-        seen.wait(chat, Waiting { tenant, key, asked, heard, counted });
+        let (asked, heard, counted) = (now.mono, now.mono, !budgeted);
+        seen.wait(chat, Waiting { tenant, key, asked, heard, counted, over: false });
     }
 
-    /// A chat could not be asked for, by no fault of the visitor.
+    /// A chat could not be asked for, by no fault of the visitor. A retry may succeed.
     pub fn not_started(&self, tenant: &Tenant, button: &str, chat: ChatId) {
         self.asked(tenant, button, chat);
-        let now = self.clock.now().mono;
-        let mut seen = self.seen();
-        let Some(waiting) = seen.waiting.remove(&chat) else { return };
-        seen.count(&waiting, now, Began::NotStarted);
-        // A retry that succeeds is another outcome for its button, not for the budget.
-        seen.waiting.insert(chat, Waiting { counted: true, ..waiting });
+        self.seen().count(chat, self.clock.now().mono, Began::NotStarted);
     }
 
     /// The client of a chat asks for news.
@@ -166,7 +164,9 @@ impl Availability {
 
     /// The visitor ended a chat. That nobody had come yet is nobody's fault.
     pub fn left(&self, chat: ChatId) {
-        self.seen().waiting.remove(&chat);
+        if let Some(waiting) = self.seen().waiting.get_mut(&chat) {
+            (waiting.over, waiting.counted) = (true, true);
+        }
     }
 
     /// The visitor of a chat was told something.
@@ -180,22 +180,24 @@ impl Availability {
         }
         let now = self.clock.now().mono;
         let mut seen = self.seen();
-        let Some(waiting) = seen.waiting.remove(&chat) else { return };
+        let Some(waiting) = seen.waiting.get_mut(&chat).filter(|one| !one.over) else { return };
+        waiting.over = true;
+        let (key, wait) = (waiting.key.clone(), now.since(waiting.asked));
         match event {
             AgentEvent::Established(_) => {
-                let wait = now.since(waiting.asked);
-                seen.outcomes.record(&waiting.key, now, Outcome::Accepted(wait));
-                seen.count(&waiting, now, Began::Waited(wait));
+                seen.outcomes.record(&key, now, Outcome::Accepted(wait));
+                seen.count(chat, now, Began::Waited(wait));
             }
             AgentEvent::RequestFail { reason } => {
                 if *reason == FailReason::Unavailable {
-                    seen.outcomes.record(&waiting.key, now, Outcome::Unavailable);
+                    seen.outcomes.record(&key, now, Outcome::Unavailable);
                 }
-                seen.count(&waiting, now, Began::NotStarted);
+                seen.count(chat, now, Began::NotStarted);
             }
             AgentEvent::Ended { reason: EndReason::Agent | EndReason::Error } => {
-                seen.count(&waiting, now, Began::Unanswered);
+                seen.count(chat, now, Began::Unanswered);
             }
+            // Its own visitor ended it, or was silent.
             _ => {}
         }
     }
@@ -211,7 +213,8 @@ impl Availability {
             budget.begin_anew(now);
             moves.clone_into(of);
         }
-        for one in waiting.values_mut().filter(|one| one.tenant == tenant && !one.counted) {
+        let waits = |one: &&mut Waiting| one.tenant == tenant && !one.counted && !one.over;
+        for one in waiting.values_mut().filter(waits) {
             let waits = now.since(one.asked);
             if waits <= rule.accept_within {
                 continue;

@@ -1,9 +1,10 @@
 //! Shadowed chats: what MIAW would make of a `ChasitorInit` that legacy serves, counted.
 //!
 //! Promised: a request is looked at after the real service has answered it, and is neither delayed
-//! nor changed; what finds the queue full is dropped, counted, and told in the log once; nothing but
-//! codes and numbers is kept or written (`report::shadow`). Counts are of this process, and what it
-//! has not written when it is killed is lost. Not here: which chats are relayed (the facade).
+//! nor changed; what finds the queue full is dropped, counted, and told in the log once; nothing
+//! but codes and numbers is kept or written (`report::shadow`). Counts are of this process, and
+//! what it has not written when it is killed is lost. Not here: which chats are relayed (the
+//! facade).
 //!
 //! `counts` folds, `files` writes, this file is the handle and the task between them.
 

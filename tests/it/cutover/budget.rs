@@ -85,6 +85,22 @@ async fn chats_that_fail_are_rolled_back_once_and_again_after_the_next_move() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_roll_back_that_cannot_be_stored_is_tried_again() {
+    let bridge = on_miaw("2026-01-20T12:00:00Z", Agents::None, rule()).await;
+    bridge.emulators.set_miaw(|knobs| knobs.available = false);
+    for visitor in &mut begin(&bridge, 6).await {
+        visitor.until(&bridge, "ChatRequestFail", |_| true).await;
+    }
+    bridge.memory.stop_writes();
+    assert_eq!(automatic(&bridge), []);
+    pass(&bridge, LOOK_EVERY * 3).await;
+    assert_eq!(automatic(&bridge), []);
+    bridge.memory.resume_writes();
+    pass(&bridge, LOOK_EVERY * 2).await;
+    assert_eq!(automatic(&bridge).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn waiting_too_long_counts_before_it_is_over() {
     let rule = BudgetRule { accept_within: Duration::from_secs(120), ..rule() };
     let bridge = on_miaw("2026-01-20T12:00:00Z", Agents::None, rule).await;

@@ -23,6 +23,7 @@ pub(super) struct Rehearsal {
     pub(super) clock: Clock,
     pub(super) emulators: Emulators,
     pub(super) bridge: Bridge,
+    pub(super) memory: MemoryStore,
     decided: Arc<Seen>,
     _stop: tokio_util::sync::DropGuard,
 }
@@ -45,15 +46,16 @@ impl Rehearsal {
             panic_file: None,
             tls: None,
         };
+        let memory = MemoryStore::new();
         let options = Options {
             clock: clock.clone(),
             transport: salesforce,
-            opened: Opened { store: Arc::new(MemoryStore::new()), keys: KeyRing::single(SECRET) },
+            opened: Opened { store: Arc::new(memory.clone()), keys: KeyRing::single(SECRET) },
             decisions: decided.clone(),
             shutdown: stop.clone(),
         };
         let bridge = app::build(config, options).await.unwrap();
-        Self { clock, emulators, bridge, decided, _stop: stop.drop_guard() }
+        Self { clock, emulators, bridge, memory, decided, _stop: stop.drop_guard() }
     }
 
     pub(super) async fn change(&self, action: Action) {

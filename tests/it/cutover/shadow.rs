@@ -17,6 +17,19 @@ use super::*;
 const OTHER: &str = "573000000000002";
 const NOON: &str = "2026-01-20T12:00:00Z";
 
+const CONFIG: &str = r#"
+[[tenant]]
+id = "acme"
+[tenant.legacy]
+live_agent_base_url = "https://d.la1-c1-iad.salesforceliveagent.com"
+organization_id = "00D000000000062EAA"
+deployment_id = "572000000000001"
+[tenant.miaw]
+base_url = "https://acme.my.salesforce-scrt.com"
+organization_id = "00D000000000062"
+embedded_service_developer_name = "Web_Support"
+"#;
+
 async fn rehearsal(tenant: Tenant) -> Rehearsal {
     Rehearsal::new(NOON, Agents::None, tenant).await
 }
@@ -155,4 +168,18 @@ async fn counts_are_written_by_day_and_at_the_stop() {
     bridge.bridge.shadow.drained().await;
     let all = lines(&folder, "acme-2026-01-21.shadow.ndjson");
     assert_eq!(all.iter().map(|one| one.inits).sum::<u64>(), 3, "{all:?}");
+    let report = dry_run(&folder.join("acme-2026-01-21.shadow.ndjson"));
+    assert_eq!(report["tenants"][0]["shadow"]["inits"], 3, "{report}");
+}
+
+/// The report of `dry-run --shadow`, over the same tenant with the built-in rules.
+fn dry_run(counts: &Path) -> Value {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("bridge.toml");
+    std::fs::write(&config, CONFIG).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_liveagent-bridge"));
+    command.args(["dry-run", "--json", "--as-of", "2026-01-22T00:00:00Z", "--config"]);
+    let output = command.arg(&config).arg("--shadow").arg(counts).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
