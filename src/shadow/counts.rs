@@ -69,8 +69,7 @@ impl Counts {
             return;
         }
         let found = init.and_then(|_| (self.examine)(tenant, text));
-        let sha256 = tenant.mapping.as_ref().map(|file| file.sha256.clone());
-        self.count(sighting, tenant, sha256, found.as_deref());
+        self.count(sighting, tenant, found.as_deref());
     }
 
     fn is_new(&mut self, session: Session) -> bool {
@@ -86,13 +85,8 @@ impl Counts {
         true
     }
 
-    fn count(
-        &mut self,
-        sighting: &Sighting,
-        tenant: &Tenant,
-        sha256: Option<String>,
-        found: Option<&[Finding]>,
-    ) {
+    fn count(&mut self, sighting: &Sighting, tenant: &Tenant, found: Option<&[Finding]>) {
+        let sha256 = tenant.mapping.as_ref().map(|file| file.sha256.clone());
         let empty = || Shadow::new(&tenant.id, sha256.as_deref());
         let add = |shadow: &mut Shadow| match found {
             Some(findings) => shadow.add(sighting.at, findings),
