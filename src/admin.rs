@@ -43,6 +43,7 @@ use crate::config::{AdminConfig, Config};
 use crate::cutover::Cutover;
 use crate::observe::decisions::Watched;
 use crate::observe::metrics::Metrics;
+use crate::shadow::Shadows;
 use crate::store::{Store, StoreError};
 pub use auth::{Auth, Caller, Role, SUBJECT_CHARS_MAX, Scope, TOKEN_BYTES_MAX};
 pub use keys::{JWKS_BYTES_MAX, JWKS_FRESH_FOR, JWKS_KEYS_MAX, JWKS_READ_EVERY};
@@ -85,6 +86,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Writes captured traffic, where a tenant opted in.
     pub capture: Arc<dyn Fn() -> Option<Capture> + Send + Sync>,
+    /// Counts what MIAW would make of relayed chats.
+    pub shadow: Shadows,
     /// How many chats of an earlier process were taken up.
     pub recovered: usize,
     /// Cancelled when the process is about to stop.

@@ -31,6 +31,7 @@ use crate::observe::counted::Counted;
 use crate::observe::decisions::{Reasoned, Watched};
 use crate::observe::metrics::Metrics;
 use crate::observe::requests;
+use crate::shadow::Shadows;
 use crate::store::memory::MemoryStore;
 use crate::store::postgres::{self, PostgresStore};
 use crate::store::sqlite::{OpenError, Ring, SqliteStore};
@@ -77,6 +78,8 @@ pub struct Bridge {
     pub cutover: Cutover,
     /// The relay to the legacy service, and how its hosts are.
     pub relay: Arc<LiveAgent>,
+    /// Counts what MIAW would make of relayed chats.
+    pub shadow: Shadows,
     /// How many chats of an earlier process were taken up.
     pub recovered: usize,
     /// What the admin API is made of.
@@ -176,13 +179,17 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
     let relay = Arc::new(LiveAgent::new(transport.clone(), clock.clone(), store.clone()));
     let recovered = chats.recover(&|id, stored| relay.take_up(id, stored)).await?;
     let capture = Capture::start(&config.tenants, clock.clone());
+    let availability = Arc::new(Availability::new(transport.clone(), clock.clone()));
+    let budgets = cutover::budget::watch(cutover.clone(), availability.clone(), clock.clone());
+    tokio::spawn(shutdown.clone().run_until_cancelled_owned(budgets));
+    let shadow = Shadows::start(clock.clone(), prechat::examiner());
     let live = Live::new(Facade {
         config: Arc::new(config),
         keys: opened.keys,
         clock: clock.clone(),
         chats: Arc::new(Reasoned::new(Arc::new(chats.clone()), decisions.clone())),
         relay: relay.clone(),
-        availability: Arc::new(Availability::new(transport, clock.clone())),
+        availability,
         uploads: Arc::new(chats.clone()),
         affinity: Affinity::random(),
         translate: prechat::translator(),
@@ -190,6 +197,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         cutover: cutover.clone(),
         strictness: Strictness::default(),
         capture,
+        shadow: Some(shadow.clone()),
     });
     let kept = (store.clone(), relay.clone());
     tokio::spawn(purge(kept, clock.clone(), live.clone(), shutdown.clone()));
@@ -205,10 +213,11 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         decisions,
         metrics,
         capture: Arc::new(move || captured.now().capture.clone()),
+        shadow: shadow.clone(),
         recovered,
         draining: shutdown,
     };
-    Ok(Bridge { router, live, chats, cutover, relay, recovered, admin })
+    Ok(Bridge { router, live, chats, cutover, relay, shadow, recovered, admin })
 }
 
 impl Bridge {
@@ -219,6 +228,7 @@ impl Bridge {
         if let Some(capture) = self.live.now().capture.clone() {
             capture.drained().await;
         }
+        self.shadow.drained().await;
     }
 }
 

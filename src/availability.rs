@@ -11,21 +11,26 @@ mod http;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use crate::adapter::transport::Transport;
-use crate::chat::agent::{AgentEvent, FailReason};
+use crate::chat::agent::{AgentEvent, EndReason, FailReason};
 use crate::chat::ids::ChatId;
 use crate::clock::Clock;
 use crate::config::Tenant;
 use crate::config::availability::Source;
+use crate::router::budget::{Began, Breach, Budget, BudgetRule};
 use crate::router::outcomes::{Outcome, Outcomes};
-use crate::time::Mono;
+use crate::time::{Mono, Wall};
 use http::Hooks;
 
-/// Chats whose outcome is waited for; past it the oldest are forgotten.
+/// Chats that are remembered, waiting or not; past it the oldest are forgotten.
 const WAITING_MAX: usize = 10_000;
+/// A client that has not asked for so long is gone, and nobody waits any more. Longer than any poll
+/// is held.
+const CLIENT_GONE: Duration = Duration::from_secs(120);
 
 /// Whether somebody is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +51,47 @@ pub struct Availability {
 #[derive(Default)]
 struct Seen {
     outcomes: Outcomes,
-    waiting: HashMap<ChatId, (String, Mono)>,
+    waiting: HashMap<ChatId, Waiting>,
     oldest_first: VecDeque<ChatId>,
+    /// Of tenants that have one, and the move that it is for.
+    budgets: HashMap<String, (Budget, String)>,
+}
+
+/// A chat that was asked for.
+struct Waiting {
+    tenant: String,
+    /// What its button is known by.
+    key: String,
+    asked: Mono,
+    /// When its client was last heard of.
+    heard: Mono,
+    /// The error budget has it already, or is not concerned.
+    counted: bool,
+    /// It waits no more. It is remembered, lest a retry of its request make it wait again.
+    over: bool,
+}
+
+impl Seen {
+    /// What the budget learns of a chat, once.
+    fn count(&mut self, chat: ChatId, now: Mono, began: Began) {
+        let Some(waiting) = self.waiting.get_mut(&chat) else { return };
+        if std::mem::replace(&mut waiting.counted, true) {
+            return;
+        }
+        if let Some((budget, _)) = self.budgets.get_mut(&waiting.tenant) {
+            budget.record(now, waiting.asked, began);
+        }
+    }
+
+    fn wait(&mut self, chat: ChatId, waiting: Waiting) {
+        self.waiting.insert(chat, waiting);
+        self.oldest_first.push_back(chat);
+        if self.oldest_first.len() > WAITING_MAX
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.waiting.remove(&oldest);
+        }
+    }
 }
 
 impl std::fmt::Debug for Availability {
@@ -70,8 +114,7 @@ impl Availability {
     }
 
     async fn one(&self, tenant: &Tenant, button: &str) -> Presence {
-        let config = &tenant.availability;
-        let source = config.buttons.get(button).map_or(&config.source, |own| &own.source);
+        let source = tenant.availability.of(button);
         let now = self.clock.now();
         let key = key(&tenant.id, button);
         let wait_seconds = self.seen().outcomes.wait_seconds(&key, now.mono);
@@ -88,17 +131,41 @@ impl Availability {
     }
 
     /// A chat was asked for.
-    pub fn asked(&self, tenant: &str, button: &str, chat: ChatId) {
-        let now = self.clock.now().mono;
+    pub fn asked(&self, tenant: &Tenant, button: &str, chat: ChatId) {
+        let now = self.clock.now();
+        let button = button_of(button);
         let mut seen = self.seen();
-        let before = seen.waiting.insert(chat, (key(tenant, button_of(button)), now));
-        if before.is_none() {
-            seen.oldest_first.push_back(chat);
+        if seen.waiting.contains_key(&chat) {
+            return;
         }
-        if seen.oldest_first.len() > WAITING_MAX
-            && let Some(oldest) = seen.oldest_first.pop_front()
-        {
-            seen.waiting.remove(&oldest);
+        // With nobody there by plan, what goes wrong says nothing.
+        let budgeted = tenant.plan.budget.is_some() && !closed(tenant, button, now.wall);
+        if budgeted {
+            seen.budgets.entry(tenant.id.clone()).or_default().0.started(now.mono);
+        }
+        let (key, tenant) = (key(&tenant.id, button), tenant.id.clone());
+        let (asked, heard, counted) = (now.mono, now.mono, !budgeted);
+        seen.wait(chat, Waiting { tenant, key, asked, heard, counted, over: false });
+    }
+
+    /// A chat could not be asked for, by no fault of the visitor. A retry may succeed.
+    pub fn not_started(&self, tenant: &Tenant, button: &str, chat: ChatId) {
+        self.asked(tenant, button, chat);
+        self.seen().count(chat, self.clock.now().mono, Began::NotStarted);
+    }
+
+    /// The client of a chat asks for news.
+    pub fn polled(&self, chat: ChatId) {
+        let now = self.clock.now().mono;
+        if let Some(waiting) = self.seen().waiting.get_mut(&chat) {
+            waiting.heard = now;
+        }
+    }
+
+    /// The visitor ended a chat. That nobody had come yet is nobody's fault.
+    pub fn left(&self, chat: ChatId) {
+        if let Some(waiting) = self.seen().waiting.get_mut(&chat) {
+            (waiting.over, waiting.counted) = (true, true);
         }
     }
 
@@ -113,20 +180,67 @@ impl Availability {
         }
         let now = self.clock.now().mono;
         let mut seen = self.seen();
-        let Some((button, asked)) = seen.waiting.remove(&chat) else { return };
+        let Some(waiting) = seen.waiting.get_mut(&chat).filter(|one| !one.over) else { return };
+        waiting.over = true;
+        let (key, wait) = (waiting.key.clone(), now.since(waiting.asked));
         match event {
             AgentEvent::Established(_) => {
-                seen.outcomes.record(&button, now, Outcome::Accepted(now.since(asked)));
+                seen.outcomes.record(&key, now, Outcome::Accepted(wait));
+                seen.count(chat, now, Began::Waited(wait));
             }
-            AgentEvent::RequestFail { reason: FailReason::Unavailable } => {
-                seen.outcomes.record(&button, now, Outcome::Unavailable);
+            AgentEvent::RequestFail { reason } => {
+                if *reason == FailReason::Unavailable {
+                    seen.outcomes.record(&key, now, Outcome::Unavailable);
+                }
+                seen.count(chat, now, Began::NotStarted);
             }
+            AgentEvent::Ended { reason: EndReason::Agent | EndReason::Error } => {
+                seen.count(chat, now, Began::Unanswered);
+            }
+            // Its own visitor ended it, or was silent.
             _ => {}
         }
     }
 
+    /// Whether a tenant's error budget is used up since the move that `moves` names.
+    #[must_use]
+    pub fn breach(&self, tenant: &str, rule: &BudgetRule, moves: &str) -> Option<Breach> {
+        let now = self.clock.now().mono;
+        let mut seen = self.seen();
+        let Seen { waiting, budgets, .. } = &mut *seen;
+        let (budget, of) = budgets.entry(tenant.to_owned()).or_default();
+        if of != moves {
+            budget.begin_anew(now);
+            moves.clone_into(of);
+        }
+        let waits = |one: &&mut Waiting| one.tenant == tenant && !one.counted && !one.over;
+        for one in waiting.values_mut().filter(waits) {
+            let waits = now.since(one.asked);
+            if waits <= rule.accept_within {
+                continue;
+            }
+            // Its client asked when the time was over: somebody waits. One that is not heard of any
+            // more had left, perhaps long before.
+            if one.heard.since(one.asked) >= rule.accept_within {
+                one.counted = true;
+                budget.record(now, one.asked, Began::Waited(waits));
+            } else if now.since(one.heard) >= CLIENT_GONE {
+                one.counted = true;
+            }
+        }
+        budget.breach(now, rule)
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether nobody is there by the tenant's own schedule.
+fn closed(tenant: &Tenant, button: &str, wall: Wall) -> bool {
+    match tenant.availability.of(button) {
+        Source::Schedule(hours) => !hours.open_at(wall),
+        Source::Always | Source::Http(_) | Source::Observed(_) => false,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod limits;
 pub mod problem;
 pub mod secrets;
+pub mod shadow;
 pub mod tenant;
 pub mod tls;
 
@@ -39,6 +40,7 @@ pub use limits::Limits;
 pub use load::{Loaded, load, load_str, load_with};
 pub use problem::{Note, Problem, Problems};
 pub use secrets::Secret;
+pub use shadow::ShadowConfig;
 pub use source::Env;
 pub use tenant::{Legacy, Miaw, Tenant};
 

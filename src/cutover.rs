@@ -1,13 +1,14 @@
 //! The tenants' moves as this node knows them: plans, changes of the store, panic file.
 //!
 //! Reading order: this file (the handle), `state` (what is folded), `tasks` (what runs beside),
-//! `report` (the dry run that a plan names).
+//! `report` (the dry run that a plan names), `budget` (roll-backs by the bridge itself).
 //!
 //! Promised: a change made here holds here at once, and one made on another node within 1 s; of two
 //! changes that expect the same number one is taken; a sighting of the removal holds before it is
 //! stored, and is stored as soon as the store can. Not here: what follows from plan and changes
 //! (`router`), who may change them (the admin API).
 
+pub mod budget;
 mod report;
 mod state;
 mod tasks;
@@ -119,6 +120,12 @@ impl Cutover {
         let mut state = self.lock();
         state.replace(tenants);
         state.tell_drift();
+    }
+
+    /// The ids of the tenants.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<String> {
+        self.lock().tenants().map(str::to_owned).collect()
     }
 
     /// The plan that holds for a tenant; `None` for an unknown one.

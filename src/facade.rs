@@ -36,13 +36,14 @@ use http::{Response, StatusCode};
 use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::{Chats, Uploads};
 use crate::availability::Availability;
-use crate::capture::Capture;
+use crate::capture::{self, Capture};
 use crate::chat::ids::ChatId;
 use crate::chat::visitor::Begin;
 use crate::clock::Clock;
 use crate::config::{Config, Tenant};
 use crate::cutover::Cutover;
 use crate::router::decide::{Because, Route};
+use crate::shadow::{Shadows, Watch};
 use crate::time::Wall;
 use crate::wire::liveagent::BadRequest;
 use crate::wire::liveagent::request::ChasitorInit;
@@ -86,6 +87,8 @@ pub struct Facade {
     pub strictness: Strictness,
     /// Writes captured traffic for the tenants that opted in.
     pub capture: Option<Capture>,
+    /// Counts what MIAW would make of relayed chats.
+    pub shadow: Option<Shadows>,
 }
 
 /// Where the facade may be stricter or more lenient than its default.
@@ -147,9 +150,14 @@ async fn handle(State(live): State<Live>, request: Request) -> Response<Body> {
         return preflight;
     }
     let asked = call.captured().zip(facade.capture.as_ref());
+    let shadow = shadowed(&facade, &call);
+    let body = shadow.iter().fold(body, |body, shadow| shadow.request(body));
     let watch = asked.and_then(|(asked, to)| to.watch(&call.tenant.id, call.key(), asked));
     let body = watch.iter().fold(body, |body, watch| watch.request(body));
     let mut response = route::answer(&facade, &call, body).await;
+    if let Some(shadow) = shadow {
+        shadow.answered(&response, &facade.config, &call.tenant.id);
+    }
     if let Some(watch) = watch {
         response = watch.response(response);
     }
@@ -161,4 +169,12 @@ async fn handle(State(live): State<Live>, request: Request) -> Response<Body> {
         deprecation::mark(response.headers_mut(), told);
     }
     response
+}
+
+/// A watch over what may begin a chat, when its tenant's stage asks for one.
+fn shadowed(facade: &Facade, call: &Call<'_>) -> Option<Watch> {
+    let begins = |asked: &_| matches!(asked, capture::Asked::Init | capture::Asked::Batch);
+    let asked = call.captured().filter(begins)?;
+    let (plan, now) = (facade.cutover.of(call.tenant), facade.clock.now().wall);
+    facade.shadow.as_ref()?.watch(call.tenant, plan, now, call.key(), asked)
 }

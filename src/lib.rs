@@ -30,6 +30,7 @@ pub mod facade;
 pub mod observe;
 pub mod preflight;
 pub mod serve;
+pub mod shadow;
 pub mod store;
 pub mod support;
 mod tap;

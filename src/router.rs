@@ -12,6 +12,7 @@ pub mod effective;
 pub mod panic;
 pub mod propose;
 
+pub mod budget;
 pub mod calendar;
 pub mod decide;
 pub mod hours;

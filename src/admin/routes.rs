@@ -56,7 +56,7 @@ const READ: Access = Access::Role(Role::Read);
 const OPERATE: Access = Access::Role(Role::Operate);
 
 /// The table.
-pub static ROUTES: [Route; 16] = [
+pub static ROUTES: [Route; 17] = [
     route(GET, "/healthz", PROBE, &[], |a, c| Box::pin(probes::health(a, c))),
     route(GET, "/readyz", PROBE, &[], |a, c| Box::pin(probes::ready(a, c))),
     route(GET, "/metrics", PROBE, &[], |a, c| Box::pin(probes::metrics(a, c))),
@@ -69,6 +69,9 @@ pub static ROUTES: [Route; 16] = [
     }),
     route(GET, "/admin/v1/tenants/{tenant}/legacy", READ, &[], |a, c| {
         Box::pin(tenants::legacy(a, c))
+    }),
+    route(GET, "/admin/v1/tenants/{tenant}/shadow", READ, &[], |a, c| {
+        Box::pin(tenants::shadow(a, c))
     }),
     route(GET, "/admin/v1/tenants/{tenant}/changes", READ, &["after", "limit"], |a, c| {
         Box::pin(changes::list(a, c))

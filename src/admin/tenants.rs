@@ -190,6 +190,19 @@ pub(super) async fn plan(admin: Arc<Admin>, call: Call) -> Answer {
     }))
 }
 
+/// What shadowed chats showed since this process started.
+pub(super) async fn shadow(admin: Arc<Admin>, call: Call) -> Answer {
+    let config = (admin.parts.config)();
+    let tenant = find(&config, &call)?;
+    let folder = config.shadow_folder(tenant);
+    Reply::ok(&json!({
+        "tenant": tenant.id,
+        "counts": admin.parts.shadow.snapshot(&tenant.id),
+        "dropped": admin.parts.shadow.dropped(),
+        "folder": folder.map(|folder| folder.display().to_string()),
+    }))
+}
+
 fn row(row: &Row) -> Value {
     let mut value = views::decision(&row.decision);
     value["at"] = row.at.to_string().into();

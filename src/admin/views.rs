@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::values;
+use crate::router::budget::BudgetRule;
 use crate::router::change::{Action, Change, Effective, Evidence};
 use crate::router::decide::Decision;
 use crate::router::effective::{InForce, Said, Window};
@@ -195,6 +196,18 @@ pub(super) fn file(plan: &Plan) -> Value {
         "acknowledgement": plan.acknowledgement.as_ref().map(acknowledgement),
         "evidenceRequired": plan.evidence.required,
         "evidenceMaxAgeSeconds": plan.evidence.max_age.as_secs(),
+        "budget": plan.budget.as_ref().map(budget),
+    })
+}
+
+fn budget(rule: &BudgetRule) -> Value {
+    json!({
+        "windowSeconds": rule.window.as_secs(),
+        "maxShare": rule.max_share,
+        "minChats": rule.min_chats,
+        "acceptWithinSeconds": rule.accept_within.as_secs(),
+        "missingAfterSeconds": rule.missing_after.as_secs(),
+        "missingChats": rule.missing_chats,
     })
 }
 

@@ -11,22 +11,41 @@ use crate::chat::text::{Secret, Text};
 use crate::chat::visitor::{Begin, VerifiedUser};
 use crate::config::Tenant;
 use crate::facade::Translate;
-use crate::mapping::{Mapping, translate};
+use crate::mapping::read::ReadError;
+use crate::mapping::{Mapping, Translation, translate};
+use crate::shadow::Examine;
 use crate::wire::liveagent::BadRequest;
 use crate::wire::liveagent::request::ChasitorInit;
+
+/// What the translation of a ChasitorInit would notice.
+pub(super) fn examiner() -> Examine {
+    let built_in = Mapping::default();
+    Arc::new(move |tenant: &Tenant, text: &str| {
+        Some(translation(&built_in, tenant, text).ok()?.0.findings)
+    })
+}
+
+/// What MIAW is sent for a pre-chat document, and whom it is from.
+fn translation(
+    built_in: &Mapping,
+    tenant: &Tenant,
+    text: &str,
+) -> Result<(Translation, Option<VerifiedUser>), ReadError> {
+    let mapping = tenant.mapping.as_ref().map_or(built_in, |file| &file.mapping);
+    let legacy = tenant.legacy.as_ref();
+    let button_id = legacy.and_then(|l| l.button_id.as_deref()).unwrap_or_default();
+    let deployment_id = legacy.map_or("", |l| l.deployment_id.as_str());
+    let (user, without) = verified_user(tenant, text);
+    let text = without.as_deref().unwrap_or(text);
+    Ok((translate(mapping, text, button_id, deployment_id)?, user))
+}
 
 /// Turns ChasitorInits into what the machine begins with.
 pub(super) fn translator() -> Translate {
     let built_in = Mapping::default();
     Arc::new(move |tenant: &Tenant, init: &ChasitorInit, text: &str| {
-        let mapping = tenant.mapping.as_ref().map_or(&built_in, |file| &file.mapping);
-        let legacy = tenant.legacy.as_ref();
-        let button_id = legacy.and_then(|l| l.button_id.as_deref()).unwrap_or_default();
-        let deployment_id = legacy.map_or("", |l| l.deployment_id.as_str());
-        let (user, without) = verified_user(tenant, text);
-        let text = without.as_deref().unwrap_or(text);
-        let translation = translate(mapping, text, button_id, deployment_id);
-        let translation = translation.map_err(|error| BadRequest {
+        let translated = translation(&built_in, tenant, text);
+        let (translation, user) = translated.map_err(|error| BadRequest {
             message: format!("The pre-chat details cannot be read: {error}"),
             details: Vec::new(),
         })?;

@@ -45,6 +45,14 @@ pub struct AvailabilityConfig {
     pub embedded_service_config: Option<String>,
 }
 
+impl AvailabilityConfig {
+    /// How it is known for a button, by the first 15 characters of its id.
+    #[must_use]
+    pub fn of(&self, button: &str) -> &Source {
+        self.buttons.get(button).map_or(&self.source, |own| &own.source)
+    }
+}
+
 impl Default for AvailabilityConfig {
     fn default() -> Self {
         Self {

@@ -2,6 +2,8 @@
 //!
 //! Promised: a plan that was read can be carried out with what the tenant configures.
 
+mod budget;
+
 use std::time::Duration;
 
 use super::section::Section;
@@ -44,6 +46,7 @@ pub(super) fn read(section: Section<'_>, has_legacy: bool) -> Plan {
         section.sections("brownout").into_iter().filter_map(|s| brownout(s, has_legacy));
     let brownouts = brownouts.collect();
     let evidence = section.section("evidence").map(evidence).unwrap_or_default();
+    let budget = section.section("budget").map(|s| budget::read(s, has_legacy));
     let deprecation = section.section("deprecation").and_then(|s| deprecation(s, removal));
     section.finish();
     let plan = Plan {
@@ -56,6 +59,7 @@ pub(super) fn read(section: Section<'_>, has_legacy: bool) -> Plan {
         buttons,
         brownouts,
         evidence,
+        budget,
         deprecation,
     };
     steps_notes(&plan, &plan.steps, &places, found);

@@ -11,6 +11,7 @@ use super::identity::{self, Identity};
 use super::mapping::{self, MappingFile};
 use super::plan;
 use super::section::{Section, Text};
+use super::shadow::ShadowConfig;
 use super::source::{At, nearest};
 use super::values;
 use crate::router::plan::{ButtonPlan, Plan};
@@ -44,6 +45,8 @@ pub struct Tenant {
     pub availability: AvailabilityConfig,
     /// Where redacted traffic is written; `None` unless the tenant opted in.
     pub capture: Option<CaptureConfig>,
+    /// Where the counts of shadowed chats are written.
+    pub shadow: ShadowConfig,
 }
 
 /// The fields of the legacy provider page.
@@ -107,6 +110,7 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
     let behaviour = section.section("behaviour").map(Behaviour::read).unwrap_or_default();
     let availability = section.section("availability").map(availability::read).unwrap_or_default();
     let capture = section.section("capture").map(capture::read);
+    let shadow = section.section("shadow").map(ShadowConfig::read).unwrap_or_default();
     if miaw.is_none() {
         let from = if has_legacy { plan.last_call().to_string() } else { "now".to_owned() };
         let problem = section
@@ -133,7 +137,7 @@ pub(super) fn read(section: Section<'_>) -> Option<(Tenant, Origin)> {
     let legacy = legacy.flatten();
     let miaw = miaw??;
     let tenant =
-        Tenant { id, hosts, mapping, legacy, miaw, plan, behaviour, availability, capture };
+        Tenant { id, hosts, mapping, legacy, miaw, plan, behaviour, availability, capture, shadow };
     Some((tenant, Origin { id: id_at, hosts: host_places, plan: plan_at }))
 }
 

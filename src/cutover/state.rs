@@ -105,6 +105,10 @@ impl State {
         self.tenants.contains_key(tenant)
     }
 
+    pub(super) fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.tenants.keys().map(String::as_str)
+    }
+
     pub(super) const fn last(&self) -> u64 {
         self.last
     }

@@ -91,13 +91,24 @@ async fn post(
             _ => None,
         };
         let post = Post { sequence: sequence.filter(|_| at == 0), fingerprint, command };
+        let ends = matches!(post.command, VisitorCommand::End);
         let asked = facade.chats.post(&call.tenant.id, own.chat, post);
         let Ok(answer) = tokio::time::timeout(POST_WAIT, asked).await else {
+            if let Some(button) = &begins {
+                facade.availability.not_started(call.tenant, button, own.chat);
+            }
             tracing::warn!(tenant = %call.tenant.id, chat = %own.chat, "a chat did not answer");
             return unanswered(call);
         };
-        if let (Some(button), Reply::Ok) = (begins, &answer.reply) {
-            facade.availability.asked(&call.tenant.id, &button, own.chat);
+        match (begins, &answer.reply) {
+            (Some(button), Reply::Ok) => {
+                facade.availability.asked(call.tenant, &button, own.chat);
+            }
+            (Some(button), Reply::Overloaded) => {
+                facade.availability.not_started(call.tenant, &button, own.chat);
+            }
+            (None, Reply::Ok) if ends => facade.availability.left(own.chat),
+            _ => {}
         }
         receipts.extend(answer.receipt);
         if answer.reply != Reply::Ok {
@@ -116,6 +127,7 @@ pub(super) fn stale(facade: &Facade, own: OwnKey) -> bool {
 
 async fn poll(facade: &Facade, call: &Call<'_>, own: OwnKey) -> Response<Body> {
     let (ack, early) = (call.integer("ack"), !stale(facade, own));
+    facade.availability.polled(own.chat);
     let asked = facade.chats.poll(&call.tenant.id, own.chat, ack, early);
     let wait = call.tenant.behaviour.poll_hold.saturating_add(POLL_GRACE);
     match tokio::time::timeout(wait, asked).await {

@@ -15,6 +15,7 @@ use super::key::{OwnKey, Owner};
 use super::{Facade, body, relayed, reply};
 use crate::adapter::liveagent::{Forward, Kind, Pair, Passed, Rekeyed};
 use crate::router::decide::legacy_lives;
+use crate::shadow::Relayed;
 use crate::time::Wall;
 use crate::wire::liveagent::MessagesPayload;
 
@@ -87,7 +88,10 @@ async fn in_session(
         facade.relay.pass(forward).await
     };
     match passed {
-        Passed::Answer(answer) => answer,
+        Passed::Answer(mut answer) => {
+            answer.extensions_mut().insert(Relayed);
+            answer
+        }
         Passed::Unanswered if polls => reply::nothing(),
         Passed::Unanswered => reply::failed(),
         Passed::Lost if polls => {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use jiff::tz::TimeZone;
 
+use super::budget::BudgetRule;
 pub use super::stage::Stage;
 use crate::time::Wall;
 
@@ -40,6 +41,8 @@ pub struct Plan {
     pub brownouts: Vec<Brownout>,
     /// What a move to MIAW must show before it is taken.
     pub evidence: EvidenceRule,
+    /// How much may go wrong on MIAW before the move is rolled back; `None` for no such roll-back.
+    pub budget: Option<BudgetRule>,
     /// What callers are told of the end of the API that they use; it decides nothing.
     pub deprecation: Option<Deprecation>,
 }
@@ -56,6 +59,7 @@ impl Default for Plan {
             buttons: Vec::new(),
             brownouts: Vec::new(),
             evidence: EvidenceRule::default(),
+            budget: None,
             deprecation: None,
         }
     }
@@ -125,6 +129,9 @@ impl Plan {
         }
         let rule = &self.evidence;
         line(format_args!("evidence {} {}", rule.required, rule.max_age.as_millis()));
+        if let Some(budget) = &self.budget {
+            line(format_args!("budget {budget:?}"));
+        }
         fingerprint(&text)
     }
 }

@@ -69,13 +69,13 @@ fn signed(claims: &Value) -> String {
 }
 
 /// The admin API of a bridge.
-struct Api {
+pub(crate) struct Api {
     service: Router,
     clock: Clock,
 }
 
 impl Api {
-    fn new(parts: admin::Parts) -> Self {
+    pub(crate) fn new(parts: admin::Parts) -> Self {
         Self::with(parts, &admin_config(), Arc::new(InProcess::new()))
     }
 
@@ -120,7 +120,7 @@ impl Api {
         got
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let got = self.ask("GET", path, Some(&self.token("read")), "").await;
         assert_eq!(got.status, 200, "{path}: {}", got.text);
         got.json()

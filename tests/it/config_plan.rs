@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use liveagent_bridge::config::{Config, Loaded, Problems, load, load_str};
+use liveagent_bridge::router::budget::BudgetRule;
 use liveagent_bridge::router::plan::{DEFAULT_REMOVAL, Plan, Stage};
 
 const TENANT: &str = r#"
@@ -132,4 +133,40 @@ fn a_button_that_moves_must_be_mapped() {
     std::fs::write(&main, format!("panic_file = \"panic.toml\"\n{named}{fits}")).unwrap();
     let config = load(&main).map_err(|problems| problems.to_string()).unwrap().config;
     assert_eq!(config.panic_file, Some(folder.path().join("panic.toml")));
+}
+
+#[test]
+fn an_error_budget_has_defaults_and_limits_and_shadow_a_folder() {
+    let plan = good("").tenants[0].plan.clone();
+    assert_eq!(plan.budget, None, "nobody asked for it");
+    let with = good("[tenant.plan.budget]").tenants[0].plan.clone();
+    assert_eq!(with.budget, Some(BudgetRule::default()));
+    assert_ne!(with.fingerprint(), plan.fingerprint());
+    let all = "[tenant.plan.budget]\nwindow = \"5m\"\nmax_share = 10\nmin_chats = 50\n\
+        accept_within = \"90s\"\nmissing_after = \"30m\"\nmissing_chats = 7\n";
+    let seconds = Duration::from_secs;
+    let expected = BudgetRule {
+        window: seconds(300),
+        max_share: 10,
+        min_chats: 50,
+        accept_within: seconds(90),
+        missing_after: seconds(1_800),
+        missing_chats: 7,
+    };
+    assert_eq!(good(all).tenants[0].plan.budget, Some(expected));
+    for (line, said) in [
+        ("max_share = 100", "a whole number from 0 to 99"),
+        ("min_chats = 0", "a whole number from 1 to 10000"),
+        ("window = \"5s\"", "window"),
+        ("maximum = 5", "maximum"),
+    ] {
+        let problem = one(&format!("[tenant.plan.budget]\n{line}\n"));
+        assert!(problem.contains(said), "{problem}");
+    }
+    let config = good("[tenant.shadow]\nfolder = \"counts\"");
+    let folder = config.shadow_folder(&config.tenants[0]);
+    assert_eq!(folder.as_deref(), Some(Path::new("/nowhere/counts")));
+    let config = good("");
+    let beside = config.shadow_folder(&config.tenants[0]).unwrap();
+    assert!(beside.ends_with("shadow"), "{}", beside.display());
 }

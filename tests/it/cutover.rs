@@ -17,9 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stage::tenant;
 
+mod budget;
 mod chats;
 mod refusals;
 mod rehearsal;
+mod shadow;
 
 const DAY: i64 = 24 * 3_600_000;
 

@@ -19,7 +19,7 @@ use liveagent_bridge::chat::{Reply, ReplyTo};
 use liveagent_bridge::clock::Clock;
 use liveagent_bridge::config::{
     AvailabilityConfig, Behaviour, Config, DEFAULT_LISTEN, Egress, Legacy, Limits, Miaw,
-    StoreConfig, Tenant,
+    ShadowConfig, StoreConfig, Tenant,
 };
 use liveagent_bridge::cutover::Cutover;
 use liveagent_bridge::facade::affinity::Affinity;
@@ -148,6 +148,7 @@ pub(crate) fn tenant(id: &str) -> Tenant {
         behaviour: Behaviour::default(),
         availability: AvailabilityConfig::default(),
         capture: None,
+        shadow: ShadowConfig::default(),
     }
 }
 
@@ -205,6 +206,7 @@ pub(crate) fn staged_as(at: &str, tenants: Vec<Tenant>, change: impl FnOnce(&mut
         cutover: cutover.clone(),
         strictness: Strictness::default(),
         capture: None,
+        shadow: None,
     };
     change(&mut facade);
     let service = router(facade.clone());
