@@ -51,6 +51,20 @@ pub(crate) struct Sent {
     pub(crate) body: Value,
 }
 
+/// What becomes of a request on the wire.
+pub(crate) enum Fate {
+    /// It is answered by Salesforce.
+    Passes,
+    /// Salesforce never sees it; this is what the bridge sees.
+    Instead(Result<Response<Body>, TransportError>),
+    /// Salesforce works on it; after so long the bridge sees this.
+    Answered(Duration, Result<Response<Body>, TransportError>),
+    /// Salesforce answers it; the body arrives so.
+    Reshaped(fn(Body) -> Body),
+}
+
+type Tamper = Box<dyn FnMut(&'static str, &mut Request<Bytes>) -> Fate + Send>;
+
 /// The wire to Salesforce. A request whose caller gave up is worked on all the same, as on a real
 /// server.
 pub(crate) struct Wire {
@@ -58,13 +72,14 @@ pub(crate) struct Wire {
     clock: Clock,
     sent: Mutex<Vec<Sent>>,
     injected: broadcast::Sender<Bytes>,
+    tamper: Mutex<Option<Tamper>>,
 }
 
 #[async_trait]
 impl Transport for Wire {
     async fn send(
         &self,
-        request: Request<Bytes>,
+        mut request: Request<Bytes>,
         within: Duration,
     ) -> Result<Response<Body>, TransportError> {
         let operation = operation(request.method(), request.uri().path());
@@ -75,12 +90,27 @@ impl Transport for Wire {
             last_event_id: header.map(|id| id.to_str().unwrap().to_owned()),
             body: serde_json::from_slice(request.body()).unwrap_or_default(),
         });
+        let fate = match &mut *self.tamper.lock().unwrap() {
+            Some(tamper) => tamper(operation, &mut request),
+            None => Fate::Passes,
+        };
+        if let Fate::Instead(answer) = fate {
+            return answer;
+        }
         let late = TransportError { sent: true, cause: "no answer in time".to_owned() };
         let (answer, answered) = tokio::sync::oneshot::channel();
         let salesforce = self.salesforce.clone();
         tokio::spawn(async move { drop(answer.send(salesforce.send(request, DEADLINE).await)) });
         let answer = tokio::time::timeout(within, answered).await.map_err(|_| late)?;
         let answer = answer.expect("the task answers")?;
+        let answer = match fate {
+            Fate::Answered(after, answer) => {
+                self.clock.until(self.clock.now().mono.plus(after)).await;
+                return answer;
+            }
+            Fate::Reshaped(reshape) => answer.map(reshape),
+            Fate::Passes | Fate::Instead(_) => answer,
+        };
         if operation != "sse" || !answer.status().is_success() {
             return Ok(answer);
         }
@@ -178,6 +208,7 @@ impl BridgeStage {
             clock: clock.clone(),
             sent: Mutex::default(),
             injected: broadcast::Sender::new(INJECTED_MAX),
+            tamper: Mutex::default(),
         });
         let mut tenant = tenant("acme");
         change(&mut tenant);
@@ -311,6 +342,14 @@ impl BridgeStage {
     /// Waits until the visitor is gone from the desk.
     pub(crate) async fn closed_at_desk(&self) -> Chat {
         self.desk_chat(|chat| chat.state == ChatState::Ended).await
+    }
+
+    /// Decides over every request from now on.
+    pub(crate) fn tamper(
+        &self,
+        with: impl FnMut(&'static str, &mut Request<Bytes>) -> Fate + Send + 'static,
+    ) {
+        *self.wire.tamper.lock().unwrap() = Some(Box::new(with));
     }
 
     /// Puts an event on the open streams that the emulator has no way to make.

@@ -21,9 +21,14 @@ impl Authority {
 
     /// Another certificate and its key, as `{name}.crt` and `{name}.key`.
     pub(crate) fn issue(&self, folder: &Path, name: &str) {
+        self.issue_for(folder, name, &["localhost", "127.0.0.1"]);
+    }
+
+    /// The same for hosts of the test's choice.
+    pub(crate) fn issue_for(&self, folder: &Path, name: &str, hosts: &[&str]) {
         let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let params = CertificateParams::new(names).unwrap();
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let params = CertificateParams::new(hosts).unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         std::fs::write(folder.join(format!("{name}.crt")), certificate.pem()).unwrap();
         std::fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
