@@ -7,8 +7,8 @@
 use serde::Serialize;
 
 use super::codes::platform::{
-    AV501, AV502, EV401, EV402, EV403, EV404, EV405, FL701, LS101, LS102, LS103, LS104, OB160,
-    OB161, OM101, OM102, RT301, RT303, TK602,
+    AV501, AV502, EV401, EV402, EV403, EV404, EV405, FL701, LS101, LS102, LS103, LS104, LS105,
+    LS106, LS107, LS108, OB160, OB161, OM101, OM102, RT301, RT303, TK602,
 };
 use super::finding::{Finding, Severity};
 use super::traffic::Traffic;
@@ -198,6 +198,10 @@ pub fn differences(channel: Option<&Channel>, has_buttons: bool) -> Vec<Finding>
             "legacy.sensitiveDataRules",
             "sensitive data rules moved: LiveChatSensitiveDataRule does not hold for messaging",
         ),
+        (LS105, "ChasitorInit.agentId", "agentId, doFallback and buttonOverrides have no effect"),
+        (LS106, "ChasitorInit.userAgent", "userAgent and screenResolution reach nobody"),
+        (LS107, "System/Messages", "six message types never come, AgentDisconnect among them"),
+        (LS108, "ChatEnded.attachedRecords", "attachedRecords and its like are always empty"),
         (OB160, "LiveChatTranscript", "reports, triggers and flows on it see no new records"),
         (OB161, "MessagingSession", "a failing trigger or flow can keep a session from ending"),
     ] {

@@ -2,7 +2,7 @@
 //! of call; what the emulator's own knobs can do is in `miaw_adapter/faults.rs`.
 
 mod events;
-mod nouns;
+pub(crate) mod nouns;
 mod polls;
 mod rest;
 

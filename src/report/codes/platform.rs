@@ -101,6 +101,18 @@ LS103 "switch-server-emulated" Note "SwitchServer is not needed any more"
 LS104 "sensitive-data-rules-moved" Note "Sensitive data rules do not carry over"
     "Legacy's rules masked texts in chats; messaging has rules of its own."
     "Create the rules again for messaging before the cutover.";
+LS105 "routing-members-lost" Note "Members of ChasitorInit that route have no effect"
+    "agentId, doFallback and buttonOverrides are read and go nowhere: MIAW routes in the channel's flow."
+    "Decide in the flow, by a routing attribute that the mapping fills.";
+LS106 "browser-facts-lost" Note "What ChasitorInit says about the browser reaches nobody"
+    "userAgent and screenResolution have no field in MIAW."
+    "Send them as pre-chat details where agents need them.";
+LS107 "messages-never-sent" Note "Messages that legacy sent and MIAW has no source for"
+    "AgentDisconnect, ChatResumedAfterTransfer, CustomEvent, NewVisitorBreadcrumb, SensitiveDataRules and AsyncResult never come."
+    "Remove what waits for them.";
+LS108 "members-always-empty" Note "Members of answers that are always empty"
+    "attachedRecords, customDetails, items and transcriptSaveEnabled are there and say nothing."
+    "Read records and transcripts from the org instead.";
 RP101 "evidence-old" Warning "Evidence is old"
     "What clients send, and what the org is set to, may have changed since."
     "Capture or export again shortly before signing.";

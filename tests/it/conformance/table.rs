@@ -8,8 +8,8 @@ use super::script::Script;
 /// One difference.
 pub(super) struct Row {
     script: &'static str,
-    step: &'static str,
-    what: String,
+    pub(super) step: &'static str,
+    pub(super) what: String,
     real: String,
     here: String,
 }

@@ -86,6 +86,11 @@ const NOUNS: [Row; 26] = [
     get("System/MultiNoun.jsonp?nouns=VisitorId&callback=cb", 200, 200),
 ];
 
+/// Every documented noun, without its query.
+pub(crate) fn documented() -> impl Iterator<Item = &'static str> {
+    NOUNS.iter().filter_map(|row| row.noun.split('?').next())
+}
+
 /// Fresh, for the chat that a noun ends is over for the next one.
 async fn with_session() -> (Stage, String) {
     let mut acme = tenant("acme");

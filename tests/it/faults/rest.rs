@@ -62,7 +62,7 @@ const INSTEAD: [(&str, Makes, Becomes, Becomes, Becomes); 14] = [
     ("429", || answer(429, JSON, "{}"), Done, Done, Done),
     ("429 with Retry-After", later, Done, Done, Done),
     ("401", || answer(401, "text/plain", "Jwt is expired"), Over, Over, Over),
-    // For a message asked again: it may have been about that moment.
+    // A message is sent once more, with a continued token.
     ("403", || answer(403, JSON, "{}"), Over, Over, Done),
     ("404", || answer(404, JSON, "{}"), Over, Over, Over),
     ("a redirect", || answer(302, HTML, ""), Over, Over, Told),
