@@ -353,10 +353,12 @@ impl Case<'_> {
         if without_evidence || !rule.required {
             return Ok(());
         }
-        const OVERRIDE: &str = "or override in writing (withoutEvidence)";
+        const OVERRIDE: &str =
+            "or override in writing (withoutEvidence; on the command line --without-evidence)";
         let all = self.effective.evidence.iter().chain(self.known.report);
         let Some(latest) = all.max_by_key(|evidence| evidence.made_at) else {
-            let message = format!("no dry run is recorded; record one, {OVERRIDE}");
+            let message =
+                format!("no dry run is recorded; record one (`tenant evidence`), {OVERRIDE}");
             return Err(refused("no-evidence", message));
         };
         let age = self.known.now.millis_since(latest.made_at);

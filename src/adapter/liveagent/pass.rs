@@ -135,6 +135,14 @@ impl LiveAgent {
         {
             self.observer.forget(key);
         }
+        if parts.status.is_success()
+            && let Some(key) = forward.key
+        {
+            match forward.kind {
+                Kind::Delete => self.observer.forget(key),
+                _ => self.observer.used(key, forward.tenant, self.clock.now().mono),
+            }
+        }
         let rekeyed = forward.pair.as_ref();
         if !looks_at(forward) || parts.status != StatusCode::OK && rekeyed.is_none() {
             return Asked::Done(Response::from_parts(parts, body));
@@ -171,6 +179,11 @@ impl LiveAgent {
                 let evidence = session.as_ref().map_or(Evidence::Refused(status), |session| {
                     let elsewhere = (base != forward.base).then(|| base.to_owned());
                     self.observer.started(&session.key, elsewhere);
+                    // Behind a key of ours it is that key that counts.
+                    if forward.key.is_none() {
+                        let now = self.clock.now().mono;
+                        self.observer.used(&session.key, forward.tenant, now);
+                    }
                     Evidence::Served
                 });
                 self.health.saw(forward.tenant, &host(base), self.clock.now(), &evidence);
@@ -178,6 +191,7 @@ impl LiveAgent {
             (Kind::Poll { .. }, Some(key)) => {
                 if let Ok(payload) = serde_json::from_slice::<MessagesPayload>(body) {
                     self.observer.answered(key, &payload);
+                    self.observer.used(key, forward.tenant, self.clock.now().mono);
                 }
             }
             _ => {}
