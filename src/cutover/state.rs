@@ -3,6 +3,7 @@
 //! Promised: changes are taken in the order of their numbers, each once; nothing here waits.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::ProposeError;
@@ -31,6 +32,7 @@ struct Known {
     plan: Plan,
     button: Option<String>,
     mapped: Vec<String>,
+    mapping_files: Vec<PathBuf>,
     effective: Arc<Effective>,
     /// The stored latch, or a sighting that is newer.
     latch: PastRemoval,
@@ -48,6 +50,7 @@ impl Known {
             plan: tenant.plan.clone(),
             button: tenant.legacy.as_ref().and_then(|legacy| legacy.button_id.clone()),
             mapped: if every { Vec::new() } else { buttons.concat() },
+            mapping_files: tenant.mapping.as_ref().map_or_else(Vec::new, |map| map.paths.clone()),
             effective: Arc::new(Effective::from(&tenant.plan)),
             latch: PastRemoval::NOT_YET,
             margin_told: None,
@@ -128,6 +131,10 @@ impl State {
 
     pub(super) fn effective(&self, tenant: &str) -> Option<Arc<Effective>> {
         self.tenants.get(tenant).map(|known| known.effective.clone())
+    }
+
+    pub(super) fn mapping_files(&self, tenant: &str) -> Vec<PathBuf> {
+        self.tenants.get(tenant).map_or_else(Vec::new, |known| known.mapping_files.clone())
     }
 
     pub(super) fn effective_at(&self, tenant: &str, at: Wall) -> Option<Effective> {

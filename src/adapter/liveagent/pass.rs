@@ -179,11 +179,6 @@ impl LiveAgent {
                 let evidence = session.as_ref().map_or(Evidence::Refused(status), |session| {
                     let elsewhere = (base != forward.base).then(|| base.to_owned());
                     self.observer.started(&session.key, elsewhere);
-                    // Behind a key of ours it is that key that counts.
-                    if forward.key.is_none() {
-                        let now = self.clock.now().mono;
-                        self.observer.used(&session.key, forward.tenant, now);
-                    }
                     Evidence::Served
                 });
                 self.health.saw(forward.tenant, &host(base), self.clock.now(), &evidence);
