@@ -4,12 +4,15 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use liveagent_bridge::app::LogDecisions;
+use liveagent_bridge::chat::ids::ChatId;
+use liveagent_bridge::facade::{Decided, Decisions};
 use liveagent_bridge::router::change::Action;
 use liveagent_bridge::router::plan::Stage;
 use liveagent_bridge::store::memory::MemoryStore;
 use tracing::subscriber::DefaultGuard;
 
-use super::{Node, at, panicking, to};
+use super::{DAY, Node, at, first, panicking, roll_back, to};
 use crate::stage::tenant;
 
 /// What this thread logs.
@@ -56,6 +59,34 @@ async fn a_change_is_logged_without_its_author_and_reason() {
     for secret in ["ops@acme.example", "the plan says so"] {
         assert_eq!(log.count(secret), 0, "{}", log.text());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chat_that_goes_against_the_calendar_is_a_warning() {
+    let (log, _guard) = Log::begin();
+    let node = Node::alone("2026-02-14T00:00:01Z").await;
+    let chat = |node: &Node| {
+        let now = node.clock.now().wall;
+        let decision = node.cutover.decide(&node.tenants[0], None, now, first());
+        let (tenant, chat) = ("acme".to_owned(), ChatId(uuid::Uuid::from_u128(1)));
+        let (route, because) = (decision.route, decision.because);
+        LogDecisions.decided(Decided { tenant, chat, at: now, route, because });
+    };
+    chat(&node);
+    let until = node.clock.now().wall.plus_millis(DAY);
+    node.done(roll_back(Some(until))).await;
+    chat(&node);
+    node.done(Action::WithdrawAcknowledgement).await;
+    chat(&node);
+    let text = log.text();
+    let level = |code: &str| {
+        let code = format!("because=\"{code}\"");
+        let line = text.lines().find(|line| line.contains(&code)).expect("a line");
+        line.split_whitespace().nth(1).map(str::to_owned)
+    };
+    assert_eq!(level("past-removal").as_deref(), Some("INFO"));
+    assert_eq!(level("acknowledged-legacy").as_deref(), Some("WARN"));
+    assert_eq!(level("legacy-ignored-past-removal").as_deref(), Some("WARN"));
 }
 
 #[tokio::test(start_paused = true)]
