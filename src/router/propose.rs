@@ -301,7 +301,7 @@ impl Case<'_> {
         if self.past() {
             let message = format!(
                 "{what} is not possible: legacy was removed at {}; if it still answers, say until \
-                 when you vouch for it (acknowledgedUntil)",
+                 when you vouch for it (acknowledgedUntil, --acknowledged-until)",
                 plan.removal
             );
             return Err(refused("past-removal", message));
@@ -310,7 +310,7 @@ impl Case<'_> {
             let message = format!(
                 "{what} has no effect: legacy starts no chats from {} on, the margin before its \
                  removal at {}; if it will go on answering, say until when you vouch for it \
-                 (acknowledgedUntil)",
+                 (acknowledgedUntil, --acknowledged-until)",
                 plan.last_call(),
                 plan.removal
             );
