@@ -31,6 +31,7 @@ use crate::observe::counted::Counted;
 use crate::observe::decisions::{Reasoned, Watched};
 use crate::observe::metrics::Metrics;
 use crate::observe::requests;
+use crate::router::decide::Because;
 use crate::shadow::Shadows;
 use crate::store::memory::MemoryStore;
 use crate::store::postgres::{self, PostgresStore};
@@ -257,19 +258,19 @@ async fn purge(
     }
 }
 
-/// Tells the log of every decision.
+/// Tells the log of every decision; of one that goes against the calendar as a warning.
 #[derive(Debug)]
 pub struct LogDecisions;
 
 impl Decisions for LogDecisions {
     fn decided(&self, decided: Decided) {
-        tracing::info!(
-            tenant = decided.tenant,
-            chat = %decided.chat,
-            route = %decided.route,
-            because = decided.because.code(),
-            "{}",
-            decided.because
-        );
+        let Decided { tenant, chat, route, because, .. } = decided;
+        let code = because.code();
+        match because {
+            Because::AcknowledgedLegacy { .. } | Because::LegacyIgnoredPastRemoval { .. } => {
+                tracing::warn!(tenant, %chat, %route, because = code, "{because}");
+            }
+            _ => tracing::info!(tenant, %chat, %route, because = code, "{because}"),
+        }
     }
 }

@@ -197,15 +197,21 @@ impl Cutover {
     /// # Errors
     /// Why it was not made.
     pub async fn propose(&self, tenant: &str, proposal: Proposal) -> Result<Change, ProposeError> {
-        let report = self.report(tenant, &proposal.action).await;
+        let (report, problem) = match self.report(tenant, &proposal.action).await {
+            Some(Ok(report)) => (Some(report), None),
+            Some(Err(problem)) => (None, Some(problem)),
+            None => (None, None),
+        };
         for _ in 0..ATTEMPTS {
             self.catch_up().await?;
             let now = self.inner.clock.now().wall;
-            let (change, after) = self.lock().prepare(tenant, &proposal, now, report.as_ref())?;
+            let prepared = self.lock().prepare(tenant, &proposal, now, report.as_ref());
+            let (change, after) = prepared.map_err(|error| explained(error, problem.as_deref()))?;
             match self.append(&change, after).await {
                 Ok(change) => {
-                    let (number, kind, who) = (change.number, change.action.kind(), &change.who);
-                    tracing::info!(tenant, number, kind, who, "a change was made");
+                    // Who made it is in the list: it may be an e-mail address.
+                    let (number, kind) = (change.number, change.action.kind());
+                    tracing::info!(tenant, number, kind, "a change was made");
                     return Ok(change);
                 }
                 Err(StoreError::Conflict { .. }) => {}
@@ -217,20 +223,18 @@ impl Cutover {
     }
 
     /// The dry run whose report the file names, when the action may need one.
-    async fn report(&self, tenant: &str, action: &Action) -> Option<Evidence> {
+    async fn report(&self, tenant: &str, action: &Action) -> Option<Result<Evidence, String>> {
         if !matches!(action, Action::Stage { .. } | Action::Follow { .. }) {
             return None;
         }
         let path = self.effective(tenant)?.plan.evidence.report.clone()?;
-        let id = tenant.to_owned();
-        let read = tokio::task::spawn_blocking(move || report::read(&path, &id)).await;
-        match read.map_err(|error| error.to_string()).and_then(|read| read) {
-            Ok(evidence) => Some(evidence),
-            Err(problem) => {
-                tracing::warn!(tenant, problem, "the report that the plan names shows nothing");
-                None
-            }
+        let (id, mapping) = (tenant.to_owned(), self.lock().mapping_files(tenant));
+        let read = tokio::task::spawn_blocking(move || report::read(&path, &id, &mapping)).await;
+        let read = read.map_err(|error| error.to_string()).and_then(|read| read);
+        if let Err(problem) = &read {
+            tracing::warn!(tenant, problem, "the report that the plan names shows nothing");
         }
+        Some(read)
     }
 
     /// Stores a change after number `after` and lets it hold.
@@ -274,5 +278,19 @@ impl Cutover {
 impl std::fmt::Debug for Cutover {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cutover").field("last", &self.lock().last()).finish_non_exhaustive()
+    }
+}
+
+/// Who hears that there is no evidence hears as well why the report that the plan names is none.
+fn explained(error: ProposeError, problem: Option<&str>) -> ProposeError {
+    match (error, problem) {
+        (ProposeError::Refused(mut refused), Some(problem))
+            if matches!(refused.code, "no-evidence" | "stale-evidence") =>
+        {
+            refused.message.push_str("; the report that the plan names shows nothing: ");
+            refused.message.push_str(problem);
+            ProposeError::Refused(refused)
+        }
+        (error, _) => error,
     }
 }

@@ -18,6 +18,7 @@ mod pass;
 mod rekey;
 mod switch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,6 +166,12 @@ impl LiveAgent {
         self.health.all()
     }
 
+    /// How many relayed chats of each tenant go on, as far as this process remembers them.
+    #[must_use]
+    pub fn running(&self) -> BTreeMap<String, u64> {
+        self.observer.running(self.clock.now().mono)
+    }
+
     /// Takes the pair of an earlier process up; false when the stored chat is a translated one.
     pub fn take_up(&self, id: Uuid, loaded: &Loaded) -> bool {
         self.pairs.take_up(id, loaded, self.clock.now())
@@ -244,6 +251,7 @@ impl LiveAgent {
         let opened = self.pairs.open(chat, opening, self.clock.now()).await;
         if let Some(key) = init.key {
             self.observer.started(key, None);
+            self.observer.used(key, init.tenant, self.clock.now().mono);
         }
         opened.map_err(|error| {
             tracing::error!(tenant = init.tenant, %chat, %error, "a relayed chat was not stored");

@@ -137,6 +137,9 @@ pub(super) async fn metrics(admin: Arc<Admin>, _: Call) -> Answer {
     let help = "Plans and changes of all tenants; equal on nodes that have seen the same.";
     page.info("bridge_plan", help, [("fingerprint", &print)]);
     live(&mut page, &chats);
+    let relayed = parts.relay.running().into_iter().map(|(tenant, chats)| ([tenant], chats));
+    let help = "Relayed chats that this process saw go on in the last 150 s.";
+    page.gauge("bridge_relayed_chats", help, ["tenant"], relayed);
     let hosts = parts.relay.health().into_iter();
     let hosts = hosts.map(|host| ([host.tenant, host.host, host.state.code().to_owned()], 1));
     let help = "Legacy hosts as the requests of clients met them: alive, refusing or gone.";

@@ -136,6 +136,7 @@ fn summary(admin: &Admin, tenant: &Tenant) -> Value {
     let lot = Draw::new(0).unwrap_or_else(|| Draw::of(&tenant.id, ""));
     let chats = admin.parts.chats.list();
     let live = chats.iter().filter(|listed| listed.tenant == tenant.id).count();
+    let relayed = admin.parts.relay.running().get(&tenant.id).copied().unwrap_or_default();
     let effective = &view.effective;
     json!({
         "id": tenant.id,
@@ -149,6 +150,7 @@ fn summary(admin: &Admin, tenant: &Tenant) -> Value {
         "panic": effective.panic.map(|panic| panic.word()),
         "pastRemoval": view.latch.instant().map(|seen| seen.to_string()),
         "liveChats": live,
+        "relayedChats": relayed,
     })
 }
 

@@ -10,7 +10,7 @@ use super::check::say;
 use crate::clock::Clock;
 use crate::config::{self, values};
 use crate::router::calendar::{self, Asked, Row, declared, next_change};
-use crate::router::decide::{Draw, PastRemoval, Route};
+use crate::router::decide::{Because, Draw, PastRemoval, Route};
 use crate::router::effective::Effective;
 use crate::router::plan::{Plan, Stage};
 use crate::time::Wall;
@@ -151,7 +151,7 @@ fn table(rows: &[Row], labels: bool) -> String {
     let cells = |row: &Row| {
         let route = row.decision.route.to_string();
         let instant = row.local.clone();
-        [row.label.clone(), instant, route, row.decision.because.code().to_owned()]
+        [row.label.clone(), instant, route, because(&row.decision.because)]
     };
     let head = ["when", "a chat that starts at", "goes to", "because"].map(str::to_owned);
     let lines: Vec<[String; 4]> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
@@ -171,6 +171,14 @@ fn table(rows: &[Row], labels: bool) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The rule's code; of a ramp the share too, since the row is about one lot alone.
+fn because(because: &Because) -> String {
+    match because {
+        Because::Ramp { percent, .. } => format!("ramp, {percent} % to miaw"),
+        other => other.code().to_owned(),
+    }
 }
 
 /// One sentence about today, and when that changes.
@@ -206,4 +214,22 @@ fn as_json(tenant: &str, button: Option<&str>, rows: &[Row]) -> serde_json::Valu
         one
     });
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::plan::Step;
+
+    #[test]
+    fn a_ramp_is_shown_with_its_share() {
+        let at = Wall::parse("2026-01-10T00:00:00Z").unwrap();
+        let stage = Stage::Ramp { percent: 25 };
+        let plan = Plan { steps: vec![Step { at, stage }], ..Plan::default() };
+        let (effective, latch) = (Effective::from(&plan), PastRemoval::NOT_YET);
+        let draw = Draw::new(0).unwrap();
+        let asked = Asked { effective: &effective, button: None, latch, draw };
+        let shown = table(&[calendar::row(asked, at, "asked".to_owned())], false);
+        assert!(shown.ends_with("miaw      ramp, 25 % to miaw\n"), "{shown}");
+    }
 }

@@ -2,15 +2,18 @@
 //!
 //! Promised: a report that is about other tenants shows nothing, and their errors do not count. It
 //! was made when its file was last written, or at the instant it speaks for if that is earlier:
-//! neither a copy nor `--as-of` makes it younger.
+//! neither a copy nor `--as-of` makes it younger. One that was made with another version of the
+//! tenant's mapping shows nothing.
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::Deserialize;
 
+use crate::mapping::keys::hex;
 use crate::router::change::Evidence;
 use crate::time::Wall;
 
@@ -23,6 +26,15 @@ struct Report {
     evidence_hash: String,
     findings: Vec<Finding>,
     tenants: Vec<Tenant>,
+    #[serde(default)]
+    evidence: Vec<Looked>,
+}
+
+/// A file that the dry run looked at.
+#[derive(Deserialize)]
+struct Looked {
+    kind: String,
+    sha256: String,
 }
 
 #[derive(Deserialize)]
@@ -38,8 +50,8 @@ struct Tenant {
     id: String,
 }
 
-/// Reads a report in its JSON form. Blocks.
-pub(super) fn read(path: &Path, tenant: &str) -> Result<Evidence, String> {
+/// Reads a report in its JSON form, for a tenant with these mapping files. Blocks.
+pub(super) fn read(path: &Path, tenant: &str, mapping: &[PathBuf]) -> Result<Evidence, String> {
     let unreadable = |error| format!("`{}` cannot be read: {error}", path.display());
     let file = File::open(path).map_err(unreadable)?;
     let written = file.metadata().and_then(|about| about.modified()).map_err(unreadable)?;
@@ -53,6 +65,18 @@ pub(super) fn read(path: &Path, tenant: &str) -> Result<Evidence, String> {
     })?;
     if !report.tenants.iter().any(|one| one.id == tenant) {
         return Err(format!("`{}` is about other tenants", path.display()));
+    }
+    for file in mapping {
+        let bytes = std::fs::read(file)
+            .map_err(|error| format!("`{}` cannot be read: {error}", file.display()))?;
+        let sha256 = hex(digest(&SHA256, &bytes).as_ref(), usize::MAX);
+        let same = |looked: &Looked| looked.kind == "mapping" && looked.sha256 == sha256;
+        if !report.evidence.iter().any(same) {
+            let (report, file) = (path.display(), file.display());
+            return Err(format!(
+                "`{report}` was made with another version of `{file}`: make the dry run again"
+            ));
+        }
     }
     let made_at = written.min(Wall::parse(&report.as_of)?);
     let counts = |finding: &&Finding| {

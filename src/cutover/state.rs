@@ -3,6 +3,7 @@
 //! Promised: changes are taken in the order of their numbers, each once; nothing here waits.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::ProposeError;
@@ -10,7 +11,7 @@ use crate::config::Tenant;
 use crate::router::change::{
     Action, BRIDGE, Change, Circumstances, Effective, Evidence, Proposal, fold, propose,
 };
-use crate::router::decide::PastRemoval;
+use crate::router::decide::{Because, Draw, PastRemoval, decide};
 use crate::router::panic::Panics;
 use crate::router::plan::Plan;
 use crate::time::Wall;
@@ -31,9 +32,12 @@ struct Known {
     plan: Plan,
     button: Option<String>,
     mapped: Vec<String>,
+    mapping_files: Vec<PathBuf>,
     effective: Arc<Effective>,
     /// The stored latch, or a sighting that is newer.
     latch: PastRemoval,
+    /// The removal whose margin was told to have begun.
+    margin_told: Option<Wall>,
 }
 
 impl Known {
@@ -46,9 +50,20 @@ impl Known {
             plan: tenant.plan.clone(),
             button: tenant.legacy.as_ref().and_then(|legacy| legacy.button_id.clone()),
             mapped: if every { Vec::new() } else { buttons.concat() },
+            mapping_files: tenant.mapping.as_ref().map_or_else(Vec::new, |map| map.paths.clone()),
             effective: Arc::new(Effective::from(&tenant.plan)),
             latch: PastRemoval::NOT_YET,
+            margin_told: None,
         }
+    }
+
+    /// Whether the margin keeps a chat off legacy that would have begun there.
+    fn is_within_margin(&self, wall: Wall) -> bool {
+        let buttons = self.plan.buttons.iter().map(|own| Some(own.button.as_str()));
+        std::iter::once(None).chain(buttons).any(|button| {
+            let decision = decide(&self.effective, button, wall, self.latch, Draw::LAST);
+            matches!(decision.because, Because::WithinMargin { .. })
+        })
     }
 
     fn fold(&mut self, changes: &[Change], panics: &Panics, id: &str) {
@@ -69,9 +84,10 @@ impl State {
 
     pub(super) fn replace(&mut self, tenants: &[Tenant]) {
         let fresh = tenants.iter().map(|tenant| {
-            let before = self.tenants.get(&tenant.id).map(|known| known.latch);
-            let latch = before.unwrap_or_default();
-            (tenant.id.clone(), Known { latch, ..Known::of(tenant) })
+            let before = self.tenants.get(&tenant.id);
+            let latch = before.map(|known| known.latch).unwrap_or_default();
+            let margin_told = before.and_then(|known| known.margin_told);
+            (tenant.id.clone(), Known { latch, margin_told, ..Known::of(tenant) })
         });
         self.tenants = fresh.collect();
         self.fold_all();
@@ -115,6 +131,10 @@ impl State {
 
     pub(super) fn effective(&self, tenant: &str) -> Option<Arc<Effective>> {
         self.tenants.get(tenant).map(|known| known.effective.clone())
+    }
+
+    pub(super) fn mapping_files(&self, tenant: &str) -> Vec<PathBuf> {
+        self.tenants.get(tenant).map_or_else(Vec::new, |known| known.mapping_files.clone())
     }
 
     pub(super) fn effective_at(&self, tenant: &str, at: Wall) -> Option<Effective> {
@@ -161,6 +181,19 @@ impl State {
                 known.fold(changes, &self.panics, &id);
             }
         }
+    }
+
+    /// Tenants whose margin has begun since this was asked before, and when legacy is removed.
+    pub(super) fn margins_begun(&mut self, wall: Wall) -> Vec<(String, Wall)> {
+        let mut begun = Vec::new();
+        for (id, known) in &mut self.tenants {
+            let removal = known.plan.removal;
+            if known.margin_told != Some(removal) && known.is_within_margin(wall) {
+                known.margin_told = Some(removal);
+                begun.push((id.clone(), removal));
+            }
+        }
+        begun
     }
 
     /// The latch at `wall`, and whether this is a new sighting.

@@ -40,10 +40,23 @@ async fn wait(cutover: &Cutover, time: Duration) {
     clock.until(clock.now().mono.plus(time)).await;
 }
 
-/// Changes of other nodes.
+/// Says once that chats which are on legacy now will be ended at its removal.
+fn tell_margins(cutover: &Cutover) {
+    let now = cutover.inner.clock.now().wall;
+    for (tenant, removal) in cutover.lock().margins_begun(now) {
+        tracing::warn!(
+            tenant,
+            %removal,
+            "legacy starts no chats any more; those that run there are ended at the removal"
+        );
+    }
+}
+
+/// Changes of other nodes, and the calendar.
 async fn follow(cutover: Cutover) {
     let mut failed = false;
     loop {
+        tell_margins(&cutover);
         wait(&cutover, POLL_EVERY).await;
         match cutover.catch_up().await {
             Ok(()) if failed => {
@@ -109,7 +122,11 @@ fn take(cutover: &Cutover, path: &Path, panics: Panics) -> Option<String> {
     let mut state = cutover.lock();
     if *state.panics() != panics {
         let (file, says) = (path.display(), &panics);
-        tracing::warn!(%file, ?says, "the panic file beats plans and changes from now on");
+        if panics.is_empty() {
+            tracing::warn!(%file, "the panic file says nothing any more; plans and changes hold");
+        } else {
+            tracing::warn!(%file, %says, "the panic file beats plans and changes from now on");
+        }
         state.set_panics(panics);
     }
     state.panics().tenants().find(|name| !state.has(name)).map(str::to_owned)

@@ -31,7 +31,10 @@ pub(super) fn plainly(error: &TransportError, address: &str) -> (&'static str, &
     } else if says(&["tls", "handshake", "corrupt message"]) {
         ("the port does not speak TLS as expected", "check scheme and port of the address")
     } else if says(&["refused"]) {
-        ("the connection was refused", "check host and port, and the firewall on the way out")
+        (
+            "the connection was refused",
+            "check host and port, the firewall on the way out, and `[egress] proxy` if there is one",
+        )
     } else if says(&["timed out", "did not answer", "timeout"]) {
         ("no answer came in time", "check the firewall on the way out, and `[egress] proxy`")
     } else {
@@ -68,7 +71,8 @@ pub(super) async fn legacy(live: &Live, tenant: &Tenant, found: &mut Findings) {
             code: None,
             message: format!("the legacy service is {word}, and its removal ({removal}) is {when}"),
             expected: "alive before the removal, refusing or gone after it",
-            help: "nothing is decided by this; `plan` decides".to_owned(),
+            help: "nothing is decided by this: `[tenant.plan]` decides, `route` prints it"
+                .to_owned(),
         });
     }
 }

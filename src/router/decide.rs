@@ -90,6 +90,9 @@ impl Draw {
     /// The lot in the middle: where it goes, most others go too.
     pub const MIDDLE: Self = Self(Self::LOTS / 2 - 1);
 
+    /// The lot that a ramp sends to MIAW last.
+    pub const LAST: Self = Self(Self::LOTS - 1);
+
     /// A lot by number; `None` from 10,000 on.
     #[must_use]
     pub const fn new(lot: u16) -> Option<Self> {

@@ -5,6 +5,7 @@
 //! removed).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
 
@@ -40,6 +41,12 @@ impl Panic {
 pub struct Panics(BTreeMap<String, Panic>);
 
 impl Panics {
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Reads lines such as `acme = "miaw"`; `"*" = "refuse"` means everybody else. An empty text
     /// means that nothing is wrong.
     ///
@@ -67,5 +74,15 @@ impl Panics {
     /// The tenants that the file names.
     pub fn tenants(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str).filter(|name| *name != EVERYBODY)
+    }
+}
+
+impl fmt::Display for Panics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (tenant, says)) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{tenant} = {}", says.word())?;
+        }
+        Ok(())
     }
 }

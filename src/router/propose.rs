@@ -301,7 +301,7 @@ impl Case<'_> {
         if self.past() {
             let message = format!(
                 "{what} is not possible: legacy was removed at {}; if it still answers, say until \
-                 when you vouch for it (acknowledgedUntil)",
+                 when you vouch for it (acknowledgedUntil, --acknowledged-until)",
                 plan.removal
             );
             return Err(refused("past-removal", message));
@@ -310,7 +310,7 @@ impl Case<'_> {
             let message = format!(
                 "{what} has no effect: legacy starts no chats from {} on, the margin before its \
                  removal at {}; if it will go on answering, say until when you vouch for it \
-                 (acknowledgedUntil)",
+                 (acknowledgedUntil, --acknowledged-until)",
                 plan.last_call(),
                 plan.removal
             );
@@ -353,10 +353,12 @@ impl Case<'_> {
         if without_evidence || !rule.required {
             return Ok(());
         }
-        const OVERRIDE: &str = "or override in writing (withoutEvidence)";
+        const OVERRIDE: &str =
+            "or override in writing (withoutEvidence; on the command line --without-evidence)";
         let all = self.effective.evidence.iter().chain(self.known.report);
         let Some(latest) = all.max_by_key(|evidence| evidence.made_at) else {
-            let message = format!("no dry run is recorded; record one, {OVERRIDE}");
+            let message =
+                format!("no dry run is recorded; record one (`tenant evidence`), {OVERRIDE}");
             return Err(refused("no-evidence", message));
         };
         let age = self.known.now.millis_since(latest.made_at);

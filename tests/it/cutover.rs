@@ -22,6 +22,7 @@ mod chats;
 mod refusals;
 mod rehearsal;
 mod shadow;
+mod told;
 
 const DAY: i64 = 24 * 3_600_000;
 

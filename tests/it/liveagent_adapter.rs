@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::stage::{LEGACY, Stage, request, stage, tenant};
 
+mod counted;
 mod outcomes;
 mod rekeyed;
 mod switched;

@@ -3,12 +3,18 @@
 //! Promised: bounded; keys cannot be read back. Not promised: completeness. Oversized answers are
 //! not understood, and a new process knows nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 
+use crate::time::Mono;
 use crate::wire::liveagent::MessagesPayload;
+
+/// A chat without an answered request for this long has lost its client: `connectionTimeout` of
+/// real chats.
+const IDLE: Duration = Duration::from_secs(150);
 
 type Hash = [u8; 16];
 
@@ -22,11 +28,13 @@ struct Seen {
     told: bool,
     /// Where it lives, when that is not where its tenant's service is configured.
     host: Option<String>,
+    /// Whose it is, and when the service last answered it.
+    used: Option<(String, Mono)>,
 }
 
 impl Seen {
     const fn new() -> Self {
-        Self { sequence: -1, offset: None, ended: false, told: false, host: None }
+        Self { sequence: -1, offset: None, ended: false, told: false, host: None, used: None }
     }
 }
 
@@ -53,6 +61,31 @@ impl Observer {
     pub(super) fn knows(&self, key: &str) -> bool {
         let hash = self.hash(key);
         self.with(|chats| chats.seen.contains_key(&hash))
+    }
+
+    /// The service answered a request of the chat; one that is not remembered is passed over.
+    pub(super) fn used(&self, key: &str, tenant: &str, now: Mono) {
+        let hash = self.hash(key);
+        self.with(|chats| {
+            if let Some(seen) = chats.seen.get_mut(&hash) {
+                seen.used = Some((tenant.to_owned(), now));
+            }
+        });
+    }
+
+    /// How many chats of each tenant go on, as far as they are remembered.
+    pub(super) fn running(&self, now: Mono) -> BTreeMap<String, u64> {
+        self.with(|chats| {
+            let mut running = BTreeMap::new();
+            for seen in chats.seen.values().filter(|seen| !seen.ended) {
+                if let Some((tenant, used)) = &seen.used
+                    && now.since(*used) < IDLE
+                {
+                    *running.entry(tenant.clone()).or_default() += 1;
+                }
+            }
+            running
+        })
     }
 
     /// Ends a running chat: its last sequence and offset; `None` when it is over or unknown.
@@ -93,7 +126,12 @@ impl Observer {
     /// A chat goes on under a further key.
     pub(super) fn renamed(&self, from: &str, to: &str) {
         let hash = self.hash(from);
-        if let Some(seen) = self.with(|chats| chats.seen.get(&hash).cloned()) {
+        // One chat has one use: it is counted under its newest key.
+        let moved = self.with(|chats| {
+            let seen = chats.seen.get_mut(&hash)?;
+            Some(Seen { used: seen.used.take(), ..seen.clone() })
+        });
+        if let Some(seen) = moved {
             self.put(self.hash(to), seen);
         }
     }

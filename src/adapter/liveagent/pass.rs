@@ -135,6 +135,14 @@ impl LiveAgent {
         {
             self.observer.forget(key);
         }
+        if parts.status.is_success()
+            && let Some(key) = forward.key
+        {
+            match forward.kind {
+                Kind::Delete => self.observer.forget(key),
+                _ => self.observer.used(key, forward.tenant, self.clock.now().mono),
+            }
+        }
         let rekeyed = forward.pair.as_ref();
         if !looks_at(forward) || parts.status != StatusCode::OK && rekeyed.is_none() {
             return Asked::Done(Response::from_parts(parts, body));
@@ -178,6 +186,7 @@ impl LiveAgent {
             (Kind::Poll { .. }, Some(key)) => {
                 if let Ok(payload) = serde_json::from_slice::<MessagesPayload>(body) {
                     self.observer.answered(key, &payload);
+                    self.observer.used(key, forward.tenant, self.clock.now().mono);
                 }
             }
             _ => {}

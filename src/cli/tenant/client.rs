@@ -94,8 +94,9 @@ impl Client {
         let base = &self.base;
         let asked = self.transport.send(request, WITHIN).await;
         let answer = asked.map_err(|error| {
-            let help = "does the bridge run with a section [admin]? --admin names its address";
-            Failed::unreached(format!("{error}; {help}"))
+            let cause = error.to_string();
+            let help = help(&cause);
+            Failed::unreached(format!("{cause}; {help}"))
         })?;
         let status = answer.status().as_u16();
         let read = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect();
@@ -108,6 +109,17 @@ impl Client {
             return Err(Failed::unreached(message));
         };
         if status < 300 { Ok(document) } else { Err(told(status, document)) }
+    }
+}
+
+/// What to do when nothing was answered.
+fn help(cause: &str) -> &'static str {
+    if cause.contains("CaUsedAsEndEntity") {
+        "the certificate calls itself an authority; a self-signed one must say CA:FALSE"
+    } else if cause.contains("invalid peer certificate") {
+        "is it made for this name, and is its authority trusted? --ca-file names one"
+    } else {
+        "does the bridge run with a section [admin]? --admin names its address"
     }
 }
 

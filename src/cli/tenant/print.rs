@@ -62,6 +62,7 @@ pub(super) fn list(answer: &Value) -> String {
         let share = format!("{} %", text(tenant, "miawPercent"));
         let next = or_dash(tenant, "nextChange");
         let (last, chats) = (text(tenant, "lastChange"), text(tenant, "liveChats"));
+        let relayed = or_dash(tenant, "relayedChats");
         vec![
             text(tenant, "id"),
             text(tenant, "stage"),
@@ -69,12 +70,14 @@ pub(super) fn list(answer: &Value) -> String {
             text(&tenant["decision"], "because"),
             next,
             last,
+            relayed,
             chats,
             flags(tenant),
         ]
     };
     let rows: Vec<_> = members(answer, "tenants").iter().map(row).collect();
-    let head = ["tenant", "stage", "to MIAW", "because", "next", "change", "chats", ""];
+    let head =
+        ["tenant", "stage", "to MIAW", "because", "next", "change", "on legacy", "on MIAW", ""];
     table(&head, &rows)
 }
 
@@ -103,7 +106,8 @@ pub(super) fn tenant(answer: &Value) -> String {
         ("MIAW", text(miaw, "baseUrl")),
         ("MIAW deployment", text(miaw, "developerName")),
         ("last change", text(answer, "lastChange")),
-        ("live chats", text(answer, "liveChats")),
+        ("chats on legacy", or_dash(answer, "relayedChats")),
+        ("chats on MIAW", text(answer, "liveChats")),
         ("removal seen past", or_dash(answer, "pastRemoval")),
     ];
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();

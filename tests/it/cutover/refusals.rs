@@ -241,6 +241,34 @@ async fn a_report_that_the_plan_names_is_evidence_while_it_is_fresh() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_report_of_another_mapping_is_no_evidence_and_the_refusal_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let [report, mapping] = ["report.json", "m.toml"].map(|name| folder.path().join(name));
+    let mut acme = mapped();
+    acme.plan.evidence.report = Some(report.clone());
+    acme.mapping.as_mut().unwrap().paths = vec![mapping.clone()];
+    let day = at("2026-01-10T00:00:00Z");
+    std::fs::write(&mapping, "version = 1\n").unwrap();
+    let write = |sha256: &str| {
+        let looked = serde_json::json!({ "kind": "mapping", "name": "m.toml", "sha256": sha256 });
+        let document = serde_json::json!({
+            "report_version": 1, "as_of": day.to_string(), "evidence_hash": "0123456789abcdef",
+            "findings": [], "tenants": [{ "id": "acme" }], "evidence": [looked],
+        });
+        std::fs::write(&report, document.to_string()).unwrap();
+    };
+    let node = node("2026-01-10T00:00:00Z", vec![acme], Arc::new(MemoryStore::new())).await;
+    write(&"0".repeat(64));
+    let refused = node.propose(to(ramp(10))).await.unwrap_err();
+    let ProposeError::Refused(refused) = refused else { panic!("{refused:?}") };
+    assert_eq!(refused.code, "no-evidence");
+    assert!(refused.message.contains("another version of"), "{}", refused.message);
+    // SHA-256 of what is in the file.
+    write("dbab12665d98aef021ba64953c61b0ed8a908cfb56a1c01e2fcb4b052b71a2a1");
+    node.done(to(ramp(10))).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_the_removal_the_move_is_confirmed_and_signed_off() {
     let node = Node::alone("2026-02-14T00:00:00Z").await;
     assert_eq!(node.route(), (Route::Miaw, "past-removal"));
