@@ -78,6 +78,8 @@ pub(super) enum ActionDoc {
         hash: String,
         made_at: Instant,
         errors: u64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mappings: Vec<String>,
     },
     PastRemoval {
         seen: Instant,
@@ -106,8 +108,8 @@ impl From<ActionDoc> for Action {
             ActionDoc::EndBrownout {} => Self::EndBrownout,
             ActionDoc::Acknowledge { until } => Self::Acknowledge { until: until.0 },
             ActionDoc::WithdrawAcknowledgement {} => Self::WithdrawAcknowledgement,
-            ActionDoc::Evidence { hash, made_at, errors } => {
-                Self::Evidence(Evidence { hash, made_at: made_at.0, errors })
+            ActionDoc::Evidence { hash, made_at, errors, mappings } => {
+                Self::Evidence(Evidence { hash, made_at: made_at.0, errors, mappings })
             }
             ActionDoc::PastRemoval { seen } => Self::PastRemoval { seen: seen.0 },
             ActionDoc::UndoPastRemoval {} => Self::UndoPastRemoval,
@@ -140,8 +142,9 @@ impl From<&Action> for ActionDoc {
             Action::EndBrownout => Self::EndBrownout {},
             Action::Acknowledge { until } => Self::Acknowledge { until: Instant(*until) },
             Action::WithdrawAcknowledgement => Self::WithdrawAcknowledgement {},
-            Action::Evidence(Evidence { hash, made_at, errors }) => {
-                Self::Evidence { hash: hash.clone(), made_at: Instant(*made_at), errors: *errors }
+            Action::Evidence(Evidence { hash, made_at, errors, mappings }) => {
+                let (hash, made_at) = (hash.clone(), Instant(*made_at));
+                Self::Evidence { hash, made_at, errors: *errors, mappings: mappings.clone() }
             }
             Action::PastRemoval { seen } => Self::PastRemoval { seen: Instant(*seen) },
             Action::UndoPastRemoval => Self::UndoPastRemoval {},

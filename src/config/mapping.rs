@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use aws_lc_rs::digest::{Context as Hasher, SHA256};
+use aws_lc_rs::digest::{Context as Hasher, SHA256, digest};
 
 use super::difference::Value;
 use super::problem::Problem;
@@ -23,6 +23,8 @@ pub struct MappingFile {
     pub mapping: Mapping,
     /// Of the bytes of all files: tells one mapping from another in shadow counts.
     pub sha256: String,
+    /// Of each file's bytes, in their order, as a report names them.
+    pub each: Vec<String>,
 }
 
 /// Reads the mapping files; whatever is wrong with them is a problem.
@@ -36,9 +38,11 @@ pub(super) fn read(cx: Cx<'_>, texts: &[Text]) -> Option<MappingFile> {
     let mut hasher = Hasher::new(&SHA256);
     let mut paths = Vec::new();
     let mut files = Vec::new();
+    let mut each = Vec::new();
     for text in texts {
         if let Some((path, source, file)) = one(cx, text) {
             hasher.update(source.as_bytes());
+            each.push(hex(digest(&SHA256, source.as_bytes()).as_ref(), usize::MAX));
             paths.push(path);
             files.push(file);
         }
@@ -49,7 +53,7 @@ pub(super) fn read(cx: Cx<'_>, texts: &[Text]) -> Option<MappingFile> {
     match Mapping::together(files) {
         Ok(mapping) => {
             let sha256 = hex(hasher.finish().as_ref(), usize::MAX);
-            Some(MappingFile { paths, mapping, sha256 })
+            Some(MappingFile { paths, mapping, sha256, each })
         }
         Err((one, other, why)) => {
             let (one, other) = (&texts[one], &texts[other]);

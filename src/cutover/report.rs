@@ -83,5 +83,7 @@ pub(super) fn read(path: &Path, tenant: &str, mapping: &[PathBuf]) -> Result<Evi
         finding.tenant == tenant && finding.severity == "error" && finding.accepted.is_none()
     };
     let errors = report.findings.iter().filter(counts).count() as u64;
-    Ok(Evidence { hash: report.evidence_hash, made_at, errors })
+    let mappings = report.evidence.into_iter().filter(|looked| looked.kind == "mapping");
+    let mappings = mappings.map(|looked| looked.sha256).collect();
+    Ok(Evidence { hash: report.evidence_hash, made_at, errors, mappings })
 }

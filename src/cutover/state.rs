@@ -33,6 +33,7 @@ struct Known {
     button: Option<String>,
     mapped: Vec<String>,
     mapping_files: Vec<PathBuf>,
+    mappings: Vec<String>,
     effective: Arc<Effective>,
     /// The stored latch, or a sighting that is newer.
     latch: PastRemoval,
@@ -50,6 +51,7 @@ impl Known {
             plan: tenant.plan.clone(),
             button: tenant.legacy.as_ref().and_then(|legacy| legacy.button_id.clone()),
             mapped: if every { Vec::new() } else { buttons.concat() },
+            mappings: tenant.mapping.as_ref().map_or_else(Vec::new, |map| map.each.clone()),
             mapping_files: tenant.mapping.as_ref().map_or_else(Vec::new, |map| map.paths.clone()),
             effective: Arc::new(Effective::from(&tenant.plan)),
             latch: PastRemoval::NOT_YET,
@@ -256,6 +258,7 @@ impl State {
             latch: known.latch,
             button: known.button.as_deref(),
             mapped: &known.mapped,
+            mappings: &known.mappings,
             report,
         };
         let action = propose(&known.effective, &circumstances, proposal)?;

@@ -106,6 +106,9 @@ pub struct Evidence {
     pub made_at: Wall,
     /// How many errors it found.
     pub errors: u64,
+    /// The SHA-256 of each mapping file it was made with; none when nobody said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mappings: Vec<String>,
 }
 
 /// Something stands that was decided under another plan in the files.

@@ -36,6 +36,8 @@ pub struct Circumstances<'a> {
     pub button: Option<&'a str>,
     /// The buttons that the mapping file is for; all when there are none.
     pub mapped: &'a [String],
+    /// The SHA-256 of each mapping file.
+    pub mappings: &'a [String],
     /// The dry run whose report the file names.
     pub report: Option<&'a Evidence>,
 }
@@ -370,6 +372,15 @@ impl Case<'_> {
                 rule.max_age.as_secs() / 3_600
             );
             return Err(refused("stale-evidence", message));
+        }
+        let known = |file: &String| latest.mappings.contains(file);
+        if !latest.mappings.is_empty() && !self.known.mappings.iter().all(known) {
+            let message = format!(
+                "the dry run of {} was made with another version of the mapping; make it again and \
+                 record it, {OVERRIDE}",
+                latest.made_at
+            );
+            return Err(refused("evidence-of-another-mapping", message));
         }
         if latest.errors > 0 {
             let message = format!(

@@ -121,7 +121,8 @@ fn roll_back(acknowledged_until: Option<Wall>) -> Action {
 }
 
 fn evidence(made_at: Wall, errors: u64) -> Action {
-    Action::Evidence(Evidence { hash: "0123456789abcdef".to_owned(), made_at, errors })
+    let (hash, mappings) = ("0123456789abcdef".to_owned(), Vec::new());
+    Action::Evidence(Evidence { hash, made_at, errors, mappings })
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,7 +43,7 @@ fn action() -> impl Strategy<Value = Make> {
         |_, _, _| Action::WithdrawAcknowledgement,
         |now, _, n| {
             let (hash, errors) = ("0123456789abcdef".to_owned(), u64::from(n % 2));
-            Action::Evidence(Evidence { hash, made_at: now, errors })
+            Action::Evidence(Evidence { hash, made_at: now, errors, mappings: Vec::new() })
         },
     ];
     prop::sample::select(all)
@@ -57,8 +57,14 @@ fn taken(plan: &Plan, steps: &[Step]) -> Vec<Change> {
         now = now.plus_millis(hours * HOUR);
         let effective = fold(plan, &changes);
         let button = button.then(|| BUTTON.to_owned());
-        let known =
-            Circumstances { now, latch: effective.latch, button: None, mapped: &[], report: None };
+        let known = Circumstances {
+            now,
+            latch: effective.latch,
+            button: None,
+            mapped: &[],
+            mappings: &[],
+            report: None,
+        };
         let proposal = Proposal {
             expected: effective.number,
             who: "ops".to_owned(),

@@ -220,5 +220,16 @@ fn evidence(report: &Value, tenant: &str) -> Option<Value> {
     let hash = report.get("evidence_hash")?.as_str()?;
     let made_at = report.get("as_of")?.as_str()?;
     let errors = report.get("summary")?.get("errors")?.as_u64()?;
-    about.then(|| json!({ "kind": "evidence", "hash": hash, "madeAt": made_at, "errors": errors }))
+    let looked = report.get("evidence").and_then(Value::as_array);
+    let mappings = looked.into_iter().flatten().filter(|looked| looked["kind"] == "mapping");
+    let mappings: Vec<&Value> = mappings.filter_map(|looked| looked.get("sha256")).collect();
+    about.then(|| {
+        let mut action = json!({
+            "kind": "evidence", "hash": hash, "madeAt": made_at, "errors": errors,
+        });
+        if !mappings.is_empty() {
+            action["mappings"] = json!(mappings);
+        }
+        action
+    })
 }

@@ -26,6 +26,7 @@ async fn compared(mapping: &str, fields: Vec<FormField>) -> Checked {
             paths: vec!["mapping.toml".into()],
             mapping,
             sha256: String::new(),
+            each: Vec::new(),
         });
         all.set_miaw(|knobs| {
             knobs.form_fields = Some(fields);

@@ -38,6 +38,12 @@ fn rows() -> Vec<Row> {
         ("2026-01-10T00:00:00Z", "2026-02-13T22:00:00Z", "2026-02-14T00:00:00Z");
     let now = at(day);
     let fresh = evidence(now, 0);
+    let made_with = |mapping: &str| match evidence(now, 0) {
+        Action::Evidence(shown) => {
+            Action::Evidence(Evidence { mappings: vec![mapping.to_owned()], ..shown })
+        }
+        other => other,
+    };
     let past = |until| Action::Stage {
         stage: Stage::Legacy,
         button: None,
@@ -83,6 +89,8 @@ fn rows() -> Vec<Row> {
         (vec![evidence(now, 2)], day, to(ramp(1)), "evidence-with-errors"),
         (vec![], day, evidence(now.plus_millis(DAY), 0), "evidence-form"),
         (vec![fresh.clone(), evidence(now, 1)], day, to(Stage::Miaw), "evidence-with-errors"),
+        (vec![made_with("an older one")], day, to(ramp(1)), "evidence-of-another-mapping"),
+        (vec![made_with(MAPPING)], day, of_button(Stage::Miaw, OTHER), "unmapped-button"),
         // buttons
         (vec![fresh], day, of_button(Stage::Miaw, OTHER), "unmapped-button"),
         (vec![], day, of_button(Stage::Miaw, "572000000000001"), "not-a-button"),
@@ -94,11 +102,15 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+/// The hash of the mapping file of [`mapped`].
+const MAPPING: &str = "4242424242424242";
+
 fn mapped() -> Tenant {
     let mut mapping = Mapping::default();
     mapping.matching.buttons = vec![BUTTON.to_owned()];
     let (paths, sha256) = (vec!["m.toml".into()], "0".repeat(64));
-    Tenant { mapping: Some(MappingFile { paths, mapping, sha256 }), ..tenant("acme") }
+    let each = vec![MAPPING.to_owned()];
+    Tenant { mapping: Some(MappingFile { paths, mapping, sha256, each }), ..tenant("acme") }
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +258,10 @@ async fn a_report_of_another_mapping_is_no_evidence_and_the_refusal_says_so() {
     let [report, mapping] = ["report.json", "m.toml"].map(|name| folder.path().join(name));
     let mut acme = mapped();
     acme.plan.evidence.report = Some(report.clone());
-    acme.mapping.as_mut().unwrap().paths = vec![mapping.clone()];
+    // SHA-256 of what is in the file.
+    let sha256 = "dbab12665d98aef021ba64953c61b0ed8a908cfb56a1c01e2fcb4b052b71a2a1";
+    let named = acme.mapping.as_mut().unwrap();
+    (named.paths, named.each) = (vec![mapping.clone()], vec![sha256.to_owned()]);
     let day = at("2026-01-10T00:00:00Z");
     std::fs::write(&mapping, "version = 1\n").unwrap();
     let write = |sha256: &str| {
@@ -263,8 +278,7 @@ async fn a_report_of_another_mapping_is_no_evidence_and_the_refusal_says_so() {
     let ProposeError::Refused(refused) = refused else { panic!("{refused:?}") };
     assert_eq!(refused.code, "no-evidence");
     assert!(refused.message.contains("another version of"), "{}", refused.message);
-    // SHA-256 of what is in the file.
-    write("dbab12665d98aef021ba64953c61b0ed8a908cfb56a1c01e2fcb4b052b71a2a1");
+    write(sha256);
     node.done(to(ramp(10))).await;
 }
 
