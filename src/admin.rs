@@ -1,17 +1,18 @@
 //! The admin API on a listener of its own: what operators see and change at run time.
 //!
 //! Reading order: this file (what a request meets), `routes` (every path), `auth` and `keys` (who
-//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `probes` (the answers), `views` (how
-//! plans look), `token` (makes tokens). A test holds it all to `docs/openapi.json`.
+//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `mapping`, `probes` (the answers), `views`
+//! (how plans look), `token` (makes tokens). A test holds it all to `docs/openapi.json`.
 //!
 //! Promised: but for the probes, a good token is needed; nothing that anybody said, no name, token
-//! or key is ever answered; bodies are bounded; no other origin's page is let in. Not promised: to
+//! or key is ever answered, but for what the very request brought to be tried; bodies are bounded; no other origin's page is let in. Not promised: to
 //! be safe on a public network without TLS.
 
 mod auth;
 mod changes;
 mod chats;
 mod keys;
+mod mapping;
 mod probes;
 pub mod problem;
 mod query;
@@ -38,9 +39,12 @@ use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::miaw::registry::Registry;
 use crate::adapter::transport::Transport;
 use crate::capture::Capture;
+use crate::chat::visitor::VerifiedUser;
 use crate::clock::Clock;
-use crate::config::{AdminConfig, Config};
+use crate::config::{AdminConfig, Config, Tenant};
 use crate::cutover::Cutover;
+use crate::mapping::read::ReadError;
+use crate::mapping::{Mapping, Translation};
 use crate::observe::decisions::Watched;
 use crate::observe::metrics::Metrics;
 use crate::shadow::Shadows;
@@ -64,6 +68,10 @@ pub type Reloaded = Result<Vec<String>, String>;
 /// Reads the configuration again.
 pub type Reload =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Reloaded> + Send>> + Send + Sync + 'static>;
+
+/// Translates a pre-chat document for a tenant, by a mapping or by its own.
+pub type Translated =
+    fn(&Tenant, Option<&Mapping>, &str) -> Result<(Translation, Option<VerifiedUser>), ReadError>;
 
 /// Everything the admin API shows or changes.
 #[derive(Clone)]
@@ -92,6 +100,8 @@ pub struct Parts {
     pub recovered: usize,
     /// Cancelled when the process is about to stop.
     pub draining: CancellationToken,
+    /// What a pre-chat document becomes, exactly as for live chats.
+    pub translated: Translated,
 }
 
 /// The admin API.

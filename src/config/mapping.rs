@@ -19,6 +19,8 @@ use crate::mapping::{Mapping, load, problem};
 pub struct MappingFile {
     /// The files, in the order in which the tenant names them.
     pub paths: Vec<PathBuf>,
+    /// What they said when they were read, in the same order.
+    pub texts: Vec<String>,
     /// What they say together.
     pub mapping: Mapping,
     /// Of the bytes of all files: tells one mapping from another in shadow counts.
@@ -34,12 +36,13 @@ pub(super) fn read(cx: Cx<'_>, texts: &[Text]) -> Option<MappingFile> {
         return None;
     }
     let mut hasher = Hasher::new(&SHA256);
-    let mut paths = Vec::new();
+    let (mut paths, mut sources) = (Vec::new(), Vec::new());
     let mut files = Vec::new();
     for text in texts {
         if let Some((path, source, file)) = one(cx, text) {
             hasher.update(source.as_bytes());
             paths.push(path);
+            sources.push(source);
             files.push(file);
         }
     }
@@ -49,7 +52,7 @@ pub(super) fn read(cx: Cx<'_>, texts: &[Text]) -> Option<MappingFile> {
     match Mapping::together(files) {
         Ok(mapping) => {
             let sha256 = hex(hasher.finish().as_ref(), usize::MAX);
-            Some(MappingFile { paths, mapping, sha256 })
+            Some(MappingFile { paths, texts: sources, mapping, sha256 })
         }
         Err((one, other, why)) => {
             let (one, other) = (&texts[one], &texts[other]);

@@ -98,7 +98,10 @@ fn mapped() -> Tenant {
     let mut mapping = Mapping::default();
     mapping.matching.buttons = vec![BUTTON.to_owned()];
     let (paths, sha256) = (vec!["m.toml".into()], "0".repeat(64));
-    Tenant { mapping: Some(MappingFile { paths, mapping, sha256 }), ..tenant("acme") }
+    Tenant {
+        mapping: Some(MappingFile { paths, texts: Vec::new(), mapping, sha256 }),
+        ..tenant("acme")
+    }
 }
 
 #[tokio::test(start_paused = true)]
