@@ -2,7 +2,7 @@
 //!
 //! Reading order: this file (what a request meets), `routes` (every path), `auth` and `keys` (who
 //! calls), `problem` (errors), `tenants`, `changes`, `chats`, `mapping`, `probes` (the answers), `views`
-//! (how plans look), `token` (makes tokens). A test holds it all to `docs/openapi.json`.
+//! (how plans look), `token` (makes tokens), `console` (the page for people). A test holds it all to `docs/openapi.json`.
 //!
 //! Promised: but for the probes, a good token is needed; nothing that anybody said, no name, token
 //! or key is ever answered, but for what the very request brought to be tried; bodies are bounded; no other origin's page is let in. Not promised: to
@@ -11,6 +11,7 @@
 mod auth;
 mod changes;
 mod chats;
+pub mod console;
 mod keys;
 mod mapping;
 mod probes;
@@ -186,15 +187,12 @@ impl Admin {
 
 async fn handle(State(admin): State<Arc<Admin>>, request: Request) -> Response<Body> {
     let metrics = admin.parts.metrics.clone();
-    let mut response = match admin.answer(request).await {
-        Ok(reply) => {
-            let mut response = Response::new(Body::from(reply.body));
-            *response.status_mut() = reply.status;
-            let kind = HeaderValue::from_static(reply.kind);
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
-            response
-        }
-        Err(problem) => problem.response(),
+    let mut response = match console::answer(request.method(), request.uri().path()) {
+        Some(file) => file,
+        None => match admin.answer(request).await {
+            Ok(reply) => reply.response(),
+            Err(problem) => problem.response(),
+        },
     };
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
@@ -202,7 +200,8 @@ async fn handle(State(admin): State<Arc<Admin>>, request: Request) -> Response<B
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // The console's files have a policy of their own.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     metrics.admin.add([response.status().as_str()]);
     response
@@ -222,6 +221,14 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
 }
 
 impl Reply {
+    fn response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        let kind = HeaderValue::from_static(self.kind);
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+
     fn json(status: StatusCode, value: &impl Serialize) -> Answer {
         let body = serde_json::to_vec(value).map_err(|error| {
             Problem::new(Code::Overloaded, format!("the answer could not be written: {error}"))

@@ -1,6 +1,6 @@
 //! Every path of the admin API, with what it needs and who answers it.
 //!
-//! Promised: nothing is answered that is not in this table.
+//! Promised: nothing is answered that is not in this table, but for the files of `console`.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -151,6 +151,11 @@ fn summary(admin: &Admin, tenant: &Tenant) -> Value {
         "pastRemoval": view.latch.instant().map(|seen| seen.to_string()),
         "liveChats": live,
         "relayedChats": relayed,
+        "removal": effective.plan.removal.to_string(),
+        "legacyEnds": effective.legacy_ends().to_string(),
+        "zone": effective.plan.zone.name(),
+        "hasLegacy": effective.plan.has_legacy,
+        "evidence": effective.evidence.as_ref().map(views::evidence),
     })
 }
 

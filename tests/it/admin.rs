@@ -127,6 +127,13 @@ impl Api {
         got
     }
 
+    /// A request that the document does not know: for the console's files.
+    pub(crate) async fn raw(&self, method: &str, path: &str) -> Got {
+        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        let request = request.expect("a request");
+        read(self.service.clone().oneshot(request).await.expect("an answer")).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
         let got = self.ask("GET", path, Some(&self.token("read")), "").await;
         assert_eq!(got.status, 200, "{path}: {}", got.text);
