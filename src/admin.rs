@@ -1,12 +1,13 @@
 //! The admin API on a listener of its own: what operators see and change at run time.
 //!
 //! Reading order: this file (what a request meets), `routes` (every path), `auth` and `keys` (who
-//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `mapping`, `probes` (the answers), `views`
-//! (how plans look), `token` (makes tokens), `console` (the page for people). A test holds it all to `docs/openapi.json`.
+//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `mapping`, `probes` (the answers),
+//! `views` (how plans look), `token` (makes tokens), `console` (the page for people). A test holds
+//! it all to `docs/openapi.json`.
 //!
 //! Promised: but for the probes, a good token is needed; nothing that anybody said, no name, token
-//! or key is ever answered, but for what the very request brought to be tried; bodies are bounded; no other origin's page is let in. Not promised: to
-//! be safe on a public network without TLS.
+//! or key is ever answered, but for what the very request brought to be tried; bodies are bounded;
+//! no other origin's page is let in. Not promised: to be safe on a public network without TLS.
 
 mod auth;
 mod changes;
