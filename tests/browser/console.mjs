@@ -274,11 +274,11 @@ async function pictures({ page, bridge, operate, propose }) {
   const evidence = (errors) => ({
     kind: "evidence", hash: "5e".repeat(32), errors, madeAt: new Date(Date.now() - 3e7).toISOString(),
   });
-  await propose("acme", 0, "Dry run of 12,400 captured chats, read by both teams.", evidence(0));
-  await propose("acme", 1, "Change freeze over the weekend.", { kind: "freeze" });
-  await propose("acme", 2, "Monday, everybody is back.", { kind: "unfreeze" });
-  await propose("acme", 3, "First tenth, agreed with the service desk on Tuesday.", { kind: "stage", stage: "ramp 10 %" });
-  await propose("globex", 0, "Dry run before the second step.", evidence(2));
+  await propose("acme", "Dry run of 12,400 captured chats, read by both teams.", evidence(0));
+  await propose("acme", "Change freeze over the weekend.", { kind: "freeze" });
+  await propose("acme", "Monday, everybody is back.", { kind: "unfreeze" });
+  await propose("acme", "First tenth, agreed with the service desk on Tuesday.", { kind: "stage", stage: "ramp 10 %" });
+  await propose("globex", "Dry run before the second step.", evidence(2));
   for (const id of ["hooli", "hooli", "initech"]) await startChat(bridge, id, id === "hooli" ? 3 : 4);
   await signIn(page, operate);
   const shoot = async (name) => {
@@ -311,8 +311,11 @@ let right = false;
 try {
   const read = bridge.token("read", "--subject", "lee@ops.example.test");
   const operate = bridge.token("operate", "--subject", "pat@ops.example.test");
-  const propose = (id, expected, why, action) => api(bridge, operate, "POST", `/admin/v1/tenants/${id}/changes`, { expected, why, action });
-  await propose("umbrella", 0, "Holiday season: nothing moves until January.", { kind: "freeze" });
+  const propose = async (id, why, action) => {
+    const { lastChange: expected } = await api(bridge, operate, "GET", `/admin/v1/tenants/${id}`);
+    await api(bridge, operate, "POST", `/admin/v1/tenants/${id}/changes`, { expected, why, action });
+  };
+  await propose("umbrella", "Holiday season: nothing moves until January.", { kind: "freeze" });
   for (let left = 2; left > 0; left -= 1) await startChat(bridge, "hooli", 3);
   const page = await browser.open(`${bridge.admin}/`, DESKTOP);
   const shown = process.argv.includes("--screenshots");

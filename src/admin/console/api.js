@@ -1,6 +1,8 @@
 // The admin API, as docs/openapi.json describes it; nothing else is ever asked.
 
 const KEY = 'liveagent-bridge-token';
+/** Pages of a tenant's changes that are read. */
+const PAGES_MAX = 20;
 
 /** A problem document, or a network that did not answer. */
 export class Trouble extends Error {
@@ -73,9 +75,13 @@ export async function metrics() {
   });
 }
 
-/** Every change of a tenant since a number, newest first. */
-export async function changes(tenant, last, most) {
-  const after = Math.max(0, last - most);
-  const { changes: all } = await get(`${at(tenant)}/changes?after=${after}&limit=${most}`);
-  return all.reverse();
+/** The newest changes of a tenant first. Numbers are those of the whole list, so all is paged. */
+export async function changes(tenant, most) {
+  const all = [];
+  for (let after = 0, page = 0; page < PAGES_MAX && after !== null; page += 1) {
+    const { changes: some, next } = await get(`${at(tenant)}/changes?after=${after}&limit=1000`);
+    all.push(...some);
+    after = next;
+  }
+  return all.slice(-most).reverse();
 }

@@ -37,28 +37,47 @@ const history = (all) => (all.length
     h('p', { class: 'why' }, one.why), h('p', { class: 'soft' }, `${one.who}, `, h('time', { datetime: one.at }, instant(one.at))))))
   : empty('Nobody has changed anything; the file alone counts.'));
 
+/** What shadowed chats showed since the process started: codes and numbers alone. */
+function shadow({ counts }) {
+  if (!counts.length) return null;
+  return h('section', { class: 'card', 'aria-label': 'Shadow' }, h('h2', {}, 'What shadowed chats showed'), counts.map((one) => [
+    h('p', {}, `${count(one.inits, 'chat')} translated, ${one.unreadable} unreadable, since ${instant(one.since)}.`),
+    Object.keys(one.findings).length ? table('Findings', ['Code', 'Chats', 'Findings'], Object.entries(one.findings).map(([code, seen]) => [code, String(seen.inits), String(seen.findings)]))
+      : empty('Nothing would be lost.')]));
+}
+
+/** A sentence without the lot, which is the same for every look. */
+const plain = (text) => sentence(text).replace(/: draw \d+ .*$/, '');
+
+const budget = (one) => (one ? `${one.maxShare} % of ${one.minChats} chats or more within ${count(one.windowSeconds / 60, 'minute')}, then it rolls back` : 'none');
+
 export function tenant({ person, param: id, again }) {
-  const place = Object.fromEntries(['tiles', 'notes', 'picture', 'held', 'others', 'history', 'calendar', 'about'].map((name) => [name, h('div', {})]));
+  const place = Object.fromEntries(['tiles', 'notes', 'picture', 'held', 'others', 'history', 'calendar', 'shadow', 'about'].map((name) => [name, h('div', {})]));
   const when = h('input', { type: 'datetime-local', step: 60 });
   const reset = h('button', { class: 'quiet', type: 'button', onclick: () => { when.value = ''; seen = ''; again(); } }, 'Now');
   let plan = null;
   let seen = '';
+  let list = [];
+  let listed = -1;
   when.addEventListener('change', () => { seen = ''; again(); });
 
   async function load() {
     const looked = when.value ? `${when.value}:00Z`.replace(/(T\d\d:\d\d:\d\d):00Z$/, '$1Z') : null;
-    const [now, other, one, status] = await Promise.all([planAt(id), planAt(id, looked, LAST_DRAW), get(at(id)), get('/admin/v1/status')]);
+    const [now, other, shadowed, one, status] = await Promise.all([planAt(id), planAt(id, looked, LAST_DRAW), get(`${at(id)}/shadow`), get(at(id)), get('/admin/v1/status')]);
     const asked = looked ? await planAt(id, looked) : now;
-    const list = await changes(id, now.lastChange, HISTORY);
+    if (listed !== now.lastChange) {
+      list = await changes(id, HISTORY);
+      listed = now.lastChange;
+    }
     plan = now;
     // The clock moves with every look; what is drawn changes far less often.
-    const print = JSON.stringify([one, now.fingerprint, now.lastChange, asked.decision, looked, list.length, status.now.slice(0, 16)]);
+    const print = JSON.stringify([one, now.fingerprint, now.lastChange, asked.decision, looked, shadowed, status.now.slice(0, 16)]);
     if (print === seen) return;
     seen = print;
     const left = days(now.file.removal, status.now);
     put(place.tiles, h('dl', { class: 'tiles' },
       tile('Stage', chip(tone(one.stage), one.stage), now.inForce ? `since ${instant(now.inForce.since)}` : 'by the calendar'),
-      tile('New chats on MIAW', share(one.miawPercent), sentence(now.decision.sentence)),
+      tile('New chats on MIAW', share(one.miawPercent), plain(now.decision.sentence)),
       tile(left >= 0 ? 'Until removal' : 'Since removal', count(Math.abs(left < 0 ? left + 1 : left), 'day'), instant(now.file.removal)),
       tile('Live chats', String(one.liveChats)),
       tile('Evidence', chip(...evidence(one.evidence, status.now)), now.file.evidenceRequired ? 'required for a move to MIAW' : 'not required')));
@@ -66,10 +85,11 @@ export function tenant({ person, param: id, again }) {
     const picture = timeline(asked === now ? { ...now, at: status.now } : asked, other.calendar, status.now);
     put(place.picture, picture);
     const what = asked === now ? 'Now' : `At ${instant(asked.at)}`;
-    put(place.held, h('p', { role: 'status' }, h('strong', {}, `${what}: `), `${asked.miawPercent} of 100 new chats go to MIAW. A new chat that a ramp takes first goes to ${ROUTES[asked.decision.route]}: ${sentence(asked.decision.sentence)}`));
+    put(place.held, h('p', { role: 'status' }, h('strong', {}, `${what}: `), `${asked.miawPercent} of 100 new chats go to MIAW. Because: ${plain(asked.decision.sentence)}`));
     put(place.others, person.operates ? h('div', { class: 'actions' }, otherMoves(now, again)) : null);
     put(place.history, history(list));
-    put(place.calendar, table('Calendar', ['When', 'What', 'A new chat'], asked.calendar.map((row) => [row.local, row.label, h('span', {}, chip({ miaw: 'miaw', legacy: 'legacy', refused: 'bad' }[row.route], ROUTES[row.route]), ' ', sentence(row.sentence))])));
+    put(place.calendar, table('Calendar', ['When', 'What', 'A new chat'], asked.calendar.filter((row) => row.at >= asked.at).map((row) => [row.local, sentence(row.label), h('span', {}, chip({ miaw: 'miaw', legacy: 'legacy', refused: 'bad' }[row.route], ROUTES[row.route]), ' ', sentence(row.sentence))])));
+    put(place.shadow, shadow(shadowed));
     put(place.about, about(one, now));
   }
 
@@ -84,6 +104,7 @@ export function tenant({ person, param: id, again }) {
     h('section', { class: 'card', 'aria-label': 'Timeline' }, h('h2', {}, 'Timeline'), h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Picture of the plan' }, place.picture),
       h('div', { class: 'look' }, field('What would happen at (UTC)', when), reset), place.held),
     h('div', { class: 'two' }, moves, h('section', { class: 'card', 'aria-label': 'History' }, h('h2', {}, 'History'), place.history)),
+    place.shadow,
     h('section', { class: 'card', 'aria-label': 'Calendar' }, h('h2', {}, 'Calendar'), place.calendar),
     h('section', { class: 'card', 'aria-label': 'Configuration' }, h('h2', {}, 'Configuration'), place.about));
   return { title: id || 'Tenant', body, load, aside };
@@ -96,6 +117,7 @@ function about(one, plan) {
     pair('Live Agent', one.legacy ? `${one.legacy.baseUrl} · org ${one.legacy.organizationId} · deployment ${one.legacy.deploymentId}` : 'none'),
     pair('MIAW', `${one.miaw.baseUrl} · org ${one.miaw.organizationId} · ${one.miaw.developerName}`),
     pair('Captures traffic', one.capturing ? 'yes' : 'no'),
+    pair('Error budget', budget(plan.file.budget)),
     pair('Zone of the plan', plan.file.zone),
     pair('Plan of the file', plan.file.fingerprint),
     pair('What holds', plan.fingerprint));

@@ -50,7 +50,12 @@ export function timeline(plan, other, now) {
   const routes = rows.filter((row, index) => index === 0 || rows[index - 1].route !== row.route);
   const words = { legacy: 'Live Agent', miaw: 'MIAW', refused: 'refused', both: 'shared' };
   const tones = { legacy: 'legacy', miaw: 'miaw', refused: 'bad', both: 'ramp' };
-  const answers = routes.map((row, index) => ({ at: index ? row.at : -Infinity, text: words[row.route], tone: tones[row.route] }));
+  // The calendar follows what holds at the instant looked at; the past before it was another's.
+  const asked = at(plan.at);
+  const held = routes.filter((row, index) => index + 1 === routes.length || routes[index + 1].at > asked);
+  const answers = held.map((row) => ({ at: Math.max(row.at, asked), text: words[row.route], tone: tones[row.route] }));
+  if (answers.length) answers[0].at = asked;
+  answers.unshift({ at: -Infinity, text: 'see the history', tone: 'past' });
 
   const labels = [
     { at: at(file.lastCall), text: 'last legacy start', name: 'margin' },
@@ -75,7 +80,7 @@ export function timeline(plan, other, now) {
   const windows = [...file.brownouts, ...plan.standing.brownouts].map((one) => s('rect', {
     x: x(at(one.from)), y: ROUTE_Y - 4, width: Math.max(3, x(at(one.until)) - x(at(one.from))), height: BAR + 8, class: 'brownout',
   }, s('title', {}, `Brown-out from ${instant(one.from)} until ${instant(one.until)}`)));
-  const said = `${labels.map((one) => `${one.text}: ${instant(one.at)}`).join('; ')}. New chats: ${answers.map((one) => one.text).join(', then ')}.`;
+  const said = `${labels.map((one) => `${one.text}: ${instant(one.at)}`).join('; ')}. New chats: ${answers.slice(1).map((one) => one.text).join(', then ')}.`;
   return s('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'timeline', role: 'img', 'aria-label': `The plan in time. ${said}` },
     text(0, FILE_Y + 20, 'The file', 'lane'), text(0, ROUTE_Y + 20, 'New chats', 'lane'),
     margin, spans(files, FILE_Y), spans(answers, ROUTE_Y), windows, markers);
