@@ -73,7 +73,7 @@ function row(one, now, counts) {
       one.panic ? chip('bad', 'panic') : null),
     share(one.miawPercent),
     removal(one, now),
-    String(one.liveChats),
+    one.relayedChats ? `${one.liveChats} MIAW, ${one.relayedChats} legacy` : String(one.liveChats),
     sum,
     one.hasLegacy || one.evidence ? chip(...evidence(one.evidence, now)) : '–',
     one.nextChange ? h('span', { title: instant(one.nextChange) }, from(one.nextChange, now)) : '–',
@@ -93,10 +93,11 @@ export function overview() {
     const { status, tenants, counts, failures } = data;
     const wanted = attention(data);
     const live = Object.entries(status.chats).filter(([phase]) => phase !== 'ended').reduce((sum, [, n]) => sum + n, 0);
+    const relayed = tenants.reduce((sum, one) => sum + one.relayedChats, 0);
     const moved = tenants.filter((one) => one.miawPercent === 100).length;
     put(tiles,
       tile('Tenants', String(tenants.length), `${moved} wholly on MIAW`),
-      tile('Live chats', String(live), `${status.chats.talking} talking, ${status.chats.waiting} waiting`),
+      tile('Live chats on MIAW', String(live), `${status.chats.talking} talking, ${status.chats.waiting} waiting; ${relayed} more on legacy`),
       tile('Failed calls', String(failures), 'to Salesforce, since the start', failures ? 'is-warn' : ''),
       tile('Needs attention', String(wanted.length), wanted.length ? 'listed below' : 'all quiet', wanted.some((one) => one.level === 'bad') ? 'is-bad' : ''));
     put(first, wanted.length ? h('ul', { class: 'attention' }, wanted.slice(0, 50).map((one) => h('li', {},

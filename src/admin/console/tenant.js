@@ -49,6 +49,10 @@ function shadow({ counts }) {
 /** A sentence without the lot, which is the same for every look. */
 const plain = (text) => sentence(text).replace(/: draw \d+ .*$/, '');
 
+/** Where new chats go; shared, where the first and the last of a ramp differ. */
+const answer = (row, last) => (last && last.at === row.at && last.route !== row.route ? chip('ramp', 'shared')
+  : chip({ miaw: 'miaw', legacy: 'legacy', refused: 'bad' }[row.route], ROUTES[row.route]));
+
 const budget = (one) => (one ? `${one.maxShare} % of ${one.minChats} chats or more within ${count(one.windowSeconds / 60, 'minute')}, then it rolls back` : 'none');
 
 export function tenant({ person, param: id, again }) {
@@ -79,7 +83,7 @@ export function tenant({ person, param: id, again }) {
       tile('Stage', chip(tone(one.stage), one.stage), now.inForce ? `since ${instant(now.inForce.since)}` : 'by the calendar'),
       tile('New chats on MIAW', share(one.miawPercent), plain(now.decision.sentence)),
       tile(left >= 0 ? 'Until removal' : 'Since removal', count(Math.abs(left < 0 ? left + 1 : left), 'day'), instant(now.file.removal)),
-      tile('Live chats', String(one.liveChats)),
+      tile('Live chats', String(one.liveChats), `on MIAW; ${one.relayedChats} on legacy`),
       tile('Evidence', chip(...evidence(one.evidence, status.now)), now.file.evidenceRequired ? 'required for a move to MIAW' : 'not required')));
     put(place.notes, drift(now).map(([level, word, text]) => h('p', { class: `note-line ${level}` }, chip(level, word), ' ', text)));
     const picture = timeline(asked === now ? { ...now, at: status.now } : asked, other.calendar, status.now);
@@ -88,7 +92,7 @@ export function tenant({ person, param: id, again }) {
     put(place.held, h('p', { role: 'status' }, h('strong', {}, `${what}: `), `${asked.miawPercent} of 100 new chats go to MIAW. Because: ${plain(asked.decision.sentence)}`));
     put(place.others, person.operates ? h('div', { class: 'actions' }, otherMoves(now, again)) : null);
     put(place.history, history(list));
-    put(place.calendar, table('Calendar', ['When', 'What', 'A new chat'], asked.calendar.filter((row) => row.at >= asked.at).map((row) => [row.local, sentence(row.label), h('span', {}, chip({ miaw: 'miaw', legacy: 'legacy', refused: 'bad' }[row.route], ROUTES[row.route]), ' ', sentence(row.sentence))])));
+    put(place.calendar, table('Calendar', ['When', 'What', 'A new chat'], asked.calendar.map((row, index) => [row, other.calendar[index]]).filter(([row]) => row.at >= asked.at).map(([row, last]) => [row.local, sentence(row.label), h('span', {}, answer(row, last), ' ', plain(row.sentence))])));
     put(place.shadow, shadow(shadowed));
     put(place.about, about(one, now));
   }
