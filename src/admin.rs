@@ -1,17 +1,20 @@
 //! The admin API on a listener of its own: what operators see and change at run time.
 //!
 //! Reading order: this file (what a request meets), `routes` (every path), `auth` and `keys` (who
-//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `probes` (the answers), `views` (how
-//! plans look), `token` (makes tokens). A test holds it all to `docs/openapi.json`.
+//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `mapping`, `probes` (the answers),
+//! `views` (how plans look), `token` (makes tokens), `console` (the page for people). A test holds
+//! it all to `docs/openapi.json`.
 //!
 //! Promised: but for the probes, a good token is needed; nothing that anybody said, no name, token
-//! or key is ever answered; bodies are bounded; no other origin's page is let in. Not promised: to
-//! be safe on a public network without TLS.
+//! or key is ever answered, but for what the very request brought to be tried; bodies are bounded;
+//! no other origin's page is let in. Not promised: to be safe on a public network without TLS.
 
 mod auth;
 mod changes;
 mod chats;
+pub mod console;
 mod keys;
+mod mapping;
 mod probes;
 pub mod problem;
 mod query;
@@ -38,9 +41,12 @@ use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::miaw::registry::Registry;
 use crate::adapter::transport::Transport;
 use crate::capture::Capture;
+use crate::chat::visitor::VerifiedUser;
 use crate::clock::Clock;
-use crate::config::{AdminConfig, Config};
+use crate::config::{AdminConfig, Config, Tenant};
 use crate::cutover::Cutover;
+use crate::mapping::read::ReadError;
+use crate::mapping::{Mapping, Translation};
 use crate::observe::decisions::Watched;
 use crate::observe::metrics::Metrics;
 use crate::shadow::Shadows;
@@ -64,6 +70,10 @@ pub type Reloaded = Result<Vec<String>, String>;
 /// Reads the configuration again.
 pub type Reload =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Reloaded> + Send>> + Send + Sync + 'static>;
+
+/// Translates a pre-chat document for a tenant, by a mapping or by its own.
+pub type Translated =
+    fn(&Tenant, Option<&Mapping>, &str) -> Result<(Translation, Option<VerifiedUser>), ReadError>;
 
 /// Everything the admin API shows or changes.
 #[derive(Clone)]
@@ -92,6 +102,8 @@ pub struct Parts {
     pub recovered: usize,
     /// Cancelled when the process is about to stop.
     pub draining: CancellationToken,
+    /// What a pre-chat document becomes, exactly as for live chats.
+    pub translated: Translated,
 }
 
 /// The admin API.
@@ -176,15 +188,12 @@ impl Admin {
 
 async fn handle(State(admin): State<Arc<Admin>>, request: Request) -> Response<Body> {
     let metrics = admin.parts.metrics.clone();
-    let mut response = match admin.answer(request).await {
-        Ok(reply) => {
-            let mut response = Response::new(Body::from(reply.body));
-            *response.status_mut() = reply.status;
-            let kind = HeaderValue::from_static(reply.kind);
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
-            response
-        }
-        Err(problem) => problem.response(),
+    let mut response = match console::answer(request.method(), request.uri().path()) {
+        Some(file) => file,
+        None => match admin.answer(request).await {
+            Ok(reply) => reply.response(),
+            Err(problem) => problem.response(),
+        },
     };
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
@@ -192,7 +201,8 @@ async fn handle(State(admin): State<Arc<Admin>>, request: Request) -> Response<B
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // The console's files have a policy of their own.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     metrics.admin.add([response.status().as_str()]);
     response
@@ -212,6 +222,14 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
 }
 
 impl Reply {
+    fn response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        let kind = HeaderValue::from_static(self.kind);
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+
     fn json(status: StatusCode, value: &impl Serialize) -> Answer {
         let body = serde_json::to_vec(value).map_err(|error| {
             Problem::new(Code::Overloaded, format!("the answer could not be written: {error}"))

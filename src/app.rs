@@ -217,6 +217,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         shadow: shadow.clone(),
         recovered,
         draining: shutdown,
+        translated: prechat::translated,
     };
     Ok(Bridge { router, live, chats, cutover, relay, shadow, recovered, admin })
 }

@@ -40,7 +40,15 @@ pub(super) async fn list(admin: Arc<Admin>, call: Call) -> Answer {
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| last.chat.to_string());
-    let chats: Vec<Value> = found.into_iter().map(listed).collect();
+    let chats: Vec<Value> = found
+        .into_iter()
+        .map(|one| {
+            let why = admin.parts.decisions.of(one.chat);
+            let mut body = listed(one);
+            body["reason"] = why.as_ref().map(|why| routed(why).sentence).into();
+            body
+        })
+        .collect();
     Reply::ok(&json!({ "chats": chats, "next": next }))
 }
 

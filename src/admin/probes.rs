@@ -80,7 +80,10 @@ pub(super) async fn status(admin: Arc<Admin>, call: Call) -> Answer {
     }
     let tenants = (parts.config)().tenants.iter().filter(|t| call.sees(&t.id)).count();
     let draining = parts.draining.is_cancelled();
+    let limits = (parts.config)().limits.values().into_iter();
+    let limits = limits.map(|(name, value)| json!({ "name": name, "value": value }));
     Reply::ok(&json!({
+        "limits": limits.collect::<Vec<_>>(),
         "version": env!("CARGO_PKG_VERSION"),
         "now": parts.clock.now().wall.to_string(),
         "planFingerprint": fingerprint(&admin),

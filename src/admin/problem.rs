@@ -43,6 +43,10 @@ pub enum Code {
     NotReady,
     /// The new configuration has problems; the old one stays.
     ConfigurationWrong,
+    /// The mapping that was given has problems.
+    MappingWrong,
+    /// The pre-chat document that was given cannot be read.
+    PrechatWrong,
 }
 
 impl Code {
@@ -85,6 +89,12 @@ impl Code {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The configuration has problems",
             ),
+            Self::MappingWrong => {
+                ("mapping-wrong", StatusCode::UNPROCESSABLE_ENTITY, "The mapping has problems")
+            }
+            Self::PrechatWrong => {
+                ("prechat-wrong", StatusCode::UNPROCESSABLE_ENTITY, "The pre-chat cannot be read")
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Every path of the admin API, with what it needs and who answers it.
 //!
-//! Promised: nothing is answered that is not in this table.
+//! Promised: nothing is answered that is not in this table, but for the files of `console`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use super::auth::Role;
 use super::problem::{Code, Problem};
-use super::{Admin, Answer, Call, changes, chats, openapi, probes, reload, tenants};
+use super::{Admin, Answer, Call, changes, chats, mapping, openapi, probes, reload, tenants};
 
 /// What a request must bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ const READ: Access = Access::Role(Role::Read);
 const OPERATE: Access = Access::Role(Role::Operate);
 
 /// The table.
-pub static ROUTES: [Route; 17] = [
+pub static ROUTES: [Route; 19] = [
     route(GET, "/healthz", PROBE, &[], |a, c| Box::pin(probes::health(a, c))),
     route(GET, "/readyz", PROBE, &[], |a, c| Box::pin(probes::ready(a, c))),
     route(GET, "/metrics", PROBE, &[], |a, c| Box::pin(probes::metrics(a, c))),
@@ -78,6 +78,12 @@ pub static ROUTES: [Route; 17] = [
     }),
     route(POST, "/admin/v1/tenants/{tenant}/changes", OPERATE, &[], |a, c| {
         Box::pin(changes::propose(a, c))
+    }),
+    route(GET, "/admin/v1/tenants/{tenant}/mapping", READ, &[], |a, c| {
+        Box::pin(mapping::files(a, c))
+    }),
+    route(POST, "/admin/v1/tenants/{tenant}/mapping/try", READ, &[], |a, c| {
+        Box::pin(mapping::tried(a, c))
     }),
     route(GET, "/admin/v1/chats", READ, &["tenant", "phase", "after", "limit"], |a, c| {
         Box::pin(chats::list(a, c))

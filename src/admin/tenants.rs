@@ -3,6 +3,7 @@
 //! Promised: every answer about a route is the router's own. Base addresses and ids are shown,
 //! nothing secret is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -80,14 +81,15 @@ pub(super) fn find<'a>(config: &'a Config, call: &Call) -> Result<&'a Tenant, Pr
 pub(super) async fn list(admin: Arc<Admin>, call: Call) -> Answer {
     let config = (admin.parts.config)();
     let seen = config.tenants.iter().filter(|tenant| call.sees(&tenant.id));
-    let tenants: Vec<Value> = seen.map(|tenant| summary(&admin, tenant)).collect();
+    let running = Running::of(&admin);
+    let tenants: Vec<Value> = seen.map(|tenant| summary(&admin, tenant, &running)).collect();
     Reply::ok(&json!({ "tenants": tenants }))
 }
 
 pub(super) async fn one(admin: Arc<Admin>, call: Call) -> Answer {
     let config = (admin.parts.config)();
     let tenant = find(&config, &call)?;
-    let mut body = summary(&admin, tenant);
+    let mut body = summary(&admin, tenant, &Running::of(&admin));
     body["hosts"] = tenant.hosts.clone().into();
     body["legacy"] = tenant
         .legacy
@@ -129,14 +131,27 @@ pub(super) async fn legacy(admin: Arc<Admin>, call: Call) -> Answer {
     Reply::ok(&json!({ "hosts": hosts }))
 }
 
+/// The chats of all tenants, counted once for a list: there may be thousands.
+struct Running {
+    translated: BTreeMap<String, u64>,
+    relayed: BTreeMap<String, u64>,
+}
+
+impl Running {
+    fn of(admin: &Admin) -> Self {
+        let mut translated = BTreeMap::new();
+        for listed in admin.parts.chats.list() {
+            *translated.entry(listed.tenant).or_default() += 1;
+        }
+        Self { translated, relayed: admin.parts.relay.running() }
+    }
+}
+
 /// A tenant in a list: where it stands now.
-fn summary(admin: &Admin, tenant: &Tenant) -> Value {
+fn summary(admin: &Admin, tenant: &Tenant, running: &Running) -> Value {
     let now = admin.parts.clock.now().wall;
     let view = View::new(admin, tenant, now, None);
     let lot = Draw::new(0).unwrap_or_else(|| Draw::of(&tenant.id, ""));
-    let chats = admin.parts.chats.list();
-    let live = chats.iter().filter(|listed| listed.tenant == tenant.id).count();
-    let relayed = admin.parts.relay.running().get(&tenant.id).copied().unwrap_or_default();
     let effective = &view.effective;
     json!({
         "id": tenant.id,
@@ -149,8 +164,13 @@ fn summary(admin: &Admin, tenant: &Tenant) -> Value {
         "drift": effective.drift.is_some(),
         "panic": effective.panic.map(|panic| panic.word()),
         "pastRemoval": view.latch.instant().map(|seen| seen.to_string()),
-        "liveChats": live,
-        "relayedChats": relayed,
+        "liveChats": running.translated.get(&tenant.id).copied().unwrap_or_default(),
+        "relayedChats": running.relayed.get(&tenant.id).copied().unwrap_or_default(),
+        "removal": effective.plan.removal.to_string(),
+        "legacyEnds": effective.legacy_ends().to_string(),
+        "zone": effective.plan.zone.name(),
+        "hasLegacy": effective.plan.has_legacy,
+        "evidence": effective.evidence.as_ref().map(views::evidence),
     })
 }
 

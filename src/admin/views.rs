@@ -241,13 +241,7 @@ pub(super) fn standing(effective: &Effective) -> Value {
     let frozen = effective
         .frozen
         .map(|frozen| json!({ "at": frozen.at.to_string(), "number": frozen.number }));
-    let evidence = effective.evidence.as_ref().map(|evidence| {
-        json!({
-            "hash": evidence.hash,
-            "madeAt": evidence.made_at.to_string(),
-            "errors": evidence.errors,
-        })
-    });
+    let evidence = effective.evidence.as_ref().map(evidence);
     let drift = effective.drift.as_ref().map(
         |drift| json!({ "number": drift.number, "recorded": drift.recorded, "file": drift.file }),
     );
@@ -260,6 +254,15 @@ pub(super) fn standing(effective: &Effective) -> Value {
         "evidence": evidence,
         "drift": drift,
         "panic": effective.panic.map(|panic| panic.word()),
+    })
+}
+
+/// The report that a move relies on.
+pub(super) fn evidence(evidence: &Evidence) -> Value {
+    json!({
+        "hash": evidence.hash,
+        "madeAt": evidence.made_at.to_string(),
+        "errors": evidence.errors,
     })
 }
 

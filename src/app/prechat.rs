@@ -1,5 +1,5 @@
-//! The translation of a ChasitorInit by its tenant's mapping: the functions that the dry run uses
-//! too.
+//! The translation of a ChasitorInit by its tenant's mapping: the functions that the dry run and
+//! the admin API's try-it use too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,19 +19,21 @@ use crate::wire::liveagent::request::ChasitorInit;
 
 /// What the translation of a ChasitorInit would notice.
 pub(super) fn examiner() -> Examine {
-    let built_in = Mapping::default();
     Arc::new(move |tenant: &Tenant, text: &str| {
-        Some(translation(&built_in, tenant, text).ok()?.0.findings)
+        Some(translated(tenant, None, text).ok()?.0.findings)
     })
 }
 
-/// What MIAW is sent for a pre-chat document, and whom it is from.
-fn translation(
-    built_in: &Mapping,
+/// What a pre-chat document becomes for a tenant: the one way for live chats and for trying. With
+/// `mapping` that one is used, else the tenant's own, else the built-in rules alone.
+pub(super) fn translated(
     tenant: &Tenant,
+    mapping: Option<&Mapping>,
     text: &str,
 ) -> Result<(Translation, Option<VerifiedUser>), ReadError> {
-    let mapping = tenant.mapping.as_ref().map_or(built_in, |file| &file.mapping);
+    let built_in = Mapping::default();
+    let own = tenant.mapping.as_ref().map(|file| &file.mapping);
+    let mapping = mapping.or(own).unwrap_or(&built_in);
     let legacy = tenant.legacy.as_ref();
     let button_id = legacy.and_then(|l| l.button_id.as_deref()).unwrap_or_default();
     let deployment_id = legacy.map_or("", |l| l.deployment_id.as_str());
@@ -42,10 +44,8 @@ fn translation(
 
 /// Turns ChasitorInits into what the machine begins with.
 pub(super) fn translator() -> Translate {
-    let built_in = Mapping::default();
     Arc::new(move |tenant: &Tenant, init: &ChasitorInit, text: &str| {
-        let translated = translation(&built_in, tenant, text);
-        let (translation, user) = translated.map_err(|error| BadRequest {
+        let (translation, user) = translated(tenant, None, text).map_err(|error| BadRequest {
             message: format!("The pre-chat details cannot be read: {error}"),
             details: Vec::new(),
         })?;

@@ -19,6 +19,8 @@ use crate::mapping::{Mapping, load, problem};
 pub struct MappingFile {
     /// The files, in the order in which the tenant names them.
     pub paths: Vec<PathBuf>,
+    /// What they said when they were read, in the same order.
+    pub texts: Vec<String>,
     /// What they say together.
     pub mapping: Mapping,
     /// Of the bytes of all files: tells one mapping from another in shadow counts.
@@ -36,7 +38,7 @@ pub(super) fn read(cx: Cx<'_>, texts: &[Text]) -> Option<MappingFile> {
         return None;
     }
     let mut hasher = Hasher::new(&SHA256);
-    let mut paths = Vec::new();
+    let (mut paths, mut sources) = (Vec::new(), Vec::new());
     let mut files = Vec::new();
     let mut each = Vec::new();
     for text in texts {
@@ -44,6 +46,7 @@ pub(super) fn read(cx: Cx<'_>, texts: &[Text]) -> Option<MappingFile> {
             hasher.update(source.as_bytes());
             each.push(hex(digest(&SHA256, source.as_bytes()).as_ref(), usize::MAX));
             paths.push(path);
+            sources.push(source);
             files.push(file);
         }
     }
@@ -53,7 +56,7 @@ pub(super) fn read(cx: Cx<'_>, texts: &[Text]) -> Option<MappingFile> {
     match Mapping::together(files) {
         Ok(mapping) => {
             let sha256 = hex(hasher.finish().as_ref(), usize::MAX);
-            Some(MappingFile { paths, mapping, sha256, each })
+            Some(MappingFile { paths, texts: sources, mapping, sha256, each })
         }
         Err((one, other, why)) => {
             let (one, other) = (&texts[one], &texts[other]);

@@ -5,6 +5,7 @@ mod chats;
 mod cli;
 mod cutover;
 mod document;
+mod mapping;
 mod probes;
 mod tokens;
 
@@ -85,7 +86,7 @@ impl Api {
         Self { service: Admin::new(parts, config, &transport).router(), clock }
     }
 
-    fn token(&self, role: &str) -> String {
+    pub(crate) fn token(&self, role: &str) -> String {
         signed(&claims(self.clock.now().wall, role))
     }
 
@@ -96,7 +97,13 @@ impl Api {
         signed(&claims)
     }
 
-    async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Got {
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: &str,
+    ) -> Got {
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
             headers.insert("authorization", format!("Bearer {token}").parse().expect("a header"));
@@ -118,6 +125,13 @@ impl Api {
         }
         assert!(!got.headers.contains_key("access-control-allow-origin"), "{method} {path}");
         got
+    }
+
+    /// A request that the document does not know: for the console's files.
+    pub(crate) async fn raw(&self, method: &str, path: &str) -> Got {
+        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        let request = request.expect("a request");
+        read(self.service.clone().oneshot(request).await.expect("an answer")).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
@@ -157,6 +171,16 @@ async fn quiet_parts(at: &str, store: Arc<dyn Store>) -> admin::Parts {
         panic_file: None,
         tls: None,
     };
+    quiet_with(config, clock, store).await
+}
+
+/// What the admin API of a bridge with this configuration is made of.
+pub(crate) async fn quiet_bridge(config: Config) -> admin::Parts {
+    let clock = Clock::starting_at(Wall::parse("2026-11-23T10:00:00Z").expect("an instant"));
+    quiet_with(config, clock, Arc::new(MemoryStore::new())).await
+}
+
+async fn quiet_with(config: Config, clock: Clock, store: Arc<dyn Store>) -> admin::Parts {
     let options = Options {
         clock,
         transport: Arc::new(InProcess::new()),

@@ -12,6 +12,7 @@ mod check_live;
 mod config_check;
 mod config_plan;
 mod conformance;
+mod console;
 mod content;
 mod content_config;
 mod content_tokens;

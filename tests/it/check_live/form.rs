@@ -23,6 +23,7 @@ async fn compared(mapping: &str, fields: Vec<FormField>) -> Checked {
     let mapping = load::load("mapping.toml", mapping).expect("a mapping");
     let change = |tenant: &mut Tenant, all: &Emulators| {
         tenant.mapping = Some(MappingFile {
+            texts: Vec::new(),
             paths: vec!["mapping.toml".into()],
             mapping,
             sha256: String::new(),

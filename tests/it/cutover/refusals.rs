@@ -109,8 +109,9 @@ fn mapped() -> Tenant {
     let mut mapping = Mapping::default();
     mapping.matching.buttons = vec![BUTTON.to_owned()];
     let (paths, sha256) = (vec!["m.toml".into()], "0".repeat(64));
-    let each = vec![MAPPING.to_owned()];
-    Tenant { mapping: Some(MappingFile { paths, mapping, sha256, each }), ..tenant("acme") }
+    let (each, texts) = (vec![MAPPING.to_owned()], Vec::new());
+    let mapping = Some(MappingFile { paths, texts, mapping, sha256, each });
+    Tenant { mapping, ..tenant("acme") }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
-//! Same path: a live chat, the dry run and `mapping explain` give the same bytes.
+//! Same path: a live chat, the dry run, the console's try-it and `mapping explain` give the same
+//! bytes.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,6 +20,7 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::admin::{Api, quiet_bridge};
 use crate::stage::{read, request};
 
 const CONFIG: &str = r#"
@@ -132,6 +134,22 @@ fn dry(config: &Config, body: &str) -> String {
     serde_json::to_string(&values).expect("json")
 }
 
+/// As the console asks: over the admin API, without a chat.
+async fn tried(config: Config, body: &str) -> String {
+    let api = Api::new(quiet_bridge(config).await);
+    let path = "/admin/v1/tenants/acme/mapping/try";
+    let asked = |prechat: &str| format!(r#"{{"prechat":{prechat}}}"#);
+    let token = api.token("read");
+    let plain = api.ask("POST", path, Some(&token), &asked(body)).await;
+    let quoted = Value::from(body).to_string();
+    let quoted = api.ask("POST", path, Some(&token), &asked(&quoted)).await;
+    assert_eq!((plain.status.as_u16(), quoted.status.as_u16()), (200, 200), "{}", plain.text);
+    assert_eq!(plain.text, quoted.text);
+    let members: std::collections::BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(&plain.text).expect("an object");
+    members["routingAttributes"].get().to_owned()
+}
+
 fn explained(folder: &Path, body: &str) -> String {
     std::fs::write(folder.join("x.json"), body).expect("written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_liveagent-bridge"));
@@ -143,7 +161,7 @@ fn explained(folder: &Path, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn live_chats_the_dry_run_and_explain_give_the_same_bytes() {
+async fn live_chats_the_dry_run_the_console_and_explain_give_the_same_bytes() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("acme.toml"), RULES).expect("written");
     std::fs::write(folder.path().join("bridge.toml"), CONFIG).expect("written");
@@ -162,6 +180,7 @@ async fn live_chats_the_dry_run_and_explain_give_the_same_bytes() {
         let live = live(config.clone(), &body).await;
         assert!(live.contains("573000000000001"), "{live}");
         assert_eq!(live, dry(&config, &body));
+        assert_eq!(live, tried(config.clone(), &body).await);
         assert_eq!(live, explained(folder.path(), &body));
     }
 }

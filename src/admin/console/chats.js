@@ -1,0 +1,93 @@
+// The translated chats of this process, never a word of what was said.
+
+import { get, post } from './api.js';
+import { ask, chip, empty, field, h, put, say, table } from './dom.js';
+import { PHASES, ROUTES, from, instant, phaseTone, sentence } from './words.js';
+
+/** The most chats shown at once. */
+const MOST = 200;
+
+export function chats({ person, param, again }) {
+  const list = h('div', {});
+  const detail = h('section', { class: 'card', 'aria-label': 'Chat', hidden: true });
+  const phase = h('select', {}, h('option', { value: '' }, 'any phase'), PHASES.map((one) => h('option', { value: one }, one)));
+  const tenant = h('select', {}, h('option', { value: '' }, 'all tenants'));
+  let chosen = null;
+  let ready = false;
+  let seen = '';
+  phase.addEventListener('change', again);
+  tenant.addEventListener('change', again);
+
+  async function choose(id) {
+    chosen = id;
+    seen = '';
+    await again();
+    detail.querySelector('h2')?.focus();
+  }
+
+  function end(one) {
+    ask({
+      title: 'End this chat',
+      text: `The visitor gets ChatEnded and the conversation at MIAW is closed. Chat ${one.id} of ${one.tenant}.`,
+      yes: 'End the chat',
+      danger: true,
+      act: async () => {
+        const { outcome } = await post(`/admin/v1/chats/${one.id}/end`);
+        say(outcome === 'ended' ? 'The chat was ended' : 'The chat was over already');
+        await again();
+      },
+    });
+  }
+
+  function describe(one, now) {
+    const pair = (name, value) => [h('dt', {}, name), h('dd', {}, value)];
+    const why = one.decision;
+    put(detail, h('div', { class: 'line' }, h('h2', { tabindex: '-1' }, `Chat ${one.id.slice(0, 8)}`),
+      h('button', { class: 'quiet', type: 'button', 'data-key': 'close', onclick: () => { chosen = null; detail.hidden = true; again(); } }, 'Close')),
+    h('dl', { class: 'pairs' },
+      pair('Chat', one.id), pair('Tenant', one.tenant), pair('Button', one.button || '–'),
+      pair('Phase', chip(phaseTone(one.phase), one.phase)),
+      pair('Route', why ? `${ROUTES[why.route]}, decided ${instant(why.at)}: ${sentence(why.sentence)}` : 'the reason was not written down'),
+      pair('Began', one.began ? `${instant(one.began)}, ${from(one.began, now)}` : '–'),
+      pair('Visitor’s messages', String(one.messagesFromVisitor)),
+      pair('Events for the visitor', `${one.eventsForVisitor}, ${one.eventsWaiting} not fetched yet`),
+      pair('Still to be done at MIAW', one.pendingOperations.join(', ') || 'nothing'),
+      pair('Event stream', one.streamOpen ? 'open' : 'not open'),
+      pair('Token ends', one.tokenEnds ? `${instant(one.tokenEnds)}, ${from(one.tokenEnds, now)}` : '–')),
+    person.operates && one.phase !== 'ended' ? h('div', { class: 'actions' }, h('button', { class: 'danger', type: 'button', 'data-key': 'end', onclick: () => end(one) }, 'End the chat …')) : null);
+    detail.hidden = false;
+  }
+
+  async function load() {
+    if (!ready) {
+      const { tenants } = await get('/admin/v1/tenants');
+      tenant.append(...tenants.map((one) => h('option', { value: one.id }, one.id)));
+      tenant.value = tenants.some((one) => one.id === param) ? param : '';
+      ready = true;
+    }
+    const query = new URLSearchParams({ limit: MOST });
+    if (phase.value) query.set('phase', phase.value);
+    if (tenant.value) query.set('tenant', tenant.value);
+    const [{ chats: all, next }, { now }] = await Promise.all([get(`/admin/v1/chats?${query}`), get('/admin/v1/status')]);
+    const one = chosen && await get(`/admin/v1/chats/${chosen}`).catch((error) => {
+      if (error.status !== 404) throw error;
+      chosen = null;
+      detail.hidden = true;
+    });
+    const print = JSON.stringify([all, one, now.slice(0, 18)]);
+    if (print === seen) return;
+    seen = print;
+    const heads = ['Chat', 'Tenant', 'Phase', 'Backend', 'Reason', 'Messages', 'Last event'];
+    put(list, all.length ? table('Chats', heads, all.map((each) => [
+      h('button', { class: 'link', type: 'button', 'data-key': each.id, onclick: () => choose(each.id) }, each.id.slice(0, 8)),
+      each.tenant, chip(phaseTone(each.phase), each.phase), ROUTES[each.backend], each.reason ? sentence(each.reason) : '–',
+      `${each.messagesFromVisitor} in, ${each.eventsForVisitor} out`, each.lastEvent ? from(each.lastEvent, now) : '–',
+    ])) : empty('No chat is live. Chats relayed to legacy are not listed.'),
+    next ? h('p', { class: 'soft' }, `The first ${MOST} are shown; choose a tenant or a phase.`) : null);
+    if (one) describe(one, now);
+  }
+
+  const body = h('div', { class: 'stack' },
+    h('section', { class: 'card', 'aria-label': 'Live chats' }, h('div', { class: 'fields' }, field('Tenant', tenant), field('Phase', phase)), list), detail);
+  return { title: 'Chats', body, load };
+}

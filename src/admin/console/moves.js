@@ -1,0 +1,129 @@
+// What a person may change about a tenant: each change with a reason, each refusal as a sentence.
+
+import { at, get, post } from './api.js';
+import { ask, field, h, say } from './dom.js';
+import { action } from './words.js';
+
+const STAGES = ['legacy', 'shadow', 'ramp', 'miaw', 'complete'];
+const MEANS = {
+  legacy: 'All new chats go to Live Agent.',
+  shadow: 'All new chats go to Live Agent; what MIAW would get is counted.',
+  miaw: 'All new chats go to MIAW.',
+  complete: 'MIAW for good: the move is over.',
+};
+
+/** The reason that is kept in the change list. */
+function reasonField() {
+  const input = h('textarea', { rows: 2, required: true, maxlength: 1000 });
+  return [input, field('Reason', input, 'It is kept in the change list, under your name.')];
+}
+
+const whenField = (label, hint) => {
+  const input = h('input', { type: 'datetime-local', required: true, step: 60 });
+  return [input, field(`${label} (UTC)`, input, hint)];
+};
+const utc = (input) => `${input.value}Z`.replace(/T(\d\d:\d\d)Z$/, 'T$1:00Z');
+
+function buttonField(plan) {
+  const known = [...new Set([...plan.file.buttons, ...plan.standing.buttons].map((one) => one.button))];
+  if (!known.length) return [null, null];
+  const input = h('select', {}, h('option', { value: '' }, 'the whole tenant'), known.map((id) => h('option', { value: id }, `button ${id}`)));
+  return [input, field('For', input)];
+}
+
+/** Makes a change with the number the person has seen. */
+async function propose(plan, why, wanted, again) {
+  const made = await post(`${at(plan.tenant)}/changes`, { expected: plan.lastChange, why, action: wanted });
+  say(`Done: change ${made.number}. ${action(made.action)}`);
+  await again();
+}
+
+/** Asks for the reason and whatever else, then makes the change. */
+function change(plan, again, { title, text, fields = [], yes, danger, wanted }) {
+  const [why, reason] = reasonField();
+  ask({ title, text, fields: [...fields, reason], yes, danger, act: () => propose(plan, why.value, wanted(), again) });
+}
+
+export function rollBack(plan, again) {
+  const [button, choose] = buttonField(plan);
+  change(plan, again, {
+    title: `Roll ${plan.tenant} back`,
+    text: 'New chats go to Live Agent again, until somebody moves on. Chats in progress stay where they are. After the removal it is refused, unless somebody vouches for legacy first.',
+    fields: [choose],
+    yes: 'Roll back',
+    danger: true,
+    wanted: () => ({ kind: 'rollBack', ...(button && button.value ? { button: button.value } : {}) }),
+  });
+}
+
+/** The form that moves a tenant to another stage. It is not drawn anew while somebody uses it. */
+export function stageForm(current, again) {
+  const percent = h('input', { type: 'range', min: 1, max: 99, value: 10, id: 'ramp' });
+  const figure = h('output', { for: 'ramp', class: 'figure' }, '10 %');
+  const effect = h('p', { class: 'effect', role: 'status' });
+  const skip = h('input', { type: 'checkbox' });
+  const ramp = h('div', { class: 'field', hidden: true }, h('label', { for: 'ramp' }, 'Share of new chats on MIAW'), h('div', { class: 'slider' }, percent, figure));
+  const radios = STAGES.map((stage) => h('label', { class: 'pick' }, h('input', { type: 'radio', name: 'stage', value: stage, required: true }), h('span', {}, stage)));
+  const go = h('button', { type: 'submit' }, 'Move …');
+  const form = h('form', {}, h('fieldset', {}, h('legend', {}, 'Stage'), h('div', { class: 'picks' }, radios)), ramp,
+    h('label', { class: 'check' }, skip, ' Without evidence; the reason says why'), effect, h('div', { class: 'actions' }, go));
+  const chosen = () => new FormData(form).get('stage');
+  const stage = () => (chosen() === 'ramp' ? `ramp ${percent.value} %` : chosen());
+  function preview() {
+    ramp.hidden = chosen() !== 'ramp';
+    figure.textContent = `${percent.value} %`;
+    if (!chosen()) return;
+    const means = MEANS[chosen()] || `${percent.value} of 100 new chats go to MIAW, the others to Live Agent.`;
+    effect.textContent = `${current().miawPercent} of 100 new chats go to MIAW now. Then: ${means} Removal, margin and brown-outs stand above it. Chats in progress stay.`;
+  }
+  form.addEventListener('input', preview);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const plan = current();
+    const [button, choose] = buttonField(plan);
+    change(plan, again, {
+      title: `Move ${plan.tenant} to ${stage()}`,
+      text: effect.textContent,
+      fields: [choose],
+      yes: 'Move',
+      wanted: () => ({
+        kind: 'stage', stage: stage(), ...(skip.checked ? { withoutEvidence: true } : {}),
+        ...(button && button.value ? { button: button.value } : {}),
+      }),
+    });
+  });
+  return form;
+}
+
+/** The other changes, as buttons. */
+export function otherMoves(plan, again) {
+  const button = (name, given) => h('button', { class: 'quiet', type: 'button', 'data-key': name, onclick: () => change(plan, again, given()) }, `${name} …`);
+  const { standing } = plan;
+  const plain = (name, title, text, kind) => button(name, () => ({ title, text, yes: name, wanted: () => ({ kind }) }));
+  return [
+    standing.frozen
+      ? plain('Unfreeze', `Let ${plan.tenant} go on`, 'The plan in the file counts again from now on.', 'unfreeze')
+      : plain('Freeze', `Freeze ${plan.tenant}`, 'No step of the file begins until somebody lets it go on. The removal still counts.', 'freeze'),
+    button('Brown-out', () => {
+      const [from, one] = whenField('From', 'Legacy starts no chats in the window.');
+      const [until, other] = whenField('Until');
+      return { title: `A brown-out for ${plan.tenant}`, text: 'New chats for legacy are refused in a window, to show what its end will be like.', fields: [one, other], yes: 'Plan it', danger: true, wanted: () => ({ kind: 'brownout', from: utc(from), until: utc(until) }) };
+    }),
+    standing.brownouts.length ? plain('End brown-out', 'End the brown-out', 'New chats are taken again.', 'endBrownout') : null,
+    standing.tenant || standing.buttons.length
+      ? plain('Follow the file', `${plan.tenant} follows its file`, 'What was changed here no longer counts; the steps of the file do.', 'follow') : null,
+    button('Vouch for legacy', () => {
+      const [until, one] = whenField('Until', 'The removal is taken to be later.');
+      return { title: 'Vouch that legacy still answers', text: 'Only when Salesforce has told you so in writing.', fields: [one], yes: 'Vouch', wanted: () => ({ kind: 'acknowledge', until: utc(until) }) };
+    }),
+    standing.acknowledgement ? plain('Withdraw the vouching', 'Withdraw the vouching', 'The removal of the file counts again.', 'withdrawAcknowledgement') : null,
+  ];
+}
+
+/** What would hold at an instant, by the router itself. */
+export function planAt(tenant, instant, draw) {
+  const query = new URLSearchParams();
+  if (instant) query.set('at', instant);
+  if (draw) query.set('draw', draw);
+  return get(`${at(tenant)}/plan?${query}`);
+}
