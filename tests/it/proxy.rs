@@ -25,15 +25,6 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Listens; with a password, as `user:password`, nobody else is served.
     pub(crate) async fn start(password: Option<&str>) -> Self {
-        Self::serving(password, None).await
-    }
-
-    /// Listens, and takes every tunnel to this server, whatever host it was asked for.
-    pub(crate) async fn leading_to(server: SocketAddr) -> Self {
-        Self::serving(None, Some(server)).await
-    }
-
-    async fn serving(password: Option<&str>, server: Option<SocketAddr>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -44,7 +35,7 @@ impl Proxy {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (keep, wanted) = (keep.clone(), wanted.clone());
                 // How a client's connection ends is its own affair.
-                tokio::spawn(async move { drop(serve(stream, &keep, wanted, server).await) });
+                tokio::spawn(async move { drop(serve(stream, &keep, wanted).await) });
             }
         });
         let accepting = AbortOnDropHandle::new(accepting);
@@ -70,7 +61,6 @@ async fn serve(
     mut client: TcpStream,
     seen: &Mutex<Vec<String>>,
     wanted: Option<String>,
-    mapped: Option<SocketAddr>,
 ) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     let end = loop {
@@ -93,10 +83,7 @@ async fn serve(
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
     seen.lock().unwrap().push(format!("{method} {target}"));
     if method == "CONNECT" {
-        let mut server = match mapped {
-            Some(mapped) => TcpStream::connect(mapped).await?,
-            None => TcpStream::connect(target).await?,
-        };
+        let mut server = TcpStream::connect(target).await?;
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
         return copy_bidirectional(&mut client, &mut server).await.map(drop);
     }

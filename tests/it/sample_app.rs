@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
@@ -22,15 +23,18 @@ use liveagent_bridge::time::Wall;
 use liveagent_bridge::wire::sse::{SseEvent, SseParser};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::certificates::Authority;
-use crate::proxy::Proxy;
 
 /// The app insists on `https:`, on this end and on no port.
 const HOST: &str = "acme.my.salesforce-scrt.com";
 const ORIGIN: &str = "http://localhost:5173";
+/// The largest head of a request for a tunnel.
+const HEAD_BYTES: usize = 16 * 1024;
 const WAIT: Duration = Duration::from_secs(20);
 const SAMPLE_APP: &str = "official sample app (browser, with one reload)";
 
@@ -40,11 +44,60 @@ fn trace(client: &str) -> Vec<Value> {
     file["clients"][client].as_array().expect("a client of the file").clone()
 }
 
+/// A browser's rule for a host, as a proxy: every tunnel leads to one server.
+struct HostMap {
+    at: SocketAddr,
+    /// What tunnels were asked for.
+    seen: Arc<Mutex<Vec<String>>>,
+    _accepting: AbortOnDropHandle<()>,
+}
+
+impl HostMap {
+    async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let keep = seen.clone();
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let keep = keep.clone();
+                // How a client's connection ends is its own affair.
+                tokio::spawn(async move { drop(tunnel(stream, server, &keep).await) });
+            }
+        });
+        Self { at, seen, _accepting: AbortOnDropHandle::new(accepting) }
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn tunnel(
+    mut client: TcpStream,
+    server: SocketAddr,
+    seen: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    // Nothing follows the head before it is answered.
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() > HEAD_BYTES || client.read_buf(&mut head).await? == 0 {
+            return Ok(());
+        }
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let asked = head.split(" HTTP/").next().unwrap_or_default().to_owned();
+    seen.lock().unwrap().push(asked);
+    let mut server = TcpStream::connect(server).await?;
+    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+    copy_bidirectional(&mut client, &mut server).await.map(drop)
+}
+
 /// The program's place, and what it knows.
 struct Player {
     emulators: Emulators,
     transport: Reqwest,
-    proxy: Proxy,
+    map: HostMap,
     _folder: TempDir,
     token: String,
     user: Value,
@@ -70,9 +123,9 @@ impl Player {
         fs::write(at("ca.pem"), authority.pem()).unwrap();
         let files = TlsFiles { certificate: at("scrt.crt"), key: at("scrt.key") };
         let server = listen(Tls::new(files).unwrap(), &emulators).await;
-        let proxy = Proxy::leading_to(server).await;
+        let map = HostMap::to(server).await;
         let egress = Egress {
-            proxy: Some(Secret::new(proxy.address())),
+            proxy: Some(Secret::new(format!("http://{}", map.at))),
             extra_ca_file: Some(at("ca.pem")),
             ..Egress::default()
         };
@@ -80,7 +133,7 @@ impl Player {
         Self {
             emulators,
             transport,
-            proxy,
+            map,
             _folder: folder,
             token: String::new(),
             user: Value::Null,
@@ -326,7 +379,7 @@ impl Player {
 
     /// What must be true after any program's chat.
     fn holds(&self) {
-        let seen = self.proxy.seen();
+        let seen = self.map.seen();
         assert!(!seen.is_empty());
         assert!(seen.iter().all(|line| *line == format!("CONNECT {HOST}:443")), "{seen:?}");
         let chat = self.emulators.desk().chat(&self.conversation()).unwrap();
