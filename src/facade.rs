@@ -38,7 +38,7 @@ use crate::adapter::{Chats, Uploads};
 use crate::availability::Availability;
 use crate::capture::{self, Capture};
 use crate::chat::ids::ChatId;
-use crate::chat::visitor::Begin;
+use crate::chat::visitor::{Begin, Routed};
 use crate::clock::Clock;
 use crate::config::{Config, Tenant};
 use crate::cutover::Cutover;
@@ -117,6 +117,19 @@ pub struct Decided {
     pub route: Route,
     /// Why.
     pub because: Because,
+}
+
+impl Decided {
+    /// In the words that are kept with the chat.
+    #[must_use]
+    pub fn routed(&self) -> Routed {
+        Routed {
+            at: self.at,
+            route: self.route.code().to_owned(),
+            because: self.because.code().to_owned(),
+            sentence: self.because.to_string(),
+        }
+    }
 }
 
 /// Whom to tell of decisions: the log, metrics, the demo. Must return at once.

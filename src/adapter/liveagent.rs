@@ -15,6 +15,7 @@ mod hop;
 mod observer;
 mod pairs;
 mod pass;
+mod passing;
 mod rekey;
 mod switch;
 
@@ -29,6 +30,7 @@ use uuid::Uuid;
 use super::transport::Transport;
 use crate::chat::agent::EndReason;
 use crate::chat::ids::ChatId;
+use crate::chat::visitor::Routed;
 use crate::clock::Clock;
 use crate::store::{Loaded, Store, StoreError};
 use crate::wire::liveagent::message::ChatEnded;
@@ -39,6 +41,7 @@ use health::{Health, HostHealth};
 use observer::Observer;
 use pairs::Pairs;
 pub use pairs::{Behind, Pair, Turn, is_pair};
+pub use passing::{Passing, PassingId};
 use rekey::Names;
 use switch::Moved;
 
@@ -80,6 +83,8 @@ pub struct Forward<'a> {
     pub body: Bytes,
     /// The session behind a key of ours; `None` for one of Salesforce's own.
     pub pair: Option<Rekeyed<'a>>,
+    /// The decision that it begins a chat by.
+    pub routed: Option<Routed>,
 }
 
 /// A session under two keys.
@@ -172,6 +177,18 @@ impl LiveAgent {
         self.observer.running(self.clock.now().mono)
     }
 
+    /// The same chats one by one, in the order of their ids.
+    #[must_use]
+    pub fn passing(&self) -> BTreeMap<PassingId, Passing> {
+        self.observer.passing(self.clock.now().mono)
+    }
+
+    /// A relayed chat that this process remembers, running or not.
+    #[must_use]
+    pub fn find(&self, id: PassingId) -> Option<Passing> {
+        self.observer.find(id)
+    }
+
     /// Takes the pair of an earlier process up; false when the stored chat is a translated one.
     pub fn take_up(&self, id: Uuid, loaded: &Loaded) -> bool {
         self.pairs.take_up(id, loaded, self.clock.now())
@@ -227,6 +244,8 @@ impl LiveAgent {
             kind: Kind::Start,
             body: Bytes::new(),
             pair: None,
+            // The service's own key is not the one that the chat is known by.
+            routed: None,
             ..init.clone()
         };
         let (Passed::Answer(response), base) = self.pass_to(&start).await else {
@@ -250,8 +269,8 @@ impl LiveAgent {
         let opening = pairs::Opening { tenant: init.tenant, names, told, base: &base };
         let opened = self.pairs.open(chat, opening, self.clock.now()).await;
         if let Some(key) = init.key {
-            self.observer.started(key, None);
-            self.observer.used(key, init.tenant, self.clock.now().mono);
+            self.observer.started(key, None, init.routed.clone());
+            self.observer.used(key, Some(chat), init.tenant, self.clock.now().mono);
         }
         opened.map_err(|error| {
             tracing::error!(tenant = init.tenant, %chat, %error, "a relayed chat was not stored");

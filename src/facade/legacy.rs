@@ -14,6 +14,7 @@ use super::call::{Call, Noun};
 use super::key::{OwnKey, Owner};
 use super::{Facade, body, relayed, reply};
 use crate::adapter::liveagent::{Forward, Kind, Pair, Passed, Rekeyed};
+use crate::chat::visitor::Routed;
 use crate::router::decide::legacy_lives;
 use crate::shadow::Relayed;
 use crate::time::Wall;
@@ -129,14 +130,19 @@ fn told(ended: Option<MessagesPayload>) -> Response<Body> {
     ended.map_or_else(reply::gone, |ended| reply::json(StatusCode::OK, &ended))
 }
 
-/// A request without a session, passed on as it is.
-pub(super) async fn pass(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
+/// A request without a session, passed on as it is; `routed` says why when it begins a chat.
+pub(super) async fn pass(
+    facade: &Facade,
+    call: &Call<'_>,
+    routed: Option<Routed>,
+    body: Body,
+) -> Response<Body> {
     let Some(forward) = forward(facade, call, Bytes::new()) else { return reply::gone() };
     let body = match body::read(body, &facade.config.limits).await {
         Ok(body) => body,
         Err(refusal) => return *refusal,
     };
-    match facade.relay.pass(Forward { body, ..forward }).await {
+    match facade.relay.pass(Forward { body, routed, ..forward }).await {
         Passed::Answer(answer) => answer,
         Passed::Unanswered | Passed::Lost => match call.noun {
             Some(Noun::Messages) => reply::nothing(),
@@ -171,5 +177,6 @@ pub(super) fn forward<'a>(facade: &Facade, call: &'a Call<'_>, body: Bytes) -> O
         kind,
         body,
         pair: None,
+        routed: None,
     })
 }

@@ -13,8 +13,9 @@ use uuid::Uuid;
 use super::call::{Call, Noun};
 use super::key::OwnKey;
 use super::{Decided, Facade, body, chat, legacy, reply, route, upload};
-use crate::adapter::liveagent::{Behind, Pair, Passed, Rekeyed, Unopened};
+use crate::adapter::liveagent::{Behind, Forward, Pair, Passed, Rekeyed, Unopened};
 use crate::chat::ids::ChatId;
+use crate::chat::visitor::Routed;
 use crate::router::decide::{Decision, Draw, Route, whatever_button};
 use crate::time::Wall;
 use crate::wire::liveagent::request::{ChasitorInit, MultiNoun};
@@ -86,7 +87,11 @@ async fn begin(facade: &Facade, call: &Call<'_>, own: OwnKey, body: Body) -> Res
         let at = facade.clock.now().wall;
         let Decision { route, because } = decide(facade, call, own, init, at);
         match route {
-            Route::Legacy => return open(facade, call, own, bytes).await,
+            Route::Legacy => {
+                let (tenant, chat) = (call.tenant.id.clone(), own.chat);
+                let decided = Decided { tenant, chat, at, route, because };
+                return open(facade, call, own, decided.routed(), bytes).await;
+            }
             Route::Refused => return reply::refused(&because, at),
             Route::Miaw => {}
         }
@@ -132,10 +137,17 @@ fn decide(
     decision
 }
 
-async fn open(facade: &Facade, call: &Call<'_>, own: OwnKey, bytes: Bytes) -> Response<Body> {
+async fn open(
+    facade: &Facade,
+    call: &Call<'_>,
+    own: OwnKey,
+    routed: Routed,
+    bytes: Bytes,
+) -> Response<Body> {
     let Some(forward) = legacy::forward(facade, call, bytes.clone()) else {
         return reply::gone();
     };
+    let forward = Forward { routed: Some(routed), ..forward };
     match facade.relay.open(&forward, own.chat).await {
         Ok(pair) => legacy::relayed(facade, call, own, &pair, Body::from(bytes)).await,
         Err(Unopened::Answered(answer)) => answer,

@@ -62,7 +62,7 @@ async fn without_session(
         };
     }
     if goes_to_legacy(facade, call) {
-        return legacy::pass(facade, call, body).await;
+        return legacy::pass(facade, call, None, body).await;
     }
     match checked(facade, call) {
         Ok(noun) => alone(facade, call, noun).await.unwrap_or_else(reply::gone),
@@ -82,9 +82,11 @@ async fn session_id(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Bo
         return chat::session_id(facade, call, OwnKey { chat, issued: at });
     };
     let tenant = call.tenant.id.clone();
-    facade.decisions.decided(Decided { tenant, chat, at, route, because: because.clone() });
+    let decided = Decided { tenant, chat, at, route, because: because.clone() };
+    let routed = decided.routed();
+    facade.decisions.decided(decided);
     match route {
-        Route::Legacy => legacy::pass(facade, call, body).await,
+        Route::Legacy => legacy::pass(facade, call, Some(routed), body).await,
         Route::Miaw => chat::session_id(facade, call, OwnKey { chat, issued: at }),
         Route::Refused => reply::refused(&because, at),
     }

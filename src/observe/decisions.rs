@@ -1,7 +1,7 @@
 //! Decisions for new chats: counted, remembered for a while, and stored with the chat they are for.
 //!
 //! Promised: the newest decisions can be explained; that of a translated chat for as long as the
-//! chat is kept. Not promised: finding the decision of a chat on legacy by Salesforce's id of it.
+//! chat is kept. Not here: the reasons of chats on legacy, which the relay keeps.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::metrics::Metrics;
 use crate::adapter::{Answer, Chats};
 use crate::chat::ids::ChatId;
-use crate::chat::visitor::{Post, Routed, VisitorCommand};
+use crate::chat::visitor::{Post, VisitorCommand};
 use crate::facade::{Decided, Decisions};
 
 /// Decisions that are remembered in this process.
@@ -63,17 +63,6 @@ impl Decisions for Watched {
     }
 }
 
-/// A decision in the words that are stored.
-#[must_use]
-pub fn routed(decided: &Decided) -> Routed {
-    Routed {
-        at: decided.at,
-        route: decided.route.code().to_owned(),
-        because: decided.because.code().to_owned(),
-        sentence: decided.because.to_string(),
-    }
-}
-
 /// Chats that begin with the reason why they are here.
 pub struct Reasoned {
     chats: Arc<dyn Chats>,
@@ -92,7 +81,7 @@ impl Reasoned {
 impl Chats for Reasoned {
     async fn post(&self, tenant: &str, chat: ChatId, mut post: Post) -> Answer {
         if let VisitorCommand::Begin(begin) = &mut post.command {
-            begin.routed = self.watched.of(chat).map(|decided| routed(&decided));
+            begin.routed = self.watched.of(chat).map(|decided| decided.routed());
         }
         self.chats.post(tenant, chat, post).await
     }

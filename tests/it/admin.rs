@@ -91,7 +91,7 @@ impl Api {
     }
 
     /// A token for some tenants only.
-    fn scoped(&self, role: &str, tenants: &[&str]) -> String {
+    pub(crate) fn scoped(&self, role: &str, tenants: &[&str]) -> String {
         let mut claims = claims(self.clock.now().wall, role);
         claims["tenants"] = json!(tenants);
         signed(&claims)
@@ -146,7 +146,7 @@ impl Api {
 }
 
 #[track_caller]
-fn problem(got: &Got, status: u16, code: &str) {
+pub(crate) fn problem(got: &Got, status: u16, code: &str) {
     assert_eq!(got.status, status, "{}", got.text);
     assert_eq!(got.headers["content-type"], "application/problem+json");
     assert_eq!(got.json()["code"], code, "{}", got.text);
@@ -157,7 +157,7 @@ async fn quiet(at: &str) -> Api {
     Api::new(quiet_parts(at, Arc::new(MemoryStore::new())).await)
 }
 
-async fn quiet_parts(at: &str, store: Arc<dyn Store>) -> admin::Parts {
+pub(crate) async fn quiet_parts(at: &str, store: Arc<dyn Store>) -> admin::Parts {
     let clock = Clock::starting_at(Wall::parse(at).expect("an instant"));
     let plan = Plan { has_legacy: false, ..Plan::default() };
     let other = Tenant { legacy: None, plan, ..tenant("other") };

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use crate::stage::{LEGACY, Stage, request, stage, tenant};
 
 mod counted;
+mod listed;
 mod outcomes;
 mod rekeyed;
 mod switched;

@@ -1,6 +1,6 @@
 //! What is remembered of relayed chats: a hash of the key, and how far the chat is.
 //!
-//! Promised: bounded; keys cannot be read back. Not promised: completeness. Oversized answers are
+//! Promised: bounded; keys cannot be read back, nor anything that was said. Not promised: completeness. Oversized answers are
 //! not understood, and a new process knows nothing.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -9,6 +9,10 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 
+use super::passing::{Passing, PassingId};
+use crate::chat::ids::ChatId;
+use crate::chat::state::Phase;
+use crate::chat::visitor::Routed;
 use crate::time::Mono;
 use crate::wire::liveagent::MessagesPayload;
 
@@ -30,11 +34,48 @@ struct Seen {
     host: Option<String>,
     /// Whose it is, and when the service last answered it.
     used: Option<(String, Mono)>,
+    /// Our own id of it, when it goes on under a key of ours.
+    chat: Option<ChatId>,
+    /// What its messages told so far; `None` when it began before this process.
+    phase: Option<Phase>,
+    /// Why it is on legacy.
+    routed: Option<Routed>,
 }
 
 impl Seen {
     const fn new() -> Self {
-        Self { sequence: -1, offset: None, ended: false, told: false, host: None, used: None }
+        Self {
+            sequence: -1,
+            offset: None,
+            ended: false,
+            told: false,
+            host: None,
+            used: None,
+            chat: None,
+            phase: None,
+            routed: None,
+        }
+    }
+
+    /// Its tenant, while it goes on.
+    fn running(&self, now: Mono) -> Option<&str> {
+        let (tenant, used) = self.used.as_ref().filter(|_| !self.ended)?;
+        (now.since(*used) < IDLE).then_some(tenant)
+    }
+
+    fn id(&self, hash: &Hash) -> PassingId {
+        self.chat.map_or_else(|| PassingId::of(hash), PassingId::Chat)
+    }
+
+    /// For operators; `None` when the service has answered no request of it.
+    fn passing(&self, hash: &Hash) -> Option<Passing> {
+        Some(Passing {
+            id: self.id(hash),
+            tenant: self.used.as_ref()?.0.clone(),
+            phase: if self.ended { Some(Phase::Ended) } else { self.phase },
+            sequence: self.sequence,
+            routed: self.routed.clone(),
+        })
     }
 }
 
@@ -64,10 +105,12 @@ impl Observer {
     }
 
     /// The service answered a request of the chat; one that is not remembered is passed over.
-    pub(super) fn used(&self, key: &str, tenant: &str, now: Mono) {
+    /// `chat` is our own id of a re-keyed one.
+    pub(super) fn used(&self, key: &str, chat: Option<ChatId>, tenant: &str, now: Mono) {
         let hash = self.hash(key);
         self.with(|chats| {
             if let Some(seen) = chats.seen.get_mut(&hash) {
+                seen.chat = chat;
                 seen.used = Some((tenant.to_owned(), now));
             }
         });
@@ -77,14 +120,29 @@ impl Observer {
     pub(super) fn running(&self, now: Mono) -> BTreeMap<String, u64> {
         self.with(|chats| {
             let mut running = BTreeMap::new();
-            for seen in chats.seen.values().filter(|seen| !seen.ended) {
-                if let Some((tenant, used)) = &seen.used
-                    && now.since(*used) < IDLE
-                {
-                    *running.entry(tenant.clone()).or_default() += 1;
-                }
+            for tenant in chats.seen.values().filter_map(|seen| seen.running(now)) {
+                *running.entry(tenant.to_owned()).or_default() += 1;
             }
             running
+        })
+    }
+
+    /// The same chats one by one; one that is used under two keys of ours is there once.
+    pub(super) fn passing(&self, now: Mono) -> BTreeMap<PassingId, Passing> {
+        self.with(|chats| {
+            let running = chats.seen.iter().filter(|(_, seen)| seen.running(now).is_some());
+            let all = running.filter_map(|(hash, seen)| seen.passing(hash));
+            all.map(|passing| (passing.id, passing)).collect()
+        })
+    }
+
+    /// A chat that is remembered, ended or not; under its newest key.
+    pub(super) fn find(&self, id: PassingId) -> Option<Passing> {
+        self.with(|chats| {
+            let fits = chats.seen.iter().filter(|(hash, seen)| seen.id(hash) == id);
+            let used = |seen: &Seen| seen.used.as_ref().map(|(_, at)| *at);
+            let newest = fits.max_by_key(|(_, seen)| used(seen))?;
+            newest.1.passing(newest.0)
         })
     }
 
@@ -129,7 +187,8 @@ impl Observer {
         // One chat has one use: it is counted under its newest key.
         let moved = self.with(|chats| {
             let seen = chats.seen.get_mut(&hash)?;
-            Some(Seen { used: seen.used.take(), ..seen.clone() })
+            let (used, chat, routed) = (seen.used.take(), seen.chat.take(), seen.routed.take());
+            Some(Seen { used, chat, routed, ..seen.clone() })
         });
         if let Some(seen) = moved {
             self.put(self.hash(to), seen);
@@ -142,9 +201,10 @@ impl Observer {
         self.with(|chats| chats.seen.get_mut(&hash).map(|seen| seen.ended = true));
     }
 
-    /// A session was given.
-    pub(super) fn started(&self, key: &str, host: Option<String>) {
-        self.put(self.hash(key), Seen { host, ..Seen::new() });
+    /// A session was given, by this decision.
+    pub(super) fn started(&self, key: &str, host: Option<String>, routed: Option<Routed>) {
+        let phase = Some(Phase::Requested);
+        self.put(self.hash(key), Seen { host, phase, routed, ..Seen::new() });
     }
 
     /// A poll was answered.
@@ -153,6 +213,8 @@ impl Observer {
         let over = |kind: &str| matches!(kind, "ChatEnded" | "ChatRequestFail");
         let mut seen = self.with(|chats| chats.seen.get(&hash).cloned()).unwrap_or(Seen::new());
         seen.ended |= payload.messages.iter().any(|message| over(&message.kind));
+        let phases = payload.messages.iter().filter_map(|message| phase(&message.kind));
+        seen.phase = phases.last().or(seen.phase);
         seen.sequence = payload.sequence.unwrap_or(seen.sequence);
         seen.offset = payload.offset.or(seen.offset);
         self.put(hash, seen);
@@ -183,5 +245,16 @@ impl Observer {
         let mut hash = Hash::default();
         hash.copy_from_slice(&context.finish().as_ref()[..16]);
         hash
+    }
+}
+
+/// How far a chat is that is told this.
+fn phase(kind: &str) -> Option<Phase> {
+    match kind {
+        "ChatRequestSuccess" | "QueueUpdate" => Some(Phase::Waiting),
+        "ChatEstablished" | "ChatMessage" | "RichMessage" | "AgentTyping" | "AgentNotTyping" => {
+            Some(Phase::Talking)
+        }
+        _ => None,
     }
 }

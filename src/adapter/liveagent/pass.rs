@@ -140,7 +140,7 @@ impl LiveAgent {
         {
             match forward.kind {
                 Kind::Delete => self.observer.forget(key),
-                _ => self.observer.used(key, forward.tenant, self.clock.now().mono),
+                _ => self.uses(forward, key),
             }
         }
         let rekeyed = forward.pair.as_ref();
@@ -169,6 +169,11 @@ impl LiveAgent {
         Asked::Done(Response::from_parts(parts, Body::from(told)))
     }
 
+    fn uses(&self, forward: &Forward<'_>, key: &str) {
+        let chat = forward.pair.as_ref().map(|rekeyed| rekeyed.pair.chat);
+        self.observer.used(key, chat, forward.tenant, self.clock.now().mono);
+    }
+
     fn observe(&self, forward: &Forward<'_>, base: &str, status: StatusCode, body: &[u8]) {
         if status != StatusCode::OK {
             return;
@@ -178,7 +183,7 @@ impl LiveAgent {
                 let session = serde_json::from_slice::<SessionId>(body);
                 let evidence = session.as_ref().map_or(Evidence::Refused(status), |session| {
                     let elsewhere = (base != forward.base).then(|| base.to_owned());
-                    self.observer.started(&session.key, elsewhere);
+                    self.observer.started(&session.key, elsewhere, forward.routed.clone());
                     Evidence::Served
                 });
                 self.health.saw(forward.tenant, &host(base), self.clock.now(), &evidence);
@@ -186,7 +191,7 @@ impl LiveAgent {
             (Kind::Poll { .. }, Some(key)) => {
                 if let Ok(payload) = serde_json::from_slice::<MessagesPayload>(body) {
                     self.observer.answered(key, &payload);
-                    self.observer.used(key, forward.tenant, self.clock.now().mono);
+                    self.uses(forward, key);
                 }
             }
             _ => {}
