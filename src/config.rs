@@ -122,7 +122,7 @@ pub enum StoreConfig {
         /// The keys that seal what is stored; without one the store keeps `<path>.keys`.
         key_ring: Option<Secret>,
     },
-    /// A PostgreSQL database, which several nodes may share.
+    /// A PostgreSQL database, for one bridge at a time.
     Postgres {
         /// `postgres://user:password@host/database`.
         url: Secret,

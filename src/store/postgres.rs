@@ -1,4 +1,4 @@
-//! The store in PostgreSQL: for several nodes, or where databases are kept by others.
+//! The store in PostgreSQL: where databases are kept by others.
 //!
 //! Promised: the contract of [`super`]; each write is one statement, committed before it is
 //! answered; of two nodes that commit the same number to one chat exactly one succeeds, because the
@@ -6,8 +6,9 @@
 //! server that went away is connected to again with the next request; a request that the server
 //! does not answer in time is an error, never a hang.
 //!
-//! Not promised: durability beyond the server's own: `synchronous_commit` and its replicas are
-//! the operator's choice (docs/operating.md).
+//! Not promised: that a second bridge on the same database is kept out (it would take up the same
+//! chats; its commits are refused, its calls are not); durability beyond the server's own, of which
+//! `synchronous_commit` and replicas are the operator's choice.
 
 mod open;
 mod pool;

@@ -1,7 +1,7 @@
 //! What is remembered of relayed chats: a hash of the key, and how far the chat is.
 //!
-//! Promised: bounded; keys cannot be read back, nor anything that was said. Not promised: completeness. Oversized answers are
-//! not understood, and a new process knows nothing.
+//! Promised: bounded; keys cannot be read back, nor anything that was said. Not promised:
+//! completeness. Oversized answers are not understood, and a new process knows nothing.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -213,8 +213,8 @@ impl Observer {
         let over = |kind: &str| matches!(kind, "ChatEnded" | "ChatRequestFail");
         let mut seen = self.with(|chats| chats.seen.get(&hash).cloned()).unwrap_or(Seen::new());
         seen.ended |= payload.messages.iter().any(|message| over(&message.kind));
-        let phases = payload.messages.iter().filter_map(|message| phase(&message.kind));
-        seen.phase = phases.last().or(seen.phase);
+        let newest = payload.messages.iter().rev().find_map(|message| phase(&message.kind));
+        seen.phase = newest.or(seen.phase);
         seen.sequence = payload.sequence.unwrap_or(seen.sequence);
         seen.offset = payload.offset.or(seen.offset);
         self.put(hash, seen);
