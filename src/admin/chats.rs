@@ -141,7 +141,8 @@ pub(super) async fn end(admin: Arc<Admin>, call: Call) -> Answer {
             return Err(Problem::new(Code::Overloaded, detail));
         }
     };
-    tracing::info!(tenant = summary.tenant, chat = %chat, outcome, "a chat was ended by an operator");
+    let tenant = summary.tenant;
+    tracing::info!(tenant, %chat, outcome, "a chat was ended by an operator");
     Reply::ok(&json!({ "chat": chat.to_string(), "outcome": outcome }))
 }
 

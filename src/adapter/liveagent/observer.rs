@@ -1,6 +1,6 @@
 //! What is remembered of relayed chats: a hash of the key, and how far the chat is.
 //!
-//! Promised: bounded; keys cannot be read back, nor anything that was said. Not promised:
+//! Promised: bounded; neither keys nor anything that was said can be read back. Not promised:
 //! completeness. Oversized answers are not understood, and a new process knows nothing.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

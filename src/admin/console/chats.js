@@ -1,4 +1,4 @@
-// The translated chats of this process, never a word of what was said.
+// The chats of this process, translated and relayed, never a word of what was said.
 
 import { get, post } from './api.js';
 import { ask, chip, empty, field, h, put, say, table } from './dom.js';
@@ -6,6 +6,10 @@ import { PHASES, ROUTES, from, instant, phaseTone, sentence } from './words.js';
 
 /** The most chats shown at once. */
 const MOST = 200;
+/** The id as far as it tells chats apart. */
+const short = (id) => id.slice(0, id.startsWith('legacy-') ? 15 : 8);
+/** A relayed chat may have begun before this process saw it. */
+const phaseOf = (one) => one.phase || 'not known';
 
 export function chats({ person, param, again }) {
   const list = h('div', {});
@@ -42,19 +46,21 @@ export function chats({ person, param, again }) {
   function describe(one, now) {
     const pair = (name, value) => [h('dt', {}, name), h('dd', {}, value)];
     const why = one.decision;
-    put(detail, h('div', { class: 'line' }, h('h2', { tabindex: '-1' }, `Chat ${one.id.slice(0, 8)}`),
+    const relayed = one.backend === 'legacy';
+    put(detail, h('div', { class: 'line' }, h('h2', { tabindex: '-1' }, `Chat ${short(one.id)}`),
       h('button', { class: 'quiet', type: 'button', 'data-key': 'close', onclick: () => { chosen = null; detail.hidden = true; again(); } }, 'Close')),
     h('dl', { class: 'pairs' },
-      pair('Chat', one.id), pair('Tenant', one.tenant), pair('Button', one.button || '–'),
-      pair('Phase', chip(phaseTone(one.phase), one.phase)),
+      pair('Chat', one.id), pair('Tenant', one.tenant), relayed ? null : pair('Button', one.button || '–'),
+      pair('Phase', chip(phaseTone(one.phase), phaseOf(one))),
       pair('Route', why ? `${ROUTES[why.route]}, decided ${instant(why.at)}: ${sentence(why.sentence)}` : 'the reason was not written down'),
       pair('Began', one.began ? `${instant(one.began)}, ${from(one.began, now)}` : '–'),
-      pair('Visitor’s messages', String(one.messagesFromVisitor)),
-      pair('Events for the visitor', `${one.eventsForVisitor}, ${one.eventsWaiting} not fetched yet`),
-      pair('Still to be done at MIAW', one.pendingOperations.join(', ') || 'nothing'),
-      pair('Event stream', one.streamOpen ? 'open' : 'not open'),
-      pair('Token ends', one.tokenEnds ? `${instant(one.tokenEnds)}, ${from(one.tokenEnds, now)}` : '–')),
-    person.operates && one.phase !== 'ended' ? h('div', { class: 'actions' }, h('button', { class: 'danger', type: 'button', 'data-key': 'end', onclick: () => end(one) }, 'End the chat …')) : null);
+      ...(relayed ? [pair('Last sequence', String(one.sequence))] : [
+        pair('Visitor’s messages', String(one.messagesFromVisitor)),
+        pair('Events for the visitor', `${one.eventsForVisitor}, ${one.eventsWaiting} not fetched yet`),
+        pair('Still to be done at MIAW', one.pendingOperations.join(', ') || 'nothing'),
+        pair('Event stream', one.streamOpen ? 'open' : 'not open'),
+        pair('Token ends', one.tokenEnds ? `${instant(one.tokenEnds)}, ${from(one.tokenEnds, now)}` : '–')])),
+    person.operates && !relayed && one.phase !== 'ended' ? h('div', { class: 'actions' }, h('button', { class: 'danger', type: 'button', 'data-key': 'end', onclick: () => end(one) }, 'End the chat …')) : null);
     detail.hidden = false;
   }
 
@@ -79,10 +85,10 @@ export function chats({ person, param, again }) {
     seen = print;
     const heads = ['Chat', 'Tenant', 'Phase', 'Backend', 'Reason', 'Messages', 'Last event'];
     put(list, all.length ? table('Chats', heads, all.map((each) => [
-      h('button', { class: 'link', type: 'button', 'data-key': each.id, onclick: () => choose(each.id) }, each.id.slice(0, 8)),
-      each.tenant, chip(phaseTone(each.phase), each.phase), ROUTES[each.backend], each.reason ? sentence(each.reason) : '–',
-      `${each.messagesFromVisitor} in, ${each.eventsForVisitor} out`, each.lastEvent ? from(each.lastEvent, now) : '–',
-    ])) : empty('No chat is live. Chats relayed to legacy are not listed.'),
+      h('button', { class: 'link', type: 'button', 'data-key': each.id, onclick: () => choose(each.id) }, short(each.id)),
+      each.tenant, chip(phaseTone(each.phase), phaseOf(each)), ROUTES[each.backend], each.reason ? sentence(each.reason) : '–',
+      each.backend === 'legacy' ? '–' : `${each.messagesFromVisitor} in, ${each.eventsForVisitor} out`, each.lastEvent ? from(each.lastEvent, now) : '–',
+    ])) : empty('No chat is live.'),
     next ? h('p', { class: 'soft' }, `The first ${MOST} are shown; choose a tenant or a phase.`) : null);
     if (one) describe(one, now);
   }
