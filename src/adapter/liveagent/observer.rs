@@ -213,8 +213,8 @@ impl Observer {
         let over = |kind: &str| matches!(kind, "ChatEnded" | "ChatRequestFail");
         let mut seen = self.with(|chats| chats.seen.get(&hash).cloned()).unwrap_or(Seen::new());
         seen.ended |= payload.messages.iter().any(|message| over(&message.kind));
-        let phases = payload.messages.iter().filter_map(|message| phase(&message.kind));
-        seen.phase = phases.last().or(seen.phase);
+        let mut phases = payload.messages.iter().filter_map(|message| phase(&message.kind));
+        seen.phase = phases.next_back().or(seen.phase);
         seen.sequence = payload.sequence.unwrap_or(seen.sequence);
         seen.offset = payload.offset.or(seen.offset);
         self.put(hash, seen);
