@@ -7,7 +7,7 @@
 // packages of tests/clients (or AXE, a path to axe.min.js).
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { HOSTILE, api, startBridge, startChat } from "./bridge.mjs";
@@ -15,7 +15,8 @@ import { Chromium } from "./chromium.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const TARGET = process.env.CARGO_TARGET_DIR || join(ROOT, "target");
-const PROGRAM = process.env.LIVEAGENT_BRIDGE || join(TARGET, "debug/liveagent-bridge");
+// Absolute: the bridge is started in a folder of its own.
+const PROGRAM = resolve(process.env.LIVEAGENT_BRIDGE || join(TARGET, "debug/liveagent-bridge"));
 const AXE = process.env.AXE || join(TARGET, "clients/node/node_modules/axe-core/axe.min.js");
 const DESKTOP = { width: 1440, height: 1000 };
 const PHONE = { width: 390, height: 844, mobile: true };
