@@ -120,8 +120,10 @@ export class Page {
     return this.call("Emulation.setDeviceMetricsOverride", metrics);
   }
 
+  /** Without motion: a colour on its way from one scheme to the other is neither. */
   scheme(value) {
-    const features = [{ name: "prefers-color-scheme", value }];
+    const still = { name: "prefers-reduced-motion", value: "reduce" };
+    const features = [{ name: "prefers-color-scheme", value }, still];
     return this.call("Emulation.setEmulatedMedia", { features });
   }
 
