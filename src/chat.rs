@@ -9,6 +9,7 @@
 //! follows from the shell, which must *commit, then act* (see [`Save`]).
 
 pub mod agent;
+pub mod checkpoints;
 pub mod content;
 pub mod fact;
 pub mod happening;

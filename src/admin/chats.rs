@@ -14,8 +14,10 @@ use super::{Admin, Answer, Call, Reply, unavailable};
 use crate::adapter::liveagent::{Passing, PassingId};
 use crate::adapter::miaw::registry::End;
 use crate::adapter::miaw::summary::{Listed, Summary};
+use crate::chat::checkpoints::{Checkpoint, Fate, From};
 use crate::chat::visitor::Routed;
 use crate::facade::Decided;
+use crate::time::Wall;
 
 /// Chats on a page unless the request says otherwise.
 const PAGE: usize = 100;
@@ -120,6 +122,44 @@ pub(super) async fn decision(admin: Arc<Admin>, call: Call) -> Answer {
     body["chat"] = id.to_string().into();
     body["tenant"] = tenant.into();
     Reply::ok(&body)
+}
+
+/// How far the newest messages of a translated chat have come.
+pub(super) async fn messages(admin: Arc<Admin>, call: Call) -> Answer {
+    let chat = asked(&call)?;
+    if relayed(&admin, &call, chat).is_some() {
+        let detail = "the chat is relayed to the legacy service: its messages pass by and are not \
+                      kept, so the bridge knows no check-points of theirs";
+        return Err(Problem::new(Code::Refused, detail).with("reason", "relayed"));
+    }
+    let summary = find(&admin, &call, chat).await?;
+    let messages: Vec<Value> = summary.messages.iter().map(checkpoint).collect();
+    Reply::ok(&json!({ "chat": summary.chat.to_string(), "messages": messages }))
+}
+
+fn checkpoint(one: &Checkpoint) -> Value {
+    let at = |wall: Option<Wall>| wall.map(|at| at.to_string());
+    json!({
+        "from": match one.from {
+            From::Visitor => "visitor",
+            From::Agent => "agent",
+        },
+        "number": one.number,
+        "kind": one.kind,
+        "id": one.id,
+        "received": at(one.received),
+        "stored": at(one.stored),
+        "sent": at(one.sent),
+        "accepted": at(one.accepted),
+        "delivered": at(one.delivered),
+        "acked": at(one.acked),
+        "fate": match one.fate {
+            Fate::Open => "open",
+            Fate::Done => "done",
+            Fate::GivenUp => "givenUp",
+            Fate::Unknown => "unknown",
+        },
+    })
 }
 
 pub(super) async fn end(admin: Arc<Admin>, call: Call) -> Answer {

@@ -56,7 +56,7 @@ const READ: Access = Access::Role(Role::Read);
 const OPERATE: Access = Access::Role(Role::Operate);
 
 /// The table.
-pub static ROUTES: [Route; 19] = [
+pub static ROUTES: [Route; 20] = [
     route(GET, "/healthz", PROBE, &[], |a, c| Box::pin(probes::health(a, c))),
     route(GET, "/readyz", PROBE, &[], |a, c| Box::pin(probes::ready(a, c))),
     route(GET, "/metrics", PROBE, &[], |a, c| Box::pin(probes::metrics(a, c))),
@@ -91,6 +91,9 @@ pub static ROUTES: [Route; 19] = [
     route(GET, "/admin/v1/chats/{chat}", READ, &[], |a, c| Box::pin(chats::one(a, c))),
     route(GET, "/admin/v1/chats/{chat}/decision", READ, &[], |a, c| {
         Box::pin(chats::decision(a, c))
+    }),
+    route(GET, "/admin/v1/chats/{chat}/messages", READ, &[], |a, c| {
+        Box::pin(chats::messages(a, c))
     }),
     route(POST, "/admin/v1/chats/{chat}/end", OPERATE, &[], |a, c| Box::pin(chats::end(a, c))),
     route(POST, "/admin/v1/reload", OPERATE, &[], |a, c| Box::pin(reload(a, c))),

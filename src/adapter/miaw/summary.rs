@@ -2,6 +2,7 @@
 //!
 //! Promised: no text, name, attribute, token or key of a chat is in here.
 
+use crate::chat::checkpoints::Checkpoint;
 use crate::chat::ids::ChatId;
 use crate::chat::pending::CommandKind;
 use crate::chat::state::{Phase, State};
@@ -76,6 +77,8 @@ pub struct Summary {
     pub streaming: bool,
     /// Whether a task of this process has it.
     pub live: bool,
+    /// How far its newest messages have come, oldest first.
+    pub messages: Vec<Checkpoint>,
 }
 
 impl Summary {
@@ -94,6 +97,7 @@ impl Summary {
             token_ends: state.token_ends.filter(|_| state.phase != Phase::Ended).map(wall),
             streaming: false,
             live: false,
+            messages: Vec::new(),
         }
     }
 }

@@ -24,6 +24,7 @@ use super::stream::{self, Attachment};
 use super::summary::{Glance, Summary};
 use super::{Tenant, records};
 use crate::adapter::{Answer, Receipt};
+use crate::chat::checkpoints::Checkpoints;
 use crate::chat::fact::{Delta, Fact};
 use crate::chat::ids::ChatId;
 use crate::chat::session::Session;
@@ -82,6 +83,7 @@ pub(super) struct Task {
     /// The file that came with the POST at hand, and which POST that is.
     arrived: Option<(u64, Held)>,
     over: Arc<AtomicBool>,
+    checkpoints: Checkpoints,
     late: Vec<Fact>,
     late_until: Option<Mono>,
     next_number: u64,
@@ -114,6 +116,7 @@ impl Task {
             files: Files::default(),
             arrived: None,
             over: calls::not_over(),
+            checkpoints: Checkpoints::new(chat),
             late: Vec::new(),
             late_until: None,
             next_number: 1,
@@ -150,6 +153,8 @@ impl Task {
         }
         let read = records::read(loaded.snapshot.as_deref(), &loaded.deltas);
         let (snapshot, deltas) = read.map_err(|error| Stop::Lost(error.to_string()))?;
+        let state = snapshot.as_ref().map(|(_, state)| state);
+        self.checkpoints = Checkpoints::read(self.chat, state, &deltas);
         self.next_number = loaded.next_number;
         self.snapshot_at = loaded.next_number - 1 - loaded.deltas.len() as u64;
         self.stored_as_ended = loaded.ended_at.is_some();
@@ -249,7 +254,9 @@ impl Task {
     /// One step with its commit and its effects.
     async fn turn(&mut self, session: &mut Session, input: Input) -> Result<Option<Mono>, Stop> {
         let now = self.shared.clock.now();
+        self.checkpoints.input(now.wall, &input);
         let step = session.step(now, input);
+        self.checkpoints.step(now.wall, &step);
         self.keep_files(session, &step);
         self.late.extend(step.facts);
         if step.save == Save::BeforeEffects {
@@ -406,6 +413,7 @@ impl Task {
             self.commit(commit).await?;
         }
         self.next_number += 1;
+        self.checkpoints.stored(self.shared.clock.now().wall);
         Ok(())
     }
 

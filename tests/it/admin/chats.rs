@@ -112,3 +112,47 @@ async fn lists_are_paged_filtered_and_within_scope() {
     let got = api.ask("GET", "/admin/v1/chats/x", Some(&api.token("read")), "").await;
     problem(&got, 404, "no-such-chat");
 }
+
+/// The check-points of a message, as far as it came.
+fn passed(one: &Value) -> Vec<&str> {
+    let all = ["received", "stored", "sent", "accepted", "delivered", "acked"];
+    all.into_iter().filter(|point| one[point].is_string()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_message_shows_how_far_it_has_come() {
+    let mut stage = BridgeStage::new().await;
+    let api = Api::new(stage.admin.clone());
+    let mut client = Client::talking(&stage).await;
+    client.says("my card number is 4111").await;
+    stage.hears(&["my card number is 4111"]).await;
+    let chat = only(&api).await;
+    let found = api.get(&path(&chat, "/messages")).await;
+    discreet(&client, &found);
+    let all = found["messages"].as_array().unwrap();
+    let own: Vec<&Value> = all.iter().filter(|one| one["from"] == "visitor").collect();
+    assert_eq!(own.len(), 1, "{found}");
+    assert_eq!((&own[0]["kind"], &own[0]["fate"]), (&json!("message"), &json!("done")));
+    let points = ["received", "stored", "sent", "accepted", "delivered"];
+    assert_eq!(passed(own[0]), points, "{found}");
+    // Instants are never earlier than those of the point before.
+    let at = |one: &Value, point: &str| {
+        liveagent_bridge::time::Wall::parse(one[point].as_str().unwrap()).unwrap()
+    };
+    let order: Vec<_> = ["received", "stored", "accepted"].map(|p| at(own[0], p)).to_vec();
+    assert!(order.is_sorted(), "{found}");
+    let told: Vec<&Value> = all.iter().filter(|one| one["from"] == "agent").collect();
+    assert_eq!(told[0]["number"], 0, "{found}");
+    assert!(passed(told[0]).starts_with(&["received", "stored", "sent"]), "{found}");
+    assert!(told.iter().any(|one| one["fate"] == "done"), "{found}");
+
+    // Another process reads from the store what became of it.
+    stage.start_again().await;
+    let api = Api::new(stage.admin.clone());
+    let again = api.get(&path(&chat, "/messages")).await;
+    let own = again["messages"].as_array().unwrap().iter().find(|one| one["from"] == "visitor");
+    assert_eq!(own.unwrap()["fate"], "done", "{again}");
+    let scoped = api.scoped("read", &["other"]);
+    let got = api.ask("GET", &path(&chat, "/messages"), Some(&scoped), "").await;
+    problem(&got, 404, "no-such-chat");
+}

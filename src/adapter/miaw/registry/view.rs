@@ -14,6 +14,7 @@ use crate::adapter::liveagent::is_pair;
 use crate::adapter::miaw::records;
 use crate::adapter::miaw::summary::{Glance, Listed, Summary};
 use crate::adapter::miaw::task::Envelope;
+use crate::chat::checkpoints::Checkpoints;
 use crate::chat::ids::ChatId;
 use crate::chat::session::Session;
 use crate::store::StoreError;
@@ -81,9 +82,11 @@ impl Registry {
         let saved = deltas.last().map(|delta| delta.at);
         let saved = saved.or(snapshot.as_ref().map(|(at, _)| *at)).unwrap_or_default();
         let now = self.shared.clock.now();
+        let checkpoints = Checkpoints::read(chat, snapshot.as_ref().map(|(_, s)| s), &deltas);
         let session = Session::load(snapshot, chat, &deltas, tenant.settings.clone(), now);
         let glance = Glance::of(session.state(), 0, saved.wall);
-        Ok(Some(Summary::of(&tenant.id, session.state(), glance, now)))
+        let summary = Summary::of(&tenant.id, session.state(), glance, now);
+        Ok(Some(Summary { messages: checkpoints.messages(), ..summary }))
     }
 
     /// Ends a chat: its visitor is told, the conversation is closed.

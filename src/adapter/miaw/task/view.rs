@@ -19,6 +19,7 @@ impl Task {
         let now = self.shared.clock.now();
         let glance = seen.unwrap_or_else(|| Glance::of(session.state(), 0, now.wall));
         let summary = Summary::of(&self.tenant.id, session.state(), glance, now);
-        Summary { streaming: self.stream.is_some(), live: true, ..summary }
+        let messages = self.checkpoints.messages();
+        Summary { streaming: self.stream.is_some(), live: true, messages, ..summary }
     }
 }
