@@ -22,6 +22,7 @@ pub mod availability;
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod cutover;
 pub mod demo;

@@ -21,6 +21,7 @@ pub mod postgres;
 pub mod schema;
 pub mod seal;
 mod sealed;
+pub mod shared;
 pub mod sqlite;
 
 use std::fmt;
@@ -208,6 +209,12 @@ pub enum StoreError {
         /// The number that would have been accepted.
         next: u64,
     },
+    /// The chat was given to another node: whoever had it must let it go.
+    #[error("chat {chat} belongs to another node")]
+    Fenced {
+        /// The chat.
+        chat: Uuid,
+    },
     /// [`Store::append_change`] after a number that is no longer the last one.
     #[error("the change list has moved on, its last number is {last}; read it and try again")]
     Conflict {
@@ -275,7 +282,7 @@ impl StoreError {
             Self::AlreadyThere { .. } | Self::NoSuchChat { .. } | Self::TooLong { .. } => {
                 Retry::Never
             }
-            Self::Damaged { .. } | Self::Sealed { .. } => Retry::Never,
+            Self::Fenced { .. } | Self::Damaged { .. } | Self::Sealed { .. } => Retry::Never,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! A store in memory: the model that the others are compared with, and the store of tests under
 //! paused time, because it answers at the first poll and so never lets tokio skip ahead.
 //!
-//! Promised: the whole contract but durability. Clones share what they remember, so a test can drop
+//! Promised: the whole contract but durability, and that of `shared`. Clones share what they remember, so a test can drop
 //! everything else, "restart", and go on with a clone. [`MemoryStore::stop_writes`] plays the part
 //! of a full disk.
+
+mod owners;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,28 +13,39 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use self::owners::Owners;
 use super::{Change, Commit, Loaded, NewChat, Store, StoreError, within_limit};
+use crate::clock::Clock;
 use crate::time::Wall;
 
 /// Remembers until the last clone is dropped.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryStore {
     memory: Arc<Mutex<Memory>>,
+    /// What leases are measured by.
+    clock: Clock,
 }
 
 #[derive(Debug, Default)]
 struct Memory {
     chats: BTreeMap<Uuid, Loaded>,
     changes: Vec<Change>,
+    owners: Owners,
     writes: u64,
     stopped: bool,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { memory: Arc::default(), clock: Clock::system() }
     }
 
     /// How many writes (chats opened, commits, changes) have succeeded.
@@ -62,12 +75,10 @@ impl MemoryStore {
     }
 }
 
-#[async_trait]
-impl Store for MemoryStore {
-    async fn open(&self, chat: NewChat, first: Vec<u8>) -> Result<(), StoreError> {
+impl Memory {
+    fn open(&mut self, chat: NewChat, first: Vec<u8>) -> Result<(), StoreError> {
         within_limit("delta", &first)?;
-        let mut memory = self.lock_to_write()?;
-        if memory.chats.contains_key(&chat.id) {
+        if self.chats.contains_key(&chat.id) {
             return Err(StoreError::AlreadyThere { chat: chat.id });
         }
         let loaded = Loaded {
@@ -77,17 +88,16 @@ impl Store for MemoryStore {
             next_number: 2,
             ended_at: None,
         };
-        memory.chats.insert(chat.id, loaded);
-        memory.writes += 1;
+        self.chats.insert(chat.id, loaded);
+        self.writes += 1;
         Ok(())
     }
 
-    async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+    fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
         within_limit("delta", &commit.delta)?;
         within_limit("snapshot", commit.snapshot.as_deref().unwrap_or_default())?;
         let chat = commit.chat;
-        let mut memory = self.lock_to_write()?;
-        let stored = memory.chats.get_mut(&chat).ok_or(StoreError::NoSuchChat { chat })?;
+        let stored = self.chats.get_mut(&chat).ok_or(StoreError::NoSuchChat { chat })?;
         let next = stored.next_number;
         if commit.number != next {
             return Err(StoreError::OutOfOrder { chat, got: commit.number, next });
@@ -100,8 +110,24 @@ impl Store for MemoryStore {
             stored.deltas.push(commit.delta);
         }
         stored.ended_at = stored.ended_at.or(commit.ended_at);
-        memory.writes += 1;
+        self.writes += 1;
         Ok(())
+    }
+
+    fn forget_owners(&mut self) {
+        let Self { chats, owners, .. } = self;
+        owners.retain(|chat| chats.contains_key(chat));
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn open(&self, chat: NewChat, first: Vec<u8>) -> Result<(), StoreError> {
+        self.lock_to_write()?.open(chat, first)
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+        self.lock_to_write()?.commit(commit)
     }
 
     async fn load(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {
@@ -119,11 +145,16 @@ impl Store for MemoryStore {
         let mut memory = self.lock_to_write()?;
         let before = memory.chats.len();
         memory.chats.retain(|_, chat| chat.ended_at.is_none_or(|ended| ended >= ended_before));
-        Ok((before - memory.chats.len()) as u64)
+        let left = memory.chats.len();
+        memory.forget_owners();
+        Ok((before - left) as u64)
     }
 
     async fn erase(&self, chat: Uuid) -> Result<bool, StoreError> {
-        Ok(self.lock_to_write()?.chats.remove(&chat).is_some())
+        let mut memory = self.lock_to_write()?;
+        let was_there = memory.chats.remove(&chat).is_some();
+        memory.forget_owners();
+        Ok(was_there)
     }
 
     async fn changes_after(&self, number: u64, limit: u32) -> Result<Vec<Change>, StoreError> {

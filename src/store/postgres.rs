@@ -6,11 +6,15 @@
 //! server that went away is connected to again with the next request; a request that the server
 //! does not answer in time is an error, never a hang.
 //!
-//! Not promised: that a second bridge on the same database is kept out (it would take up the same
-//! chats; its commits are refused, its calls are not); durability beyond the server's own, of which
-//! `synchronous_commit` and replicas are the operator's choice.
+//! Leases and owners for several nodes are `owners`; `alone` keeps a second bridge out where one is
+//! meant to be alone.
+//!
+//! Not promised: durability beyond the server's own, of which `synchronous_commit` and replicas are
+//! the operator's choice.
 
+mod alone;
 mod open;
+mod owners;
 mod pool;
 mod statements;
 mod tls;
@@ -21,10 +25,12 @@ use tokio_postgres::error::{Error, SqlState};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+pub use self::alone::{Occupancy, Occupied};
 pub use self::open::OpenError;
-use self::pool::{Pool, Session};
+use self::pool::{CONNECTIONS, Pool, Session};
 use super::seal::KeyRing;
 use super::sealed::{Body, SealedChange, SealedChat, Sealer, signed, unsigned};
+use super::shared::Fence;
 use super::{Change, Commit, Loaded, NewChat, Store, StoreError};
 use crate::time::Wall;
 
@@ -35,6 +41,8 @@ const PURGE_CHATS: i64 = 200;
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: Pool,
+    /// Leases have a connection of their own: a beat does not queue behind commits.
+    leases: Pool,
     sealer: Sealer,
 }
 
@@ -45,9 +53,9 @@ impl PostgresStore {
     /// # Errors
     /// Says what was wrong and what to do; never shows the password.
     pub async fn open(url: &str, ring: KeyRing) -> Result<Self, OpenError> {
-        let pool = Pool::new(url)?;
+        let (pool, leases) = (Pool::new(url, CONNECTIONS)?, Pool::new(url, 1)?);
         open::prepare(&pool, &ring).await?;
-        Ok(Self { pool, sealer: Sealer::new(ring) })
+        Ok(Self { pool, leases, sealer: Sealer::new(ring) })
     }
 
     /// The ring that blobs are sealed with.
@@ -75,13 +83,57 @@ impl PostgresStore {
         self.pool.in_time(session.client().execute(sql(&session), values)).await
     }
 
-    /// Why a commit found no row of its number.
-    async fn not_next(&self, chat: Uuid, got: u64) -> StoreError {
-        let next = self.rows(|s| &s.sql.next, &[&chat]).await;
-        match next.map(|rows| rows.first().map(|row| unsigned(row.get(0)))) {
-            Ok(Some(Ok(next))) => StoreError::OutOfOrder { chat, got, next },
-            Ok(None) => StoreError::NoSuchChat { chat },
-            Ok(Some(Err(error))) | Err(error) => error,
+    async fn open_for(
+        &self,
+        chat: NewChat,
+        first: Vec<u8>,
+        owner: Option<Uuid>,
+    ) -> Result<(), StoreError> {
+        let first = self.sealer.first(chat.id, first)?;
+        let at = chat.at.millis();
+        let values: [&(dyn ToSql + Sync); 5] = [&chat.id, &chat.tenant, &at, &first, &owner];
+        match self.write(|s| &s.sql.open, &values).await? {
+            0 => Err(StoreError::AlreadyThere { chat: chat.id }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn commit_under(&self, commit: Commit, fence: Option<Fence>) -> Result<(), StoreError> {
+        let sealed = self.sealer.commit(commit)?;
+        let (chat, number) = (sealed.chat, signed(sealed.number));
+        let ended_at = sealed.ended_at.map(Wall::millis);
+        let owner = fence.map(|fence| fence.owner);
+        let epoch = fence.map(|fence| signed(fence.epoch));
+        let (Body::Delta(body) | Body::Snapshot(body)) = &sealed.body;
+        let values: [&(dyn ToSql + Sync); 6] = [&chat, &number, body, &ended_at, &owner, &epoch];
+        let written = match &sealed.body {
+            Body::Delta(_) => self.write(|s| &s.sql.delta, &values).await?,
+            Body::Snapshot(_) => self.write(|s| &s.sql.snapshot, &values).await?,
+        };
+        match written {
+            0 => Err(self.not_next(chat, sealed.number, fence).await),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why a commit found no row of its number and fence.
+    async fn not_next(&self, chat: Uuid, got: u64, fence: Option<Fence>) -> StoreError {
+        let row = match self.rows(|s| &s.sql.next, &[&chat]).await {
+            Ok(mut rows) => rows.pop(),
+            Err(error) => return error,
+        };
+        let Some(row) = row else { return StoreError::NoSuchChat { chat } };
+        let read = unsigned(row.get(0)).and_then(|next| Ok((next, unsigned(row.get(2))?)));
+        let (next, epoch) = match read {
+            Ok(read) => read,
+            Err(error) => return error,
+        };
+        let owner: Option<Uuid> = row.get(1);
+        match fence {
+            Some(fence) if owner != Some(fence.owner) || epoch != fence.epoch => {
+                StoreError::Fenced { chat }
+            }
+            _ => StoreError::OutOfOrder { chat, got, next },
         }
     }
 
@@ -94,31 +146,11 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn open(&self, chat: NewChat, first: Vec<u8>) -> Result<(), StoreError> {
-        let first = self.sealer.first(chat.id, first)?;
-        let at = chat.at.millis();
-        let written = self.write(|s| &s.sql.open, &[&chat.id, &chat.tenant, &at, &first]).await?;
-        match written {
-            0 => Err(StoreError::AlreadyThere { chat: chat.id }),
-            _ => Ok(()),
-        }
+        self.open_for(chat, first, None).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
-        let sealed = self.sealer.commit(commit)?;
-        let (chat, number) = (sealed.chat, signed(sealed.number));
-        let ended_at = sealed.ended_at.map(Wall::millis);
-        let written = match &sealed.body {
-            Body::Delta(body) => {
-                self.write(|s| &s.sql.delta, &[&chat, &number, body, &ended_at]).await
-            }
-            Body::Snapshot(body) => {
-                self.write(|s| &s.sql.snapshot, &[&chat, &number, body, &ended_at]).await
-            }
-        };
-        match written? {
-            0 => Err(self.not_next(chat, sealed.number).await),
-            _ => Ok(()),
-        }
+        self.commit_under(commit, None).await
     }
 
     async fn load(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {

@@ -36,6 +36,19 @@ macro_rules! contract {
 
 rules::every_rule!(contract);
 
+macro_rules! owners_contract {
+    ($($rule:ident),* $(,)?) => {
+        mod memory_with_owners {
+            $(#[tokio::test(start_paused = true)]
+            async fn $rule() {
+                super::rules::owners::$rule(&super::MemoryStore::new()).await;
+            })*
+        }
+    };
+}
+
+rules::owners::every_owner_rule!(owners_contract);
+
 /// A folder with a database in it.
 struct Disk {
     folder: TempDir,

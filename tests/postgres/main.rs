@@ -25,3 +25,18 @@ macro_rules! contract {
 }
 
 rules::every_rule!(contract);
+
+macro_rules! owners_contract {
+    ($($rule:ident),* $(,)?) => {
+        mod owners_contract {
+            $(#[tokio::test]
+            async fn $rule() {
+                let place = super::Database::new().await;
+                super::rules::owners::$rule(&place.open().await).await;
+                place.remove().await;
+            })*
+        }
+    };
+}
+
+rules::owners::every_owner_rule!(owners_contract);

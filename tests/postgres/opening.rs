@@ -1,7 +1,7 @@
 //! What the store in PostgreSQL promises beyond the contract.
 
 use futures_util::future::join_all;
-use liveagent_bridge::store::postgres::PostgresStore;
+use liveagent_bridge::store::postgres::{Occupancy, PostgresStore};
 use liveagent_bridge::store::seal::KeyRing;
 use liveagent_bridge::store::{Store, StoreError};
 use liveagent_bridge::time::Wall;
@@ -123,4 +123,46 @@ async fn an_address_that_cannot_be_used_is_said_without_its_password() {
     let refusal = PostgresStore::open(nonsense, ring()).await.unwrap_err().to_string();
     assert!(refusal.contains("expected postgres://"), "{refusal}");
     assert!(!refusal.contains("secret-word"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_bridge_that_is_alone_keeps_others_out_until_it_goes() {
+    let place = Database::new().await;
+    let (first, second) = (place.open().await, place.open().await);
+    let alone = first.occupy(Occupancy::Alone).await.unwrap();
+    for occupancy in [Occupancy::Alone, Occupancy::Cluster] {
+        let refusal = second.occupy(occupancy).await.unwrap_err().to_string();
+        assert!(refusal.contains("uses this database"), "{refusal}");
+        assert!(refusal.contains("`[cluster]`"), "{refusal}");
+    }
+    drop(alone);
+    let node = second.occupy(Occupancy::Cluster).await.unwrap();
+    let other = first.occupy(Occupancy::Cluster).await.unwrap();
+    let refusal = first.occupy(Occupancy::Alone).await.unwrap_err().to_string();
+    assert!(refusal.contains("another bridge"), "{refusal}");
+    drop((node, other));
+    drop(first.occupy(Occupancy::Alone).await.unwrap());
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn who_loses_the_database_while_the_server_is_away_is_told() {
+    let place = Database::new().await;
+    let store = place.open().await;
+    let alone = store.occupy(Occupancy::Alone).await.unwrap();
+    // It takes the lock again by itself, unless somebody else is faster.
+    let sql = format!("SELECT pg_try_advisory_lock({})", 0x4C41_426F_i64);
+    let mut thief;
+    loop {
+        place.cut().await;
+        thief = place.client().await;
+        if thief.query_one(&sql, &[]).await.unwrap().get(0) {
+            break;
+        }
+    }
+    tokio::time::timeout(std::time::Duration::from_secs(30), alone.lost().cancelled())
+        .await
+        .expect("it is told");
+    drop(thief);
+    place.remove().await;
 }

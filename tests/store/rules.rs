@@ -12,6 +12,9 @@ use liveagent_bridge::store::{
 use liveagent_bridge::time::Wall;
 use uuid::Uuid;
 
+#[path = "owners.rs"]
+pub mod owners;
+
 /// A text that must never be seen in clear.
 pub const CANARY: &str = "canary-my-name-is-Ada-Lovelace";
 

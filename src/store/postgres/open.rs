@@ -7,6 +7,7 @@ use tokio_postgres::Transaction;
 
 use super::super::StoreError;
 use super::super::seal::{self, KeyRing, Place, SealError};
+use super::alone::Occupancy;
 use super::failed;
 use super::pool::{Pool, SCHEMA};
 use super::statements::MIGRATIONS;
@@ -47,9 +48,25 @@ pub enum OpenError {
          an `open` line"
     )]
     RingWrong(SealError),
+    /// Somebody else uses the database in a way that excludes this process.
+    #[error("{}", taken(*.0))]
+    Taken(Occupancy),
     /// No certificates to trust.
     #[error("TLS to the store cannot be set up: {0}")]
     Tls(String),
+}
+
+const fn taken(wanted: Occupancy) -> &'static str {
+    match wanted {
+        Occupancy::Alone => {
+            "another bridge uses this database, and without `[cluster]` a bridge is alone on its \
+             own; stop the other one, give this one another database, or add `[cluster]` to both"
+        }
+        Occupancy::Cluster => {
+            "a bridge without `[cluster]` uses this database alone; stop it, or add `[cluster]` to \
+             its configuration too"
+        }
+    }
 }
 
 /// Makes or upgrades the tables and checks the ring, in one transaction.

@@ -17,7 +17,7 @@ use super::statements::Statements;
 use super::{failed, tls};
 
 /// Connections to the server: as many commits can share one flush of its log.
-const CONNECTIONS: usize = 8;
+pub(super) const CONNECTIONS: usize = 8;
 /// The longest wait for a connection.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// The longest wait for the answer to a request.
@@ -47,15 +47,22 @@ impl Session {
 
 impl Pool {
     /// Reads the address; connects to nothing yet.
-    pub(super) fn new(url: &str) -> Result<Self, OpenError> {
+    pub(super) fn new(url: &str, connections: usize) -> Result<Self, OpenError> {
         let mut config: Config =
             url.parse().map_err(|error: Error| OpenError::Address { what: chain(&error) })?;
         config.connect_timeout(CONNECT_WAIT).tcp_user_timeout(REQUEST_WAIT);
         if config.get_application_name().is_none() {
             config.application_name("liveagent-bridge");
         }
-        let slots = (0..CONNECTIONS).map(|_| Mutex::default()).collect();
+        let slots = (0..connections).map(|_| Mutex::default()).collect();
         Ok(Self { config, tls: tls::Connector::new()?, slots, next: AtomicUsize::new(0) })
+    }
+
+    /// The same server, with connections of its own.
+    pub(super) fn another(&self) -> Self {
+        let (config, tls) = (self.config.clone(), self.tls.clone());
+        let slots = self.slots.iter().map(|_| Mutex::default()).collect();
+        Self { config, tls, slots, next: AtomicUsize::new(0) }
     }
 
     /// A connection that was alive a moment ago.

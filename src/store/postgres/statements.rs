@@ -1,14 +1,16 @@
 //! The tables and every statement, prepared once per connection.
 //!
-//! Promised: each statement is a transaction of its own. A commit compares the chat's next number
-//! on the chat's row: a second writer waits for the row, then finds another number and writes
-//! nothing.
+//! Promised: each statement is a transaction of its own. A commit compares the chat's next number,
+//! and under a fence its owner and epoch, on the chat's row: a second writer waits for the row, then
+//! finds other values and writes nothing. Leases are compared with the server's clock, as it runs on
+//! within a statement.
 
 use tokio_postgres::{Client, Error, Statement};
 
 /// Number n + 1 brings a database from version n to n + 1. A migration is never edited once
 /// released.
-pub(super) const MIGRATIONS: [&str; 1] = ["
+pub(super) const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE chat (
         id          uuid PRIMARY KEY,
         tenant      text NOT NULL,
@@ -52,26 +54,47 @@ pub(super) const MIGRATIONS: [&str; 1] = ["
         id    integer PRIMARY KEY CHECK (id = 1),
         times bigint NOT NULL
     );
-"];
+",
+    "
+    -- Whose a chat is: a node, in an epoch that goes up each time it is given to somebody. The
+    -- column without an owner is of a bridge that was alone.
+    ALTER TABLE chat ADD COLUMN owner uuid, ADD COLUMN epoch bigint NOT NULL DEFAULT 0;
+    CREATE INDEX chat_owner ON chat (owner) WHERE ended_at IS NULL;
+
+    -- One row per run of the program.
+    CREATE TABLE node (
+        incarnation uuid PRIMARY KEY,
+        name        text NOT NULL,
+        address     text NOT NULL,
+        fingerprint text NOT NULL,
+        chats       bigint NOT NULL,
+        since       timestamptz NOT NULL,
+        expires_at  timestamptz NOT NULL
+    );
+",
+];
 
 const OPEN: &str = "WITH new AS (
-        INSERT INTO chat (id, tenant, opened_at, next_number) VALUES ($1, $2, $3, 2)
+        INSERT INTO chat (id, tenant, opened_at, next_number, owner, epoch)
+        VALUES ($1, $2, $3, 2, $5::uuid, CASE WHEN $5::uuid IS NULL THEN 0 ELSE 1 END)
         ON CONFLICT DO NOTHING RETURNING id)
     INSERT INTO delta (chat, number, body) SELECT id, 1, $4 FROM new";
 
 const DELTA: &str = "WITH mine AS (
         UPDATE chat SET next_number = next_number + 1, ended_at = coalesce(ended_at, $4)
-        WHERE id = $1 AND next_number = $2 RETURNING id)
+        WHERE id = $1 AND next_number = $2
+        AND ($5::uuid IS NULL OR (owner = $5 AND epoch = $6::bigint)) RETURNING id)
     INSERT INTO delta (chat, number, body) SELECT id, $2, $3 FROM mine";
 
 const SNAPSHOT: &str = "WITH mine AS (
         UPDATE chat SET next_number = next_number + 1, ended_at = coalesce(ended_at, $4)
-        WHERE id = $1 AND next_number = $2 RETURNING id),
+        WHERE id = $1 AND next_number = $2
+        AND ($5::uuid IS NULL OR (owner = $5 AND epoch = $6::bigint)) RETURNING id),
     gone AS (DELETE FROM delta USING mine WHERE chat = mine.id)
     INSERT INTO snapshot (chat, number, body) SELECT id, $2, $3 FROM mine
     ON CONFLICT (chat) DO UPDATE SET number = excluded.number, body = excluded.body";
 
-const NEXT: &str = "SELECT next_number FROM chat WHERE id = $1";
+const NEXT: &str = "SELECT next_number, owner, epoch FROM chat WHERE id = $1";
 
 // One statement, so that all rows are of one instant.
 const LOAD: &str = "
@@ -100,6 +123,45 @@ const LAST_CHANGE: &str = "SELECT coalesce(max(number), 0) FROM change";
 const PROBE: &str = "INSERT INTO probe (id, times) VALUES (1, 1)
     ON CONFLICT (id) DO UPDATE SET times = probe.times + 1";
 
+// A lapsed node is shown for an hour. `since` and the lease are of the server's clock.
+const BEAT: &str = "WITH gone AS (
+        DELETE FROM node WHERE incarnation <> $1
+        AND expires_at < clock_timestamp() - interval '1 hour')
+    INSERT INTO node (incarnation, name, address, fingerprint, chats, since, expires_at)
+    VALUES ($1, $2, $3, $4, $5, clock_timestamp(),
+        clock_timestamp() + $6::bigint * interval '1 millisecond')
+    ON CONFLICT (incarnation) DO UPDATE SET name = excluded.name, address = excluded.address,
+        fingerprint = excluded.fingerprint, chats = excluded.chats,
+        expires_at = excluded.expires_at";
+
+const NODES: &str = "SELECT incarnation, name, address, fingerprint, chats,
+        (extract(epoch FROM since) * 1000)::bigint, expires_at > clock_timestamp()
+    FROM node ORDER BY incarnation";
+
+const LEAVE: &str = "DELETE FROM node WHERE incarnation = $1";
+
+const CLAIM: &str = "UPDATE chat SET owner = $2, epoch = epoch + 1
+    WHERE id = $1
+    AND EXISTS (SELECT 1 FROM node WHERE incarnation = $2 AND expires_at > clock_timestamp())
+    AND (owner IS NULL OR owner = $2 OR NOT EXISTS (
+        SELECT 1 FROM node WHERE incarnation = chat.owner AND expires_at > clock_timestamp()))
+    RETURNING epoch";
+
+// Rows that another claimant is about to take are left to it.
+const CLAIM_ORPHANS: &str = "UPDATE chat SET owner = $1, epoch = epoch + 1
+    WHERE EXISTS (SELECT 1 FROM node WHERE incarnation = $1 AND expires_at > clock_timestamp())
+    AND id IN (
+        SELECT id FROM chat WHERE ended_at IS NULL AND (owner IS NULL OR NOT EXISTS (
+            SELECT 1 FROM node WHERE incarnation = chat.owner AND expires_at > clock_timestamp()))
+        LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING id, epoch";
+
+const OWNER: &str = "SELECT owner, epoch, (SELECT address FROM node
+        WHERE incarnation = chat.owner AND expires_at > clock_timestamp())
+    FROM chat WHERE id = $1";
+
+const OWNED: &str = "SELECT id, epoch FROM chat WHERE owner = $1 AND ended_at IS NULL";
+
 /// The statements of one connection.
 pub(super) struct Statements {
     pub(super) open: Statement,
@@ -114,6 +176,13 @@ pub(super) struct Statements {
     pub(super) append: Statement,
     pub(super) last_change: Statement,
     pub(super) probe: Statement,
+    pub(super) beat: Statement,
+    pub(super) nodes: Statement,
+    pub(super) leave: Statement,
+    pub(super) claim: Statement,
+    pub(super) claim_orphans: Statement,
+    pub(super) owner: Statement,
+    pub(super) owned: Statement,
 }
 
 impl Statements {
@@ -131,6 +200,13 @@ impl Statements {
             append: client.prepare(APPEND).await?,
             last_change: client.prepare(LAST_CHANGE).await?,
             probe: client.prepare(PROBE).await?,
+            beat: client.prepare(BEAT).await?,
+            nodes: client.prepare(NODES).await?,
+            leave: client.prepare(LEAVE).await?,
+            claim: client.prepare(CLAIM).await?,
+            claim_orphans: client.prepare(CLAIM_ORPHANS).await?,
+            owner: client.prepare(OWNER).await?,
+            owned: client.prepare(OWNED).await?,
         })
     }
 }
