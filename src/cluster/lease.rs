@@ -1,10 +1,10 @@
 //! Whether this node may serve: decided from its own stopwatch alone, without I/O.
 //!
-//! Promised: [`Lease::may_serve`] turns false before any other node can have claimed a chat, however
-//! the nodes' clocks differ, as long as their stopwatches run at nearly the same pace: the lease in
-//! the store begins when the store takes the beat, ours when the beat was *begun*, and ours is the
-//! shorter one. After a gap it stays false until it is known what is still ours. Not promised:
-//! anything about a stopwatch that stands still while the machine is suspended.
+//! Promised: [`Lease::may_serve`] turns false before any other node can have claimed a chat,
+//! however the nodes' clocks differ, as long as their stopwatches run at nearly the same pace: the
+//! lease in the store begins when the store takes the beat, ours when the beat was *begun*, and
+//! ours is the shorter one. After a gap it stays false until it is known what is still ours. Not
+//! promised: anything about a stopwatch that stands still while the machine is suspended.
 
 use std::time::Duration;
 

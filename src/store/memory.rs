@@ -1,9 +1,9 @@
 //! A store in memory: the model that the others are compared with, and the store of tests under
 //! paused time, because it answers at the first poll and so never lets tokio skip ahead.
 //!
-//! Promised: the whole contract but durability, and that of `shared`. Clones share what they remember, so a test can drop
-//! everything else, "restart", and go on with a clone. [`MemoryStore::stop_writes`] plays the part
-//! of a full disk.
+//! Promised: the whole contract but durability, and that of `shared`. Clones share what they
+//! remember, so a test can drop everything else, "restart", and go on with a clone.
+//! [`MemoryStore::stop_writes`] plays the part of a full disk.
 
 mod owners;
 

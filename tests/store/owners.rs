@@ -37,9 +37,10 @@ async fn lives(store: &dyn Shared, n: u128) {
 /// The lease of a node is over when this returns.
 async fn lapses(store: &dyn Shared, n: u128) {
     store.beat(&beat(n), SHORT).await.expect("a beat");
+    let mut often = tokio::time::interval(SHORT);
     let lapsed = async {
         while is_live(store, n).await {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            often.tick().await;
         }
     };
     tokio::time::timeout(DEADLINE, lapsed).await.expect("the lease lapses");

@@ -1,9 +1,10 @@
 //! One bridge, or the nodes of one cluster, per database.
 //!
-//! Promised: a bridge that is meant to be alone finds out at its start that there is another one, or
-//! a cluster, and a cluster's node that there is a bridge alone; what the server holds for a process
-//! goes with its connection, so nothing is left behind by one that died. Not promised: anything
-//! while the server is away; afterwards the lock is taken again, and who finds it taken says so.
+//! Promised: a bridge that is meant to be alone finds out at its start that there is another one,
+//! or a cluster, and a cluster's node that there is a bridge alone; what the server holds for a
+//! process goes with its connection, so nothing is left behind by one that died. Not promised:
+//! anything while the server is away; afterwards the lock is taken again, and who finds it taken
+//! says so.
 
 use std::time::Duration;
 

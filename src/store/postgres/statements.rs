@@ -1,9 +1,9 @@
 //! The tables and every statement, prepared once per connection.
 //!
 //! Promised: each statement is a transaction of its own. A commit compares the chat's next number,
-//! and under a fence its owner and epoch, on the chat's row: a second writer waits for the row, then
-//! finds other values and writes nothing. Leases are compared with the server's clock, as it runs on
-//! within a statement.
+//! and under a fence its owner and epoch, on the chat's row: a second writer waits for the row,
+//! then finds other values and writes nothing. Leases are compared with the server's clock, as it
+//! runs on within a statement.
 
 use tokio_postgres::{Client, Error, Statement};
 
