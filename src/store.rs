@@ -63,6 +63,12 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be read.
     async fn unfinished(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError>;
 
+    /// At most `limit` chats, ended ones too, with ids above `after`, in id order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError>;
+
     /// Forgets every chat that ended before the instant; answers how many.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! `store`: what can be done to a store beside the running bridge.
 
+mod export;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +13,7 @@ use crate::app;
 use crate::config::{self, StoreConfig};
 use crate::store::Store;
 use crate::store::seal::KeyRing;
+use export::Selected;
 
 /// Chats read at a time.
 const PAGE: u32 = 1_000;
@@ -32,6 +35,20 @@ enum What {
     Migrate(Where),
     /// Opens every chat that has not ended, and every change: does the key ring fit, is all whole?
     Check(Where),
+    /// Prints what is stored of one chat, or of everything, as lines of JSON
+    ///
+    /// What people wrote, names, tokens and keys are printed as their lengths. A record that the
+    /// key ring does not open is a line with `problem`, and exit code 1.
+    Export {
+        #[command(flatten)]
+        at: Where,
+        /// The chat's id; or `all`: every chat, ended ones too, and the change list
+        #[arg(value_name = "CHAT|all")]
+        what: Selected,
+        /// Print also what people wrote, names, tokens and keys: all that the store holds
+        #[arg(long)]
+        texts: bool,
+    },
     /// Forgets one chat, running or not
     Erase {
         #[command(flatten)]
@@ -56,7 +73,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             out.write_all(KeyRing::generate()?.to_text().as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
-        What::Migrate(at) | What::Check(at) | What::Erase { at, .. } => at,
+        What::Migrate(at) | What::Check(at) => at,
+        What::Export { at, .. } | What::Erase { at, .. } => at,
     };
     let config = match config::load(&at.config) {
         Ok(loaded) => loaded.config,
@@ -76,6 +94,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let store = app::open_store(&config.store).await?.store;
         match &args.what {
             What::Erase { chat, .. } => erase(store.as_ref(), *chat).await,
+            What::Export { what, texts, .. } => {
+                let out = std::io::BufWriter::new(std::io::stdout().lock());
+                Ok(export::run(store.as_ref(), *what, *texts, out).await?)
+            }
             What::Check(_) => check(store.as_ref()).await,
             What::KeyRing | What::Migrate(_) => {
                 println!("the tables are up to date");

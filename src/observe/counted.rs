@@ -68,6 +68,10 @@ impl Store for Counted<dyn Store> {
         self.inner.unfinished(after, limit).await
     }
 
+    async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
+        self.inner.stored(after, limit).await
+    }
+
     async fn purge(&self, ended_before: Wall) -> Result<u64, StoreError> {
         self.write("purge", self.inner.purge(ended_before)).await
     }

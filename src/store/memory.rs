@@ -141,6 +141,12 @@ impl Store for MemoryStore {
         Ok(ids.take(limit as usize).collect())
     }
 
+    async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
+        let memory = self.lock();
+        let ids = memory.chats.keys().copied().filter(|id| after.is_none_or(|after| *id > after));
+        Ok(ids.take(limit as usize).collect())
+    }
+
     async fn purge(&self, ended_before: Wall) -> Result<u64, StoreError> {
         let mut memory = self.lock_to_write()?;
         let before = memory.chats.len();

@@ -186,6 +186,11 @@ impl Store for PostgresStore {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
+    async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
+        let rows = self.rows(|s| &s.sql.stored, &[&after, &i64::from(limit)]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     async fn purge(&self, ended_before: Wall) -> Result<u64, StoreError> {
         let mut purged = 0;
         loop {

@@ -78,6 +78,10 @@ impl Store for SqliteStore {
         self.writer.call(Kind::Read, move |db| rows::unfinished(db, after, limit)).await
     }
 
+    async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
+        self.writer.call(Kind::Read, move |db| rows::stored(db, after, limit)).await
+    }
+
     async fn purge(&self, ended_before: Wall) -> Result<u64, StoreError> {
         let mut purged = 0;
         loop {

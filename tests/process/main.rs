@@ -20,6 +20,7 @@ mod proxy;
 mod reload;
 mod site;
 mod stop;
+mod store;
 mod visitor;
 
 use std::time::Duration;

@@ -116,6 +116,18 @@ pub async fn unfinished_chats_are_paged_in_id_order(store: &dyn Store) {
     assert_eq!(store.unfinished(None, 0).await, Ok(Vec::new()));
 }
 
+pub async fn stored_chats_are_paged_ended_ones_too(store: &dyn Store) {
+    for n in [5, 1, 4, 2, 3] {
+        open(store, n).await;
+    }
+    store.commit(ended(3, 2, 9)).await.unwrap();
+    store.erase(id(4)).await.unwrap();
+    assert_eq!(store.stored(None, 3).await.unwrap(), [id(1), id(2), id(3)]);
+    assert_eq!(store.stored(Some(id(3)), 3).await.unwrap(), [id(5)]);
+    assert_eq!(store.stored(Some(id(5)), 3).await, Ok(Vec::new()));
+    assert_eq!(store.stored(None, 0).await, Ok(Vec::new()));
+}
+
 pub async fn an_ended_chat_is_loadable_and_takes_deltas_until_purged(store: &dyn Store) {
     for n in [1, 2, 3] {
         open(store, n).await;
@@ -226,6 +238,7 @@ macro_rules! every_rule {
             wrong_numbers_and_ids_are_refused_and_change_nothing,
             a_snapshot_replaces_the_history_up_to_it,
             unfinished_chats_are_paged_in_id_order,
+            stored_chats_are_paged_ended_ones_too,
             an_ended_chat_is_loadable_and_takes_deltas_until_purged,
             many_chats_are_purged_at_once,
             erasing_forgets_one_chat_running_or_not,

@@ -106,6 +106,8 @@ const LOAD: &str = "
 const UNFINISHED: &str = "SELECT id FROM chat
     WHERE ended_at IS NULL AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2";
 
+const STORED: &str = "SELECT id FROM chat WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2";
+
 const PURGE: &str = "DELETE FROM chat WHERE id IN (
     SELECT id FROM chat WHERE ended_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
 
@@ -170,6 +172,7 @@ pub(super) struct Statements {
     pub(super) next: Statement,
     pub(super) load: Statement,
     pub(super) unfinished: Statement,
+    pub(super) stored: Statement,
     pub(super) purge: Statement,
     pub(super) erase: Statement,
     pub(super) changes: Statement,
@@ -194,6 +197,7 @@ impl Statements {
             next: client.prepare(NEXT).await?,
             load: client.prepare(LOAD).await?,
             unfinished: client.prepare(UNFINISHED).await?,
+            stored: client.prepare(STORED).await?,
             purge: client.prepare(PURGE).await?,
             erase: client.prepare(ERASE).await?,
             changes: client.prepare(CHANGES).await?,

@@ -104,10 +104,27 @@ pub(super) fn unfinished(
     after: Option<Uuid>,
     limit: u32,
 ) -> Result<Vec<Uuid>, StoreError> {
-    // No id is shorter than the empty blob, so it stands for "from the beginning".
-    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
     let sql = "SELECT id FROM chat INDEXED BY chat_unfinished
         WHERE ended_at IS NULL AND id > ?1 ORDER BY id LIMIT ?2";
+    ids(db, sql, after, limit)
+}
+
+pub(super) fn stored(
+    db: &Connection,
+    after: Option<Uuid>,
+    limit: u32,
+) -> Result<Vec<Uuid>, StoreError> {
+    ids(db, "SELECT id FROM chat WHERE id > ?1 ORDER BY id LIMIT ?2", after, limit)
+}
+
+fn ids(
+    db: &Connection,
+    sql: &str,
+    after: Option<Uuid>,
+    limit: u32,
+) -> Result<Vec<Uuid>, StoreError> {
+    // No id is shorter than the empty blob, so it stands for "from the beginning".
+    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
     let mut sql = db.prepare_cached(sql).map_err(failed)?;
     let rows = sql.query_map(params![after, limit], |row| row.get::<_, [u8; 16]>(0));
     rows.map_err(failed)?.map(|id| id.map(Uuid::from_bytes).map_err(failed)).collect()
