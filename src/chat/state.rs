@@ -59,6 +59,13 @@ pub struct State {
     pub newest_entry_millis: i64,
     /// Entries dealt with, newest last.
     pub seen: VecDeque<String>,
+    /// Their times, as far back as this version wrote them.
+    #[serde(default)]
+    pub seen_at: VecDeque<i64>,
+    /// The newest time of an entry that is not among them any more; what is not later was dealt
+    /// with too.
+    #[serde(default)]
+    pub forgotten_millis: i64,
     /// Who is there from the business's side.
     pub people: Vec<Person>,
     /// Whether the visitor was told that the chat is established.
@@ -142,6 +149,8 @@ impl State {
             last_event_id: None,
             newest_entry_millis: 0,
             seen: VecDeque::new(),
+            seen_at: VecDeque::new(),
+            forgotten_millis: 0,
             people: Vec::new(),
             established: false,
             outcome_told: false,
@@ -176,6 +185,13 @@ impl State {
     #[must_use]
     pub fn has_answers(&self) -> bool {
         self.ask_open && !self.answered.is_empty()
+    }
+
+    /// Whether an entry was dealt with. One that is older than those remembered by id was: else
+    /// a list that reaches back further would tell it again.
+    #[must_use]
+    pub fn has_seen(&self, entry: &String, at_millis: i64) -> bool {
+        self.seen.contains(entry) || (at_millis > 0 && at_millis <= self.forgotten_millis)
     }
 
     /// Takes one fact in.
@@ -277,8 +293,13 @@ impl State {
         }
         if let Some(entry) = entry {
             self.seen.push_back(entry.clone());
+            self.seen_at.push_back(at_millis);
             if self.seen.len() > SEEN_ENTRIES_MAX {
                 self.seen.pop_front();
+            }
+            if self.seen_at.len() > SEEN_ENTRIES_MAX {
+                let oldest = self.seen_at.pop_front().unwrap_or_default();
+                self.forgotten_millis = self.forgotten_millis.max(oldest);
             }
         }
         self.newest_entry_millis = self.newest_entry_millis.max(at_millis);

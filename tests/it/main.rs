@@ -34,6 +34,7 @@ mod import;
 mod liveagent_adapter;
 mod mapping;
 mod miaw_adapter;
+mod power_cut;
 mod proxy;
 mod reload;
 mod router_cases;

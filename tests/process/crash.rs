@@ -1,6 +1,5 @@
-//! `serve` is killed in mid-chat, again and again: nothing is lost, nothing comes twice.
+//! K1: `serve` is killed in mid-chat, again and again: nothing is lost, nothing comes twice.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use liveagent_bridge::clock::Clock;
@@ -10,11 +9,10 @@ use tokio::task::JoinSet;
 
 use crate::desk::{Desk, asked_with, id, lines};
 use crate::site::Site;
+use crate::tally::Tally;
 use crate::visitor::{Line, Poller};
-use crate::within;
+use crate::{long_or, within};
 
-/// Messages of each side of each chat.
-const MESSAGES: usize = 20;
 /// How far one side may be ahead of what it has seen of the other.
 const AHEAD: usize = 2;
 
@@ -45,15 +43,16 @@ struct Progress {
     heard: usize,
 }
 
-/// When the bridge is killed: while POSTs are on their way, in the middle of an agent's line, and
-/// just after one was delivered.
-const KILLS: [fn(&Progress) -> bool; 5] = [
-    |progress| progress.posted >= 4,
-    |progress| progress.posted >= 25,
-    |progress| progress.said >= 40,
-    |progress| progress.heard >= 60,
-    |progress| progress.posted >= 90,
-];
+/// When the bridge is killed for the nth time: in turns while POSTs are on their way, in the middle
+/// of an agent's line, and just after one was delivered; spread over all that will be said.
+fn is_moment(progress: &Progress, n: usize, kills: usize, messages: usize) -> bool {
+    let due = CLIENTS.len() * messages * (n + 1) / (kills + 1);
+    match n % 3 {
+        0 => progress.posted >= due,
+        1 => progress.said >= due,
+        _ => progress.heard >= due,
+    }
+}
 
 /// What every part of the run shares.
 struct Run {
@@ -61,6 +60,9 @@ struct Run {
     desk: Desk,
     clock: Clock,
     progress: watch::Sender<Progress>,
+    kills: usize,
+    /// Messages of each side of each chat.
+    messages: usize,
 }
 
 /// What one visitor did and saw.
@@ -102,7 +104,7 @@ impl Run {
         let (heard, mut seen) = watch::channel(0);
         let reader = tokio::spawn(self.clone().read(kind, Poller::new(&line, kind.acks), heard));
         let mut sent = Vec::new();
-        for n in 1..=MESSAGES {
+        for n in 1..=self.messages {
             let enough = seen.wait_for(|heard| heard + AHEAD >= n);
             within("the agent's line", enough).await.expect("the reader reads");
             sent.push(self.now());
@@ -154,7 +156,7 @@ impl Run {
         let chat = self.desk.chat("a chat", |chat| asked_with(chat, &email)).await;
         let id = id(&chat);
         self.desk.accept(&id).await;
-        for n in 1..=MESSAGES {
+        for n in 1..=self.messages {
             let seen = |least: usize| {
                 let id = &id;
                 move |chat: &serde_json::Value| {
@@ -166,54 +168,26 @@ impl Run {
             self.progress.send_modify(|progress| progress.said += 1);
         }
         let all = |chat: &serde_json::Value| {
-            chat["id"] == *id && lines(chat, "visitor").len() >= MESSAGES
+            chat["id"] == *id && lines(chat, "visitor").len() >= self.messages
         };
         self.desk.chat("every line of the visitor", all).await;
         self.desk.act(&id, "end", json!({})).await;
+        let over = |chat: &serde_json::Value| chat["id"] == *id && chat["state"] == "ended";
+        self.desk.chat("the end", over).await;
     }
 
     /// Kills the bridge at its moments and starts the next one at once; gives the last one back.
     async fn kill(self: Arc<Self>) -> crate::program::Program {
         let mut bridge = self.site.serve().await;
         let mut progress = self.progress.subscribe();
-        for moment in KILLS {
+        for n in 0..self.kills {
+            let moment = |progress: &Progress| is_moment(progress, n, self.kills, self.messages);
             within("the next kill", progress.wait_for(moment)).await.expect("the run goes on");
             self.site.goes();
             bridge.kill();
             bridge = self.site.serve().await;
         }
         bridge
-    }
-}
-
-/// What became of the messages of one side.
-#[derive(Default)]
-struct Tally {
-    sent: usize,
-    delivered: usize,
-    lost: usize,
-    repeated: usize,
-    longest: i64,
-}
-
-impl Tally {
-    /// Compares what was said, with its instants, with what the other side has.
-    fn add(&mut self, said: &[(String, i64)], had: &[(String, i64)]) {
-        self.sent += said.len();
-        self.delivered += had.len();
-        for (text, at) in said {
-            let found: Vec<i64> = had.iter().filter(|(t, _)| t == text).map(|h| h.1).collect();
-            self.lost += usize::from(found.is_empty());
-            self.repeated += found.len().saturating_sub(1);
-            let waited = found.first().map_or(0, |came| came - at);
-            self.longest = self.longest.max(waited);
-        }
-    }
-
-    fn tell(&self, side: &str, out: &mut impl std::io::Write) {
-        let Self { sent, delivered, lost, repeated, longest } = self;
-        let counts = format!("sent {sent}, delivered {delivered}, lost {lost}");
-        writeln!(out, "  {side}: {counts}, repeated {repeated}, longest gap {longest} ms").unwrap();
     }
 }
 
@@ -226,7 +200,8 @@ async fn chats_survive_kills_in_mid_sentence() {
     let site = Site::new("none").await;
     let desk = Desk::new(&site.desk);
     let (clock, progress) = (Clock::system(), watch::Sender::default());
-    let run = Arc::new(Run { site, desk, clock, progress });
+    let kills = long_or(200, 20);
+    let run = Arc::new(Run { site, desk, clock, progress, kills, messages: kills });
     let bridge = tokio::spawn(run.clone().kill());
     let (mut agents, mut visitors) = (JoinSet::new(), JoinSet::new());
     for kind in CLIENTS {
@@ -241,31 +216,29 @@ async fn chats_survive_kills_in_mid_sentence() {
     drop(bridge.await.unwrap());
 
     let chats = run.desk.all();
-    let (mut to_agents, mut to_visitors) = (Tally::default(), Tally::default());
+    let mut tally = Tally::default();
+    let messages = run.messages;
     for saw in &saw {
         let mine = chats.iter().find(|chat| asked_with(chat, &email(saw.kind))).unwrap();
-        let sent = (1..=MESSAGES).map(|n| asks(saw.kind, n)).zip(saw.sent.iter().copied());
-        to_agents.add(&sent.collect::<Vec<_>>(), &lines(mine, "visitor"));
-        to_visitors.add(&lines(mine, "agent"), &saw.heard);
+        let sent = (1..=messages).map(|n| asks(saw.kind, n)).zip(saw.sent.iter().copied());
+        tally.add(&sent.collect::<Vec<_>>(), &lines(mine, "visitor"));
+        tally.add(&lines(mine, "agent"), &saw.heard);
     }
     let (posts, polls, payloads) = saw.iter().fold((0, 0, 0), |(posts, polls, again), saw| {
         (posts + saw.posts_cut, polls + saw.polls_cut, again + saw.repeated)
     });
-    let mut out = std::io::stderr().lock();
-    writeln!(out, "{} kills, {} chats:", KILLS.len(), chats.len()).unwrap();
-    to_agents.tell("visitors to agents", &mut out);
-    to_visitors.tell("agents to visitors", &mut out);
-    writeln!(out, "  cut: {posts} POSTs, {polls} polls").unwrap();
-    writeln!(out, "  payloads repeated to the client that never acks: {payloads}").unwrap();
-    drop(out);
+    let what = format!("kill -9, {kills} times, {} chats", chats.len());
+    let cut =
+        format!("cut {posts} POSTs and {polls} polls, payloads again without acks {payloads}");
+    tally.tell("K1", &what, &cut);
 
     assert_eq!(chats.len(), CLIENTS.len(), "no chat was asked for twice");
     assert!(posts > 0, "no POST was on its way when the bridge was killed");
     for saw in &saw {
         let kind = saw.kind;
         let mine = chats.iter().find(|chat| asked_with(chat, &email(kind))).unwrap();
-        let asked: Vec<_> = (1..=MESSAGES).map(|n| asks(kind, n)).collect();
-        let answered: Vec<_> = (1..=MESSAGES).map(|n| answers(kind, n)).collect();
+        let asked: Vec<_> = (1..=messages).map(|n| asks(kind, n)).collect();
+        let answered: Vec<_> = (1..=messages).map(|n| answers(kind, n)).collect();
         assert_eq!(texts(&lines(mine, "visitor")), asked, "{}", kind.name);
         assert_eq!(texts(&saw.heard), answered, "{}", kind.name);
         assert_eq!(saw.ended, 1, "{}", kind.name);

@@ -21,12 +21,18 @@ mod reload;
 mod site;
 mod stop;
 mod store;
+mod tally;
 mod visitor;
 
 use std::time::Duration;
 
 /// No test waits longer for anything; a little more than a poll is held.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// `tests/run --long` sets `LONG=1`: as often as the promises say, else often enough.
+fn long_or<T>(long: T, short: T) -> T {
+    if std::env::var_os("LONG").is_some_and(|set| set == "1") { long } else { short }
+}
 
 /// Waits for something that must come.
 async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {

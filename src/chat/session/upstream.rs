@@ -194,7 +194,7 @@ impl Session {
     /// Deals with an entry unless it was dealt with before.
     pub(super) fn notice(&mut self, happening: Happening) {
         let Happening { event_id, entry, at_millis, what } = happening;
-        let known = entry.as_ref().is_some_and(|entry| self.state.seen.contains(entry));
+        let known = entry.as_ref().is_some_and(|entry| self.state.has_seen(entry, at_millis));
         if known && !mutation::on(Mutation::Dedupe) {
             if event_id.is_some() && event_id != self.state.last_event_id {
                 self.record(Fact::Noticed { event_id, entry: None, at_millis });

@@ -101,6 +101,28 @@ async fn what_the_stream_forgot_comes_from_the_list_in_order() {
     }
 }
 
+/// The list reaches back further than entries are remembered by their ids.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_in_a_flood_repeats_nothing() {
+    let stage = BridgeStage::new().await;
+    let mut client = Client::talking(&stage).await;
+    let said = lines(700);
+    for some in said.chunks(100) {
+        for text in some {
+            stage.agent_says(text);
+            stage.pass(std::time::Duration::from_millis(10)).await;
+        }
+        client.until_told(some.last().unwrap()).await;
+    }
+    stage.knobs(|knobs| knobs.drop_streams = true);
+    stage.seconds(1).await;
+    stage.agent_says("after the break");
+    client.until_told("after the break").await;
+    client.drain().await;
+    assert_eq!(client.texts()[..700], said);
+    assert_eq!(client.texts().len(), 701);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_stream_ends_the_chat_politely() {
     for (status, body) in [
