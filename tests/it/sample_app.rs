@@ -37,11 +37,16 @@ const ORIGIN: &str = "http://localhost:5173";
 const HEAD_BYTES: usize = 16 * 1024;
 const WAIT: Duration = Duration::from_secs(20);
 const SAMPLE_APP: &str = "official sample app (browser, with one reload)";
+const ANOTHER: &str = "cwatkins/miaw-client";
 
-fn trace(client: &str) -> Vec<Value> {
+fn traces() -> Value {
     let file = include_str!("fixtures/recorded/miaw-client-traces.json");
     let file: Value = serde_json::from_str(file).unwrap();
-    file["clients"][client].as_array().expect("a client of the file").clone()
+    file["clients"].clone()
+}
+
+fn trace(client: &str) -> Vec<Value> {
+    traces()[client].as_array().expect("a client of the file").clone()
 }
 
 /// A browser's rule for a host, as a proxy: every tunnel leads to one server.
@@ -350,10 +355,17 @@ async fn the_sample_app_as_recorded() {
     player.holds();
 }
 
+#[test]
+fn every_recorded_client_is_played() {
+    for name in traces().as_object().unwrap().keys() {
+        assert!([SAMPLE_APP, ANOTHER].contains(&&**name), "{name} is recorded and not played");
+    }
+}
+
 #[tokio::test]
 async fn another_client_as_recorded() {
     let mut player = Player::new().await;
-    for step in trace("cwatkins/miaw-client") {
+    for step in trace(ANOTHER) {
         player.step(&step).await;
     }
     player.holds();
