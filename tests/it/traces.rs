@@ -16,6 +16,7 @@ use crate::bridge_stage::{BridgeStage, DEADLINE};
 use crate::stage::{Got, read};
 
 mod described;
+mod errors;
 mod odd;
 mod recorded;
 

@@ -118,7 +118,7 @@ fn hrk623() -> Program {
     let steps = way("39").steps(&[
         ("GET System/SessionId", no()),
         ("POST Chasitor/ChasitorInit 1", init_of("hrk623")),
-        ("POST Chasitor/ChatMessage 2", says("--- 会話の履歴 ---\n少々お待ちください。")),
+        ("POST Chasitor/ChatMessage 2", says("--- 会話の履歴\n少々お待ちください。")),
         ("GET System/Messages?ack={ack}", no()),
         ("POST Chasitor/ChatMessage 3", says("hello")),
         ("GET System/Messages?ack={ack}", no()),
