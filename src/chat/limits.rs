@@ -18,8 +18,10 @@ pub const REPLAY_MAX: usize = 64;
 /// What the shell answers for a file whose bytes it does not have any more: they are kept in memory
 /// only.
 pub const FILE_LOST: u16 = 410;
-/// Tokens of a verified user are asked for this often in a row before the chat ends.
-pub const RENEWALS_MAX: u32 = 6;
+/// Another token is asked for this long, from the first attempt: what waits for it goes out then.
+pub const RENEW_FOR: Duration = Duration::from_secs(120);
+/// So many tokens, each refused soon after it came, and there are no more.
+pub const RENEWALS_MAX: u32 = 3;
 /// Options of one question; more are told and cannot be answered by number.
 pub const OPTIONS_MAX: usize = 50;
 /// Fields of one form; a longer one is told as it is.

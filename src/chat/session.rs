@@ -166,6 +166,7 @@ impl Session {
         self.accept_due();
         self.idle_due();
         self.form_due();
+        self.renewal_due();
         self.token_due();
         self.abandoned_due();
         self.stream_due();
@@ -197,6 +198,7 @@ impl Session {
             deadlines.push(self.state.form_until);
             deadlines.push(self.stream.next_deadline());
             deadlines.push(self.token_deadline());
+            deadlines.push(self.renewal_deadline());
             deadlines.push(Some(self.abandon_at));
         }
         deadlines.into_iter().flatten().min()

@@ -1,16 +1,20 @@
 //! Who a visitor is to Salesforce, and what becomes of access tokens, through the whole bridge.
 
+use std::time::Duration;
+
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::KeyPair as _;
+use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::Response;
 use liveagent_bridge::adapter::miaw::identity;
 use liveagent_bridge::chat::policy::Revoke;
 use liveagent_bridge::config::{Identity, Tenant};
 use liveagent_bridge::emulator::{Command, IdentityKey, Verification};
 use serde_json::{Value, json};
 
-use crate::bridge_stage::{Acks, BridgeStage, Client};
+use crate::bridge_stage::{Acks, BridgeStage, Client, Fate};
 
 /// Made for these tests; nothing else knows it.
 const KEY: &str = include_str!("fixtures/tls/key.pem");
@@ -43,6 +47,11 @@ async fn stage(mode: Verification, change: impl FnOnce(&mut Tenant)) -> BridgeSt
         knobs.identity_keys = vec![known];
     });
     stage
+}
+
+/// Salesforce refuses with this status.
+fn answer(status: u16) -> Response<Body> {
+    Response::builder().status(status).body(Body::empty()).expect("an answer")
 }
 
 fn details(label: &str, value: &str) -> Value {
@@ -212,4 +221,84 @@ async fn more_chats_than_an_org_has_tokens_wait_in_line() {
     stage.seconds(60).await;
     assert_eq!((stage.count("token"), stage.count("create")), (209, 209));
     assert_eq!(stage.desk().chats().len(), 209);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_refused_asks_for_another_token_by_itself() {
+    // A verified user's is made anew, a guest's continued; nobody says a word meanwhile.
+    for (verified, status) in [(true, 401), (true, 403), (false, 401), (false, 403)] {
+        let mode = if verified { Verification::On } else { Verification::Off };
+        let stage = stage(mode, |_| {}).await;
+        let label = if verified { "Customer Id" } else { "Other" };
+        let mut client = begin(&stage, label, "4711").await;
+        talks(&stage, &mut client).await;
+        stage.fault("sse", 1, |fault| fault.status = Some(status));
+        stage.knobs(|knobs| knobs.drop_streams = true);
+        stage.seconds(5).await;
+        let renewed = (stage.count("token") - 1, stage.count("continuation"));
+        let minted = verified && status == 401;
+        assert_eq!(renewed, (usize::from(minted), usize::from(!minted)), "{verified} {status}");
+        stage.agent_says("still there");
+        client.until_told("still there").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_fails_for_a_while_costs_no_message_and_is_asked_for_once_at_a_time() {
+    for verified in [true, false] {
+        let mode = if verified { Verification::On } else { Verification::Off };
+        let stage = stage(mode, |_| {}).await;
+        let label = if verified { "Customer Id" } else { "Other" };
+        let mut client = begin(&stage, label, "4711").await;
+        talks(&stage, &mut client).await;
+        let operation = if verified { "token" } else { "continuation" };
+        let (start, before) = (stage.clock.now().mono, stage.count(operation));
+        let clock = stage.clock.clone();
+        let refused = if verified { 401 } else { 403 };
+        let mut refusals = 2;
+        stage.tamper(move |asked, _| {
+            let early = clock.now().mono.since(start) < Duration::from_secs(30);
+            match asked {
+                "message" | "sse" if refusals > 0 => {
+                    refusals -= 1;
+                    Fate::Instead(Ok(answer(refused)))
+                }
+                "token" | "continuation" if early => Fate::Instead(Ok(answer(503))),
+                _ => Fate::Passes,
+            }
+        });
+        stage.knobs(|knobs| knobs.drop_streams = true);
+        client.says("one").await;
+        client.says("two").await;
+        stage.hears(&["it is me", "one", "two"]).await;
+        let asked = stage.count(operation) - before;
+        assert!((4..=12).contains(&asked), "{asked} times asked");
+        stage.agent_says("got both");
+        client.until_told("got both").await;
+        assert_eq!(client.count("ChatEnded"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_are_refused_one_after_the_other_end_the_chat_and_not_the_orgs_budget() {
+    let stage = stage(Verification::On, |_| {}).await;
+    let mut client = begin(&stage, "Customer Id", "4711").await;
+    talks(&stage, &mut client).await;
+    stage.fault("message", 1_000, |fault| fault.status = Some(401));
+    client.says("refused").await;
+    client.until_told("The connection to the contact center was lost. This chat ends now.").await;
+    client.ends("error").await;
+    assert!(stage.count("token") <= 4, "{} tokens", stage.count("token"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guests_chat_ends_politely_when_stream_and_continuation_are_refused() {
+    let stage = BridgeStage::new().await;
+    let mut client = Client::talking(&stage).await;
+    stage.fault("sse", 1_000, |fault| fault.status = Some(401));
+    stage.fault("continuation", 1_000, |fault| fault.status = Some(401));
+    stage.knobs(|knobs| knobs.drop_streams = true);
+    client.until_told("The connection to the contact center was lost. This chat ends now.").await;
+    client.ends("error").await;
+    assert_eq!((stage.count("continuation"), stage.count("token")), (1, 1));
 }

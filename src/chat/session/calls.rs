@@ -86,6 +86,9 @@ impl Session {
         if self.calls.in_flight.is_some() || self.calls.renewal.asking {
             return None;
         }
+        if self.calls.renewal.holds() {
+            return self.state.give_up.filter(|(n, _)| *n == first.number).map(|(_, at)| at);
+        }
         let give_up = self.state.give_up.filter(|(number, _)| *number == first.number);
         let echo = match self.calls.doubt {
             Doubt::Echo(until) => Some(until),
@@ -99,7 +102,7 @@ impl Session {
         let now = self.now.mono;
         let Some(first) = self.state.pending.front().cloned() else { return };
         let waiting = self.calls.next_at.is_some_and(|at| now < at);
-        if self.calls.in_flight.is_some() || waiting || self.calls.renewal.asking {
+        if self.calls.in_flight.is_some() || waiting || self.calls.renewal.holds() {
             return;
         }
         if let Doubt::Echo(until) = self.calls.doubt
@@ -125,6 +128,7 @@ impl Session {
     fn look(&mut self, number: u64) {
         self.calls.doubt = Doubt::Looking;
         self.calls.next_at = None;
+        self.calls.renewal.used = self.calls.renewal.generation;
         let call = self.list_entries();
         self.effect(Effect::Call(CallId::Check(number), call));
     }
@@ -155,6 +159,7 @@ impl Session {
         self.calls.next_at = None;
         self.calls.doubt = Doubt::None;
         self.calls.in_flight = Some(number);
+        self.calls.renewal.used = self.calls.renewal.generation;
         self.effect(Effect::Call(CallId::Command(number), call));
     }
 
@@ -341,6 +346,11 @@ impl Session {
                         self.parted(number);
                     }
                 }
+            }
+            Outcome::Refused { status: status @ (401 | 403), .. }
+                if self.is_first(number) && self.may_renew(status) =>
+            {
+                self.calls.doubt = Doubt::Look;
             }
             Outcome::Refused { status: 401 | 403 | 404, .. } => self.parted(number),
             Outcome::Refused { status, .. } if status < 500 && status != 429 => {

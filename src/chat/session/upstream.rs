@@ -96,6 +96,12 @@ impl Session {
             self.stream.failures = 0;
         }
         self.stream.failures += 1;
+        if let Lost::Status(status @ (401 | 403)) = lost
+            && self.token_refused(status)
+        {
+            // The stream is opened again with the next token.
+            return;
+        }
         if matches!(lost, Lost::Status(400 | 401 | 403 | 404)) {
             self.stream.refusals += 1;
             if self.stream.refusals > STREAM_REFUSALS_MAX {
@@ -103,8 +109,15 @@ impl Session {
                 return;
             }
         }
-        let wait = spread(self.state.chat.0.as_u128(), self.stream.failures, REATTACH);
-        self.stream.reattach_at = Some(self.now.mono.plus(wait));
+        self.stream_again();
+    }
+
+    /// Opens the stream again after a while, unless it is open.
+    pub(super) fn stream_again(&mut self) {
+        if self.stream.opened_at.is_none() && self.stream.reattach_at.is_none() {
+            let wait = spread(self.state.chat.0.as_u128(), self.stream.failures, REATTACH);
+            self.stream.reattach_at = Some(self.now.mono.plus(wait));
+        }
     }
 
     pub(super) fn stream_due(&mut self) {
@@ -117,6 +130,9 @@ impl Session {
         }
         if due(self.stream.typing_lapses_at) {
             self.typing_over();
+        }
+        if due(self.stream.reattach_at) && self.stream_waits_for_token() {
+            self.stream.reattach_at = None;
         }
         if due(self.stream.reattach_at) {
             self.attach();

@@ -61,8 +61,8 @@ const INSTEAD: [(&str, Makes, Becomes, Becomes, Becomes); 14] = [
     ("504", || answer(504, HTML, "<html>"), Done, Done, Done),
     ("429", || answer(429, JSON, "{}"), Done, Done, Done),
     ("429 with Retry-After", later, Done, Done, Done),
-    ("401", || answer(401, "text/plain", "Jwt is expired"), Over, Over, Over),
     // A message is sent once more, with a continued token.
+    ("401", || answer(401, "text/plain", "Jwt is expired"), Over, Over, Done),
     ("403", || answer(403, JSON, "{}"), Over, Over, Done),
     ("404", || answer(404, JSON, "{}"), Over, Over, Over),
     ("a redirect", || answer(302, HTML, ""), Over, Over, Told),
