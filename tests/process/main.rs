@@ -14,6 +14,7 @@ mod commands;
 mod config;
 mod crash;
 mod desk;
+mod disk;
 mod program;
 #[path = "../it/proxy.rs"]
 mod proxy;

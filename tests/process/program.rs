@@ -29,8 +29,21 @@ pub struct Ended {
 impl Program {
     /// Starts the program; standard error is appended to `log`.
     pub fn start(args: &[&str], env: &[(&str, &str)], log: &Path) -> Self {
+        Self::start_under(&[], args, env, log)
+    }
+
+    /// Starts it through another program, which must become it.
+    pub fn start_under(
+        wrapper: &[String],
+        args: &[&str],
+        env: &[(&str, &str)],
+        log: &Path,
+    ) -> Self {
         let errors = OpenOptions::new().create(true).append(true).open(log).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_liveagent-bridge"))
+        let program = [env!("CARGO_BIN_EXE_liveagent-bridge").to_owned()];
+        let words = [wrapper, &program].concat();
+        let mut child = Command::new(&words[0])
+            .args(&words[1..])
             .args(args)
             .env("LIVEAGENT_BRIDGE_LOG", "debug")
             .envs(env.iter().copied())

@@ -107,9 +107,14 @@ message_budget = "1000/min"
 
     /// Starts a bridge on the site's port and database, and waits until it listens.
     pub async fn serve(&self) -> Program {
+        self.serve_under(&[]).await
+    }
+
+    /// The same through another program, which must become the bridge.
+    pub async fn serve_under(&self, wrapper: &[String]) -> Program {
         let config = self.config();
         let args = ["serve", "--config", config.to_str().unwrap()];
-        let mut bridge = Program::start(&args, &[], &self.log());
+        let mut bridge = Program::start_under(wrapper, &args, &[], &self.log());
         assert_eq!(bridge.line("listening").await, format!("http://127.0.0.1:{}", self.port));
         self.comes();
         bridge

@@ -269,6 +269,12 @@ fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse { path },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => OpenError::ReadOnly { path },
         Some(ErrorCode::DiskFull) => OpenError::Full { path },
+        // The engine does not say why; the system does.
+        Some(ErrorCode::CannotOpen) => {
+            let tried = OpenOptions::new().read(true).write(true).open(&path);
+            let source = tried.err().unwrap_or_else(|| io::Error::other(source));
+            OpenError::File { path, source }
+        }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path },
         _ => OpenError::Engine { path, source },
     }
