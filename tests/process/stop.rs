@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use liveagent_bridge::clock::Clock;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::desk::{Desk, asked_with, id, lines};
 use crate::program::{Program, run};
 use crate::site::Site;
+use crate::tally::Tally;
 use crate::visitor::{Line, Poller};
+use crate::{long_or, within};
 
-/// Polls that wait when the process is told to stop.
-const PARKED: usize = 50;
 /// How long a process may take to stop.
 const STOP_MILLIS: i64 = 5_000;
 
@@ -49,25 +51,77 @@ async fn a_client_that_never_acks_reads_the_end_once() {
     }
 }
 
+/// A POST whose body has begun to arrive, which the bridge has said.
+async fn half_a_message(
+    site: &Site,
+    line: &Line,
+    number: usize,
+    text: &str,
+) -> (TcpStream, String) {
+    let body = json!({ "text": text }).to_string();
+    let mut stream = TcpStream::connect(("127.0.0.1", site.port)).await.unwrap();
+    let head = format!(
+        "POST /chat/rest/Chasitor/ChatMessage HTTP/1.1\r\nhost: a\r\n\
+         x-liveagent-api-version: 47\r\nx-liveagent-affinity: null\r\n\
+         x-liveagent-session-key: {}\r\nx-liveagent-sequence: {number}\r\n\
+         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        line.key,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut told = Vec::new();
+    while !told.ends_with(b"100 Continue\r\n\r\n") {
+        let read = within("100 Continue", stream.read_buf(&mut told)).await.unwrap();
+        assert!(read > 0, "closed: {}", String::from_utf8_lossy(&told));
+    }
+    let (first, rest) = body.split_at(5);
+    stream.write_all(first.as_bytes()).await.unwrap();
+    (stream, rest.to_owned())
+}
+
+/// Sends the rest; gives the status.
+async fn the_rest((mut stream, rest): (TcpStream, String)) -> u16 {
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    within("an answer", stream.read_to_end(&mut answer)).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    let status = answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    status.parse().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_lets_parked_polls_go_and_the_next_start_goes_on() {
+async fn a_stop_answers_polls_and_posts_and_the_next_start_goes_on() {
+    let (parked_polls, posts) = (long_or(1_000, 100), long_or(100, 20));
     let site = Site::new("none").await;
     let mut bridge = site.serve().await;
     let desk = Arc::new(Desk::new(&site.desk));
-    let mut talking = JoinSet::new();
     let site = Arc::new(site);
-    for n in 0..PARKED {
-        let (site, desk) = (site.clone(), desk.clone());
-        talking.spawn(async move { (n, talk(&site, &desk, n, true).await) });
+    let mut talking = Vec::new();
+    // A few at a time: nothing is shown by a crowd at the door.
+    for some in (0..parked_polls).collect::<Vec<_>>().chunks(20) {
+        let mut some_talk = JoinSet::new();
+        for &n in some {
+            let (site, desk) = (site.clone(), desk.clone());
+            some_talk.spawn(async move { (n, talk(&site, &desk, n, true).await) });
+        }
+        talking.extend(some_talk.join_all().await);
     }
-    let talking = talking.join_all().await;
+    talking.sort_by_key(|(n, _)| *n);
 
-    let ready = Arc::new(Barrier::new(PARKED + 1));
+    let clock = Clock::system();
+    let ready = Arc::new(Barrier::new(parked_polls + 1));
     let mut parked = JoinSet::new();
+    let mut half = Vec::new();
+    let mut sent = Vec::new();
     for (n, (mut line, poller, id)) in talking {
+        sent.push(("before the stop".to_owned(), clock.now().wall.millis()));
+        line.say(Some(2), "before the stop").await;
+        if n < posts {
+            sent.push(("at the stop".to_owned(), clock.now().wall.millis()));
+            half.push(half_a_message(&site, &line, 3, "at the stop").await);
+        }
         let ready = ready.clone();
         parked.spawn(async move {
-            line.say(Some(2), "before the stop").await;
             // Of two polls the newer one waits, for certain once the older one is answered.
             let mut polls = JoinSet::new();
             for _ in 0..2 {
@@ -81,28 +135,51 @@ async fn a_stop_lets_parked_polls_go_and_the_next_start_goes_on() {
         });
     }
     ready.wait().await;
-    let clock = Clock::system();
     let told = clock.now().wall;
     site.goes();
     bridge.terminate();
+    // A poll that is let go is the sign that the bridge stops.
+    let first = parked.join_next().await.unwrap().unwrap();
+    let answered = futures_util::future::join_all(half.into_iter().map(the_rest)).await;
     let ended = bridge.ended().await;
     let took = clock.now().wall.millis_since(told);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(took < STOP_MILLIS, "stopping took {took} ms");
-    let let_go = parked.join_all().await;
+    let mut let_go = parked.join_all().await;
+    let_go.push(first);
     assert!(let_go.iter().all(|(_, status, ..)| *status == 204));
+    let taken = answered.iter().filter(|status| **status == 200).count();
+    assert!(answered.iter().all(|status| [200, 500].contains(status)), "{answered:?}");
 
     let _bridge = site.serve().await;
+    let mut tally = Tally::default();
+    let mut heard = Vec::new();
     for (n, _, mut line, mut poller, id) in let_go {
-        line.say(Some(3), "after the stop").await;
+        let mut due = vec!["before the stop"];
+        if n < posts {
+            // What was answered 500 is said again, what was answered OK too: it is one message.
+            line.say(Some(3), "at the stop").await;
+            due.push("at the stop");
+        }
+        line.say(Some(4), "after the stop").await;
+        due.push("after the stop");
         desk.say(&id, &format!("welcome back {n}")).await;
         let message = poller.until("ChatMessage").await;
         assert_eq!(message["text"], format!("welcome back {n}"));
-        let both =
-            |chat: &serde_json::Value| chat["id"] == *id && lines(chat, "visitor").len() == 2;
-        desk.chat("both lines", both).await;
+        let all = |chat: &serde_json::Value| {
+            chat["id"] == *id && lines(chat, "visitor").len() >= due.len()
+        };
+        let chat = desk.chat("all lines", all).await;
+        let said = lines(&chat, "visitor");
+        assert_eq!(said.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), due);
+        heard.extend(said.into_iter().filter(|(text, _)| text != "after the stop"));
     }
-    assert_eq!(desk.all().len(), PARKED);
+    assert_eq!(desk.all().len(), parked_polls);
+    (tally.sent, tally.delivered) = (sent.len(), heard.len());
+    tally.longest = took;
+    let what = format!("SIGTERM, {parked_polls} parked polls, {posts} POSTs half sent");
+    let more = format!("{taken} of the POSTs answered 200, exit after {took} ms");
+    tally.tell("K6", &what, &more);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
