@@ -290,7 +290,7 @@ impl Registry {
             envelope,
             Envelope::Post { .. } | Envelope::Poll { .. } | Envelope::Reconnect { .. }
         );
-        if ours && !self.shared.shutdown.is_cancelled() {
+        if ours {
             // Should the next inbox be full, the request is answered as overload: its sender is
             // dropped.
             let _ = self.seat(tenant, chat).try_send(envelope);

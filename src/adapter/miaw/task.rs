@@ -6,6 +6,7 @@
 
 mod calls;
 mod inbox;
+mod stop;
 mod view;
 
 use std::collections::{HashMap, VecDeque};
@@ -130,6 +131,9 @@ impl Task {
     /// Runs until there is nothing left to do; gives back what came too late to be handled.
     pub(super) async fn run(mut self) -> Vec<Envelope> {
         let stop = match self.load().await {
+            Ok(Some(mut session)) if self.shared.shutdown.is_cancelled() => {
+                self.shut_down(&mut session).await
+            }
             Ok(Some(session)) => {
                 // A chat that this process finished lost nothing: to recover it would tell a
                 // client that never acknowledges the end of its chat once more.
@@ -169,6 +173,7 @@ impl Task {
         let until = self.shared.clock.now().mono.plus(self.tenant.settings.poll_hold);
         loop {
             let envelope = tokio::select! {
+                biased;
                 envelope = self.inbox.recv() => envelope,
                 () = self.shared.clock.until(until), if !early.is_empty() => None,
                 () = self.shared.shutdown.cancelled() => None,
@@ -367,20 +372,6 @@ impl Task {
             self.flush(session).await?;
         }
         Ok(())
-    }
-
-    async fn shut_down(&mut self, session: &mut Session) -> Result<(), Stop> {
-        let step = session.step(self.shared.clock.now(), Input::Drain);
-        self.late.extend(step.facts);
-        if !self.late.is_empty() {
-            self.flush(session).await?;
-        }
-        for effect in step.effects {
-            if matches!(effect, Effect::Reply(..)) {
-                self.perform(session, effect).await?;
-            }
-        }
-        Err(Stop::Shutdown)
     }
 
     /// Stores what was decided and not stored yet.
