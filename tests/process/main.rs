@@ -23,6 +23,7 @@ mod site;
 mod stop;
 mod store;
 mod tally;
+mod upgrade;
 mod visitor;
 
 use std::time::Duration;
