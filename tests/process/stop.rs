@@ -51,6 +51,37 @@ async fn a_client_that_never_acks_reads_the_end_once() {
     }
 }
 
+/// So many chats; a few begin at a time, for nothing is shown by a crowd at the door.
+async fn talk_many(
+    site: &Arc<Site>,
+    desk: &Arc<Desk>,
+    count: usize,
+) -> Vec<(usize, (Line, Poller, String))> {
+    let mut talking = Vec::new();
+    for some in (0..count).collect::<Vec<_>>().chunks(20) {
+        let mut some_talk = JoinSet::new();
+        for &n in some {
+            let (site, desk) = (site.clone(), desk.clone());
+            some_talk.spawn(async move { (n, talk(&site, &desk, n, true).await) });
+        }
+        talking.extend(some_talk.join_all().await);
+    }
+    talking.sort_by_key(|(n, _)| *n);
+    talking
+}
+
+/// A poll that waits. Of two polls the newer one does, for certain once the older one is answered.
+async fn park(poller: &Poller, ready: &Barrier) -> u16 {
+    let mut polls = JoinSet::new();
+    for _ in 0..2 {
+        let (mut line, ack) = (poller.line.clone(), poller.acknowledged());
+        polls.spawn(async move { line.poll(ack).await.status });
+    }
+    assert_eq!(polls.join_next().await.unwrap().unwrap(), 204);
+    ready.wait().await;
+    polls.join_next().await.unwrap().unwrap()
+}
+
 /// A POST whose body has begun to arrive, which the bridge has said.
 async fn half_a_message(
     site: &Site,
@@ -89,48 +120,52 @@ async fn the_rest((mut stream, rest): (TcpStream, String)) -> u16 {
     status.parse().unwrap()
 }
 
+/// Everybody goes on with the next process; answers how many lines of before it arrived.
+async fn go_on(desk: &Desk, chats: Vec<(usize, u16, Line, Poller, String)>, posts: usize) -> usize {
+    let mut heard = 0;
+    for (n, _, mut line, mut poller, id) in chats {
+        let mut due = vec!["before the stop"];
+        if n < posts {
+            // Said again as by a client that did not get the answer: it is one message.
+            line.say(Some(3), "at the stop").await;
+            due.push("at the stop");
+        }
+        line.say(Some(4), "after the stop").await;
+        due.push("after the stop");
+        desk.say(&id, &format!("welcome back {n}")).await;
+        let message = poller.until("ChatMessage").await;
+        assert_eq!(message["text"], format!("welcome back {n}"));
+        let all = |chat: &serde_json::Value| {
+            chat["id"] == *id && lines(chat, "visitor").len() >= due.len()
+        };
+        let chat = desk.chat("all lines", all).await;
+        let said = lines(&chat, "visitor");
+        assert_eq!(said.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), due);
+        heard += due.len() - 1;
+    }
+    heard
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_answers_polls_and_posts_and_the_next_start_goes_on() {
     let (parked_polls, posts) = (long_or(1_000, 100), long_or(100, 20));
-    let site = Site::new("none").await;
+    let site = Arc::new(Site::new("none").await);
     let mut bridge = site.serve().await;
     let desk = Arc::new(Desk::new(&site.desk));
-    let site = Arc::new(site);
-    let mut talking = Vec::new();
-    // A few at a time: nothing is shown by a crowd at the door.
-    for some in (0..parked_polls).collect::<Vec<_>>().chunks(20) {
-        let mut some_talk = JoinSet::new();
-        for &n in some {
-            let (site, desk) = (site.clone(), desk.clone());
-            some_talk.spawn(async move { (n, talk(&site, &desk, n, true).await) });
-        }
-        talking.extend(some_talk.join_all().await);
-    }
-    talking.sort_by_key(|(n, _)| *n);
-
+    let talking = talk_many(&site, &desk, parked_polls).await;
     let clock = Clock::system();
     let ready = Arc::new(Barrier::new(parked_polls + 1));
     let mut parked = JoinSet::new();
     let mut half = Vec::new();
-    let mut sent = Vec::new();
+    let sent = parked_polls + posts;
     for (n, (mut line, poller, id)) in talking {
-        sent.push(("before the stop".to_owned(), clock.now().wall.millis()));
         line.say(Some(2), "before the stop").await;
         if n < posts {
-            sent.push(("at the stop".to_owned(), clock.now().wall.millis()));
             half.push(half_a_message(&site, &line, 3, "at the stop").await);
         }
         let ready = ready.clone();
         parked.spawn(async move {
-            // Of two polls the newer one waits, for certain once the older one is answered.
-            let mut polls = JoinSet::new();
-            for _ in 0..2 {
-                let (mut line, ack) = (poller.line.clone(), poller.acknowledged());
-                polls.spawn(async move { line.poll(ack).await.status });
-            }
-            assert_eq!(polls.join_next().await.unwrap().unwrap(), 204);
-            ready.wait().await;
-            let status = polls.join_next().await.unwrap().unwrap();
+            let status = park(&poller, &ready).await;
             (n, status, line, poller, id)
         });
     }
@@ -152,31 +187,9 @@ async fn a_stop_answers_polls_and_posts_and_the_next_start_goes_on() {
     assert_eq!(taken, posts, "{answered:?}");
 
     let _bridge = site.serve().await;
-    let mut tally = Tally::default();
-    let mut heard = Vec::new();
-    for (n, _, mut line, mut poller, id) in let_go {
-        let mut due = vec!["before the stop"];
-        if n < posts {
-            // What was answered 500 is said again, what was answered OK too: it is one message.
-            line.say(Some(3), "at the stop").await;
-            due.push("at the stop");
-        }
-        line.say(Some(4), "after the stop").await;
-        due.push("after the stop");
-        desk.say(&id, &format!("welcome back {n}")).await;
-        let message = poller.until("ChatMessage").await;
-        assert_eq!(message["text"], format!("welcome back {n}"));
-        let all = |chat: &serde_json::Value| {
-            chat["id"] == *id && lines(chat, "visitor").len() >= due.len()
-        };
-        let chat = desk.chat("all lines", all).await;
-        let said = lines(&chat, "visitor");
-        assert_eq!(said.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), due);
-        heard.extend(said.into_iter().filter(|(text, _)| text != "after the stop"));
-    }
+    let heard = go_on(&desk, let_go, posts).await;
     assert_eq!(desk.all().len(), parked_polls);
-    (tally.sent, tally.delivered) = (sent.len(), heard.len());
-    tally.longest = took;
+    let tally = Tally { sent, delivered: heard, longest: took, ..Tally::default() };
     let what = format!("SIGTERM, {parked_polls} parked polls, {posts} POSTs half sent");
     let more = format!("{taken} of the POSTs answered 200, exit after {took} ms");
     tally.tell("K6", &what, &more);
