@@ -95,7 +95,8 @@ async fn way_to(server: &url::Url, state: &watch::Sender<Way>) -> url::Url {
 }
 
 async fn pass(mut client: TcpStream, to: String, mut state: watch::Receiver<Way>) {
-    if *state.borrow_and_update() == Way::Open {
+    let open = *state.borrow_and_update() == Way::Open;
+    if open {
         let Ok(mut server) = TcpStream::connect(&to).await else { return };
         let (mut up, mut down) = (vec![0; 16_384], vec![0; 16_384]);
         loop {
@@ -108,22 +109,33 @@ async fn pass(mut client: TcpStream, to: String, mut state: watch::Receiver<Way>
                     Ok(read @ 1..) if client.write_all(&down[..read]).await.is_ok() => {}
                     _ => return,
                 },
-                _ = state.wait_for(|state| *state == Way::Silent) => break,
+                () = until(&mut state, Way::Silent) => break,
             }
         }
     }
-    let _ = state.wait_for(|state| *state == Way::Open).await;
+    until(&mut state, Way::Open).await;
+}
+
+async fn until(state: &mut watch::Receiver<Way>, wanted: Way) {
+    let _ = state.wait_for(|state| *state == wanted).await;
 }
 
 /// The store of the site's bridges is this database; a second tenant is relayed.
 fn configure(site: &Site, database: &url::Url) {
     let text = std::fs::read_to_string(site.config()).unwrap();
-    let text = text.replace("path = \"bridge.sqlite\"", &format!("url = \"{database}\"\nkey_ring = \"{RING}\""));
+    let text = text.replace(
+        "path = \"bridge.sqlite\"",
+        &format!("url = \"{database}\"\nkey_ring = \"{RING}\""),
+    );
     let text = text.replace("[tenant.legacy]", "hosts = [\"127.0.0.1\"]\n[tenant.legacy]");
     let (_, tenant) = text.split_once("[[tenant]]").unwrap();
     let relayed = tenant
         .replace("id = \"example\"", "id = \"relayed\"")
         .replace("hosts = [\"127.0.0.1\"]\n", "");
+    // A cutover of its own means an org of its own.
+    let (legacy, miaw) = relayed.split_once("[tenant.miaw]").unwrap();
+    let miaw = miaw.replace("00D000000000001", "00D000000000002");
+    let relayed = format!("{legacy}[tenant.miaw]{miaw}");
     let plan = "[tenant.plan]\nremoval = \"2099-01-01T00:00:00Z\"\n";
     std::fs::write(site.config(), format!("{text}[[tenant]]{relayed}{plan}")).unwrap();
 }
@@ -198,7 +210,8 @@ impl Stage {
                 let mut texts = Vec::new();
                 while let Some(messages) = poller.next().await {
                     let said = messages.iter().filter(|message| message["type"] == "ChatMessage");
-                    let text = |message: &Value| message["message"]["text"].as_str().unwrap().into();
+                    let text =
+                        |message: &Value| message["message"]["text"].as_str().unwrap().into();
                     texts.extend(said.map(text));
                 }
                 texts
@@ -325,7 +338,9 @@ async fn chats_outlive_a_restart_a_partition_and_a_full_server() {
     stage.check("restarted").await;
 
     way.send_replace(Way::Silent);
-    let healed = stage.once_refused(way.clone(), |way| drop(way.send_replace(Way::Open)));
+    let healed = stage.once_refused(way.clone(), |way| {
+        way.send_replace(Way::Open);
+    });
     let beside = async {
         assert_eq!(relayed.init().await, 200, "the relay does not need the store");
         Relayed::begin(&site).await;

@@ -25,7 +25,10 @@ fn email(n: usize) -> String {
 
 /// A chat with an agent, and everything said so far taken by the client.
 async fn talk(site: &Site, desk: &Desk, n: usize, acks: bool) -> (Line, Poller, String) {
-    let mut line = Line::new(site).await;
+    talk_by(Line::new(site).await, desk, n, acks).await
+}
+
+async fn talk_by(mut line: Line, desk: &Desk, n: usize, acks: bool) -> (Line, Poller, String) {
     line.init(Some(1), &email(n)).await;
     let chat = desk.chat("a chat", |chat| asked_with(chat, &email(n))).await;
     let id = id(&chat);
@@ -51,6 +54,22 @@ async fn a_client_that_never_acks_reads_the_end_once() {
     }
 }
 
+/// Chats of one org: 200 tokens a minute are its budget.
+const PER_ORG: usize = 150;
+
+/// As many tenants as so many chats need, each of an org of its own.
+fn add_orgs(site: &Site, chats: usize) {
+    let mut text = std::fs::read_to_string(site.config()).unwrap();
+    let (_, tenant) = text.split_once("[[tenant]]").unwrap();
+    let tenant = tenant.to_owned();
+    for n in 0..chats.div_ceil(PER_ORG) {
+        let tenant = tenant.replace("\"example\"", &format!("\"org{n}\""));
+        let tenant = tenant.replace("00D000000000001", &format!("00D00000000010{n}"));
+        text.push_str(&format!("[[tenant]]{tenant}"));
+    }
+    std::fs::write(site.config(), text).unwrap();
+}
+
 /// So many chats; a few begin at a time, for nothing is shown by a crowd at the door.
 async fn talk_many(
     site: &Arc<Site>,
@@ -62,7 +81,10 @@ async fn talk_many(
         let mut some_talk = JoinSet::new();
         for &n in some {
             let (site, desk) = (site.clone(), desk.clone());
-            some_talk.spawn(async move { (n, talk(&site, &desk, n, true).await) });
+            some_talk.spawn(async move {
+                let base = format!("http://127.0.0.1:{}/t/org{}/chat/rest", site.port, n / PER_ORG);
+                (n, talk_by(Line::at(&site, base).await, &desk, n, true).await)
+            });
         }
         talking.extend(some_talk.join_all().await);
     }
@@ -91,8 +113,9 @@ async fn half_a_message(
 ) -> (TcpStream, String) {
     let body = json!({ "text": text }).to_string();
     let mut stream = TcpStream::connect(("127.0.0.1", site.port)).await.unwrap();
+    let (_, path) = line.base.split_once(&site.port.to_string()).unwrap();
     let head = format!(
-        "POST /chat/rest/Chasitor/ChatMessage HTTP/1.1\r\nhost: a\r\n\
+        "POST {path}/Chasitor/ChatMessage HTTP/1.1\r\nhost: a\r\n\
          x-liveagent-api-version: 47\r\nx-liveagent-affinity: null\r\n\
          x-liveagent-session-key: {}\r\nx-liveagent-sequence: {number}\r\n\
          expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
@@ -150,6 +173,7 @@ async fn go_on(desk: &Desk, chats: Vec<(usize, u16, Line, Poller, String)>, post
 async fn a_stop_answers_polls_and_posts_and_the_next_start_goes_on() {
     let (parked_polls, posts) = (long_or(1_000, 100), long_or(100, 20));
     let site = Arc::new(Site::new("none").await);
+    add_orgs(&site, parked_polls);
     let mut bridge = site.serve().await;
     let desk = Arc::new(Desk::new(&site.desk));
     let talking = talk_many(&site, &desk, parked_polls).await;

@@ -18,7 +18,7 @@ pub struct Line {
     /// The bridge that `http` has connections to.
     to: usize,
     turns: watch::Receiver<Turns>,
-    base: String,
+    pub base: String,
     pub key: String,
     pub id: String,
     /// Requests that got no answer.
@@ -34,8 +34,12 @@ pub struct Answer {
 impl Line {
     /// Gets a session.
     pub async fn new(site: &Site) -> Self {
+        Self::at(site, site.base.clone()).await
+    }
+
+    /// The same at another base URL of the site's bridge.
+    pub async fn at(site: &Site, base: String) -> Self {
         let (http, turns, empty) = (http(), site.turns(), String::new());
-        let base = site.base.clone();
         let (key, id) = (empty.clone(), empty);
         let mut line = Self { http, to: 0, turns, base, key, id, cut: 0 };
         let answer = line.insist(|http, line| http.get(line.url("System/SessionId"))).await;
