@@ -28,7 +28,7 @@ fn signer(issuer: &str) -> Identity {
 }
 
 /// An org whose channel verifies its users.
-async fn stage(mode: Verification, change: impl FnOnce(&mut Tenant)) -> BridgeStage {
+pub(crate) async fn stage(mode: Verification, change: impl FnOnce(&mut Tenant)) -> BridgeStage {
     let stage = BridgeStage::of_tenant(|tenant| {
         tenant.miaw.identity = Some(signer(ISSUER));
         change(tenant);
@@ -59,13 +59,13 @@ fn details(label: &str, value: &str) -> Value {
     json!({ "prechatDetails": [{ "label": label, "value": value, "transcriptFields": [] }, other] })
 }
 
-async fn begin(stage: &BridgeStage, label: &str, value: &str) -> Client {
+pub(crate) async fn begin(stage: &BridgeStage, label: &str, value: &str) -> Client {
     let mut client = Client::session(stage, Acks::Real).await;
     assert_eq!(client.init_with(details(label, value)).await.0, 200);
     client
 }
 
-async fn talks(stage: &BridgeStage, client: &mut Client) {
+pub(crate) async fn talks(stage: &BridgeStage, client: &mut Client) {
     stage.desk_chat(|_| true).await;
     stage.act(Command::Accept);
     client.until("ChatEstablished").await;

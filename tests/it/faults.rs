@@ -5,6 +5,7 @@ mod events;
 pub(crate) mod nouns;
 mod polls;
 mod rest;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
