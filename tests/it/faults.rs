@@ -2,9 +2,11 @@
 //! of call; what the emulator's own knobs can do is in `miaw_adapter/faults.rs`.
 
 mod events;
+mod h2;
 pub(crate) mod nouns;
 mod polls;
 mod rest;
+mod tenants;
 mod tokens;
 
 use std::sync::Arc;
