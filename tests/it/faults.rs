@@ -5,6 +5,7 @@ mod events;
 mod h2;
 pub(crate) mod nouns;
 mod polls;
+mod relay;
 mod rest;
 mod tenants;
 mod tokens;
