@@ -4,6 +4,7 @@
 //! process go on before the first request is answered.
 
 mod prechat;
+pub mod rehearsal;
 pub mod reload;
 
 use std::sync::Arc;

@@ -26,8 +26,12 @@
 
 mod agents;
 mod api;
+mod bridge;
+mod crowd;
 mod events;
 mod headless;
+mod raw;
+mod scenes;
 mod tap;
 mod visitor;
 mod world;
@@ -92,7 +96,7 @@ impl Demo {
     pub async fn start(port: u16) -> Result<Self, DemoError> {
         let listener = listen(port).await?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, state: api::State::new().await? })
+        Ok(Self { listener, address, state: api::State::new(address).await? })
     }
 
     /// Where the page is.

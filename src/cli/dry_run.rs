@@ -8,18 +8,16 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::app::rehearsal;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 
 use crate::report::codes;
-use crate::report::dry_run::{self, Document, Inputs, Report, RoutingRow};
+use crate::report::dry_run::{self, Document, Inputs, Report};
 use crate::report::evidence::Evidence;
 use crate::report::finding::{Finding, Severity};
-use crate::report::sources::{Setup, Sources};
+use crate::report::sources::Sources;
 use crate::report::{html, markdown};
-use crate::router::calendar::{self, Asked};
-use crate::router::decide::{Draw, PastRemoval};
-use crate::router::effective::Effective;
 use crate::time::Wall;
 
 mod capture;
@@ -180,7 +178,7 @@ fn sources(args: &Args, config: &Config, inputs: &Inputs) -> anyhow::Result<Sour
         sources.metadata.add(&name, &text).map_err(anyhow::Error::msg)?;
         sources.evidence.push(Evidence::of(&name, "metadata", text.as_bytes()));
     }
-    sources.setups = chosen().map(|tenant| (tenant.id.clone(), setup(tenant))).collect();
+    sources.setups = chosen().map(|tenant| (tenant.id.clone(), rehearsal::setup(tenant))).collect();
     for path in &args.captured {
         let item = capture::read(path, &ids, &mut sources)?;
         sources.evidence.push(item);
@@ -196,16 +194,6 @@ fn sources(args: &Args, config: &Config, inputs: &Inputs) -> anyhow::Result<Sour
 fn evidence(path: &Path, kind: &'static str) -> anyhow::Result<Evidence> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Evidence::of(&path.display().to_string(), kind, &bytes))
-}
-
-fn setup(tenant: &config::Tenant) -> Setup {
-    Setup {
-        plan: tenant.plan.clone(),
-        organization_id: tenant.miaw.organization_id.clone(),
-        deployment: tenant.miaw.embedded_service_developer_name.clone(),
-        token_grace_s: tenant.behaviour.token_grace.as_secs(),
-        mapping_sha256: tenant.mapping.as_ref().map(|file| file.sha256.clone()),
-    }
 }
 
 fn document(path: &Path) -> anyhow::Result<Document> {
@@ -226,47 +214,7 @@ fn tenants(
         anyhow::bail!("no tenant `{id}` in the configuration; it has {}", known.join(", "));
     }
     let chosen = config.tenants.iter().filter(|t| only.is_none_or(|id| t.id == id));
-    Ok(chosen.map(|tenant| inputs_of(tenant, as_of)).collect())
-}
-
-fn inputs_of(tenant: &config::Tenant, as_of: Wall) -> dry_run::Tenant {
-    let legacy = tenant.legacy.as_ref();
-    dry_run::Tenant {
-        id: tenant.id.clone(),
-        mapping_name: tenant.mapping.as_ref().map(|file| {
-            let names: Vec<String> = file.paths.iter().map(|p| p.display().to_string()).collect();
-            names.join(", ")
-        }),
-        mapping: tenant.mapping.as_ref().map(|file| file.mapping.clone()).unwrap_or_default(),
-        deployment_id: legacy.map(|l| l.deployment_id.clone()).unwrap_or_default(),
-        button_id: legacy.and_then(|l| l.button_id.clone()).unwrap_or_default(),
-        routing: routing(tenant, as_of),
-        findings: Vec::new(),
-    }
-}
-
-/// The routing table, with a row for the report's own instant. A ramp is answered for the first
-/// lot.
-fn routing(tenant: &config::Tenant, as_of: Wall) -> Vec<RoutingRow> {
-    let Some(draw) = Draw::new(0) else { return Vec::new() };
-    let latch = PastRemoval::NOT_YET;
-    let effective = Effective::from(&tenant.plan);
-    let asked = Asked { effective: &effective, button: None, latch, draw };
-    let mut rows = calendar::table(asked);
-    let label = "this report".to_owned();
-    match rows.iter_mut().find(|row| row.at == as_of) {
-        Some(row) => row.label = format!("{}, {label}", row.label),
-        None => rows.push(calendar::row(asked, as_of, label)),
-    }
-    rows.sort_by_key(|row| row.at);
-    let plain = |row: calendar::Row| RoutingRow {
-        label: row.label,
-        utc: row.at.to_string(),
-        local: row.local,
-        route: row.decision.route.code().to_owned(),
-        because: row.decision.because.to_string(),
-    };
-    rows.into_iter().map(plain).collect()
+    Ok(chosen.map(|tenant| rehearsal::tenant(tenant, as_of)).collect())
 }
 
 fn write(out: Option<&Path>, text: &str) -> anyhow::Result<()> {

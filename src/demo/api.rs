@@ -1,6 +1,7 @@
 //! The demo over HTTP; the module above lists the requests.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::body::{Body, Bytes};
@@ -19,16 +20,17 @@ use tower::ServiceExt as _;
 
 use super::events::Event;
 use super::world::{BUTTON, DEPLOYMENT, ORGANIZATION, World, WorldError};
-use super::{KEEP_ALIVE, tap};
+use super::{KEEP_ALIVE, scenes, tap};
 use crate::clock::Clock;
 use crate::time::Wall;
 
 /// Everything comes from here; nothing is inline.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'";
 
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 15] = [
     ("/", "text/html", include_str!("page/index.html")),
     ("/demo/page.css", "text/css", include_str!("page/page.css")),
+    ("/demo/parts.css", "text/css", include_str!("page/parts.css")),
     ("/demo/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/demo/main.js", "text/javascript", include_str!("page/main.js")),
     ("/demo/timeline.js", "text/javascript", include_str!("page/timeline.js")),
@@ -36,6 +38,11 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/demo/visitor.js", "text/javascript", include_str!("page/visitor.js")),
     ("/demo/desk.js", "text/javascript", include_str!("page/desk.js")),
     ("/demo/dom.js", "text/javascript", include_str!("page/dom.js")),
+    ("/demo/board.js", "text/javascript", include_str!("page/board.js")),
+    ("/demo/sequence.js", "text/javascript", include_str!("page/sequence.js")),
+    ("/demo/scenarios.js", "text/javascript", include_str!("page/scenarios.js")),
+    ("/demo/tour.js", "text/javascript", include_str!("page/tour.js")),
+    ("/demo/theme.js", "text/javascript", include_str!("../admin/console/theme.js")),
 ];
 
 /// The current world; a restart exchanges it.
@@ -44,12 +51,26 @@ pub(super) struct State {
     world: Arc<RwLock<Arc<World>>>,
     /// One restart at a time.
     restarting: Arc<tokio::sync::Mutex<()>>,
+    /// Where all this is served.
+    address: SocketAddr,
 }
 
 impl State {
-    pub(super) async fn new() -> Result<Self, WorldError> {
+    pub(super) async fn new(address: SocketAddr) -> Result<Self, WorldError> {
         let world = Arc::new(RwLock::new(Arc::new(World::new().await?)));
-        Ok(Self { world, restarting: Arc::default() })
+        Ok(Self { world, restarting: Arc::default(), address })
+    }
+
+    /// The address that clients have instead of Salesforce's.
+    pub(super) fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Whether the agents act by themselves from now on.
+    pub(super) fn agents_act(&self, auto: bool) {
+        let world = self.world();
+        world.auto.send_replace(auto);
+        world.tell.events.send(Event::Agents(auto));
     }
 
     pub(super) fn world(&self) -> Arc<World> {
@@ -87,6 +108,13 @@ pub(super) fn router(state: State) -> Router {
         .route("/demo/decisions", get(decisions))
         .route("/demo/agents", post(set_agents))
         .route("/demo/restart", post(restart))
+        .route("/demo/raw", get(scenes::raw))
+        .route("/demo/crowd", post(scenes::crowd))
+        .route("/demo/bridge", post(scenes::bridge))
+        .route("/demo/outage", post(scenes::outage))
+        .route("/demo/ramp", post(scenes::ramp))
+        .route("/demo/report", get(scenes::report))
+        .route("/demo/console", get(scenes::console))
         .fallback(desk_or_bridge)
         .with_state(state)
 }
@@ -109,14 +137,23 @@ async fn desk_or_bridge(extract::State(state): Demo, request: Request<Body>) -> 
         let answer = world.desk.clone().oneshot(request).await;
         return answer.unwrap_or_else(|never| match never {});
     }
-    tap::through(world.bridge.clone(), &world.tell, request).await
+    let bridge = world.bridge();
+    let of_admin = ["/console", "/admin/", "/metrics", "/readyz", "/healthz"];
+    if of_admin.iter().any(|prefix| path.starts_with(prefix)) {
+        let Some(bridge) = bridge else {
+            return (StatusCode::BAD_GATEWAY, "the bridge is not running").into_response();
+        };
+        let answer = bridge.admin.clone().oneshot(request).await;
+        return answer.unwrap_or_else(|never| match never {});
+    }
+    tap::through(bridge, &world.tell, request).await
 }
 
 async fn everything(extract::State(state): Demo) -> Response {
     let world = state.world();
     let real = Clock::system().now().wall;
     let since = real.millis_since(world.timeline.removal);
-    Json(json!({
+    let mut all = json!({
         "clock": world.reading(),
         "timeline": world.timeline,
         "real": { "now": real, "daysSinceRemoval": since.div_euclid(24 * 60 * 60 * 1000) },
@@ -126,8 +163,11 @@ async fn everything(extract::State(state): Demo) -> Response {
         "auto": *world.auto.borrow(),
         "decisions": world.tell.events.decisions(),
         "wire": world.tell.events.rows(),
-    }))
-    .into_response()
+    });
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, scenes::reading(&world)) {
+        all.extend(more);
+    }
+    Json(all).into_response()
 }
 
 async fn clock(extract::State(state): Demo) -> Response {
@@ -162,9 +202,7 @@ struct SetAgents {
 }
 
 async fn set_agents(extract::State(state): Demo, Json(set): Json<SetAgents>) -> Response {
-    let world = state.world();
-    world.auto.send_replace(set.auto);
-    world.tell.events.send(Event::Agents(set.auto));
+    state.agents_act(set.auto);
     Json(json!({ "auto": set.auto })).into_response()
 }
 

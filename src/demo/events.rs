@@ -1,7 +1,8 @@
 //! What the page is told as it happens, and what a page that comes later has missed.
 //!
 //! Promised: decisions and wire rows are numbered and kept up to a bound; a slow reader loses
-//! events, never holds anybody up, and is told to ask for the state anew.
+//! events, never holds anybody up, and is told to ask for the state anew. Contents are kept beside
+//! the rows, for whoever asks for one of them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,8 +13,10 @@ use tokio::sync::broadcast;
 
 /// Decisions that are kept.
 const DECISIONS_MAX: usize = 1_000;
-/// Wire rows that are kept.
-const ROWS_MAX: usize = 300;
+/// Wire rows that are kept, with their contents.
+const ROWS_MAX: usize = 600;
+/// Chats whose state is kept.
+const CHATS_MAX: usize = 500;
 /// How far a reader may be behind.
 const BEHIND_MAX: usize = 512;
 
@@ -53,6 +56,34 @@ pub(super) struct Row {
     pub(super) from: Party,
     pub(super) to: Party,
     pub(super) what: String,
+    /// Of a decision: the route that was chosen.
+    pub(super) route: Option<String>,
+    /// The status of the answer, once it is there.
+    pub(super) status: Option<u16>,
+}
+
+/// What went over the wire, as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Raw {
+    pub(super) request: Option<String>,
+    pub(super) answer: Option<String>,
+}
+
+/// How a chat is for its visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Phase {
+    Waiting,
+    Active,
+    Ended,
+}
+
+/// A chat on the page's board.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Seen {
+    pub(super) chat: String,
+    pub(super) route: String,
+    pub(super) phase: Phase,
 }
 
 /// What can be told.
@@ -60,6 +91,17 @@ pub(super) struct Row {
 pub(super) enum Event {
     Decision(Decision),
     Wire(Row),
+    /// The answer to the request of a row.
+    Answered {
+        number: u64,
+        status: u16,
+    },
+    /// A chat began, or its state changed.
+    Chat(Seen),
+    /// The bridge was killed or is there again.
+    Bridge(serde_json::Value),
+    /// MIAW refuses everything from now on, or no longer.
+    Outage(bool),
     /// The clock was set.
     Clock(serde_json::Value),
     /// Something changed at the desk.
@@ -76,6 +118,12 @@ impl Event {
         match self {
             Self::Decision(decision) => ("decision", json!(decision).to_string()),
             Self::Wire(row) => ("wire", json!(row).to_string()),
+            Self::Answered { number, status } => {
+                ("answered", json!({ "number": number, "status": status }).to_string())
+            }
+            Self::Chat(seen) => ("chat", json!(seen).to_string()),
+            Self::Bridge(state) => ("bridge", state.to_string()),
+            Self::Outage(on) => ("outage", json!({ "on": on }).to_string()),
             Self::Clock(clock) => ("clock", clock.to_string()),
             Self::Desk => ("desk", "{}".to_owned()),
             Self::Agents(auto) => ("agents", json!({ "auto": auto }).to_string()),
@@ -88,6 +136,8 @@ impl Event {
 struct Kept {
     decisions: VecDeque<Decision>,
     rows: VecDeque<Row>,
+    raws: VecDeque<(u64, Raw)>,
+    chats: VecDeque<Seen>,
     letters: usize,
     last_row: u64,
 }
@@ -110,19 +160,62 @@ impl Events {
         letter(kept.letters)
     }
 
-    pub(super) fn send(&self, mut event: Event) {
+    pub(super) fn send(&self, event: Event) {
         let mut kept = self.kept();
-        match &mut event {
-            Event::Decision(one) => push(&mut kept.decisions, one.clone(), DECISIONS_MAX),
-            Event::Wire(row) => {
-                kept.last_row += 1;
-                row.number = kept.last_row;
-                push(&mut kept.rows, row.clone(), ROWS_MAX);
-            }
-            _ => {}
+        if let Event::Decision(one) = &event {
+            push(&mut kept.decisions, one.clone(), DECISIONS_MAX);
+            let (chat, route) = (one.chat.clone(), one.route.clone());
+            let seen = Seen { chat, route, phase: Phase::Waiting };
+            push(&mut kept.chats, seen.clone(), CHATS_MAX);
+            let _ = self.sender.send(Event::Chat(seen));
         }
         // Under the lock, so that a new reader gets each event once. Fails only without readers.
         let _ = self.sender.send(event);
+    }
+
+    /// A row and what it stands for; answers its number.
+    pub(super) fn row(&self, mut row: Row, raw: Raw) -> u64 {
+        let mut kept = self.kept();
+        kept.last_row += 1;
+        row.number = kept.last_row;
+        let number = row.number;
+        push(&mut kept.rows, row.clone(), ROWS_MAX);
+        push(&mut kept.raws, (number, raw), ROWS_MAX);
+        let _ = self.sender.send(Event::Wire(row));
+        number
+    }
+
+    /// The request of that row was answered.
+    pub(super) fn answered(&self, number: u64, status: u16, answer: String) {
+        let mut kept = self.kept();
+        if let Some(row) = kept.rows.iter_mut().rfind(|row| row.number == number) {
+            row.status = Some(status);
+        }
+        if let Some((_, raw)) = kept.raws.iter_mut().rfind(|(of, _)| *of == number) {
+            raw.answer = Some(answer);
+        }
+        let _ = self.sender.send(Event::Answered { number, status });
+    }
+
+    /// A chat's state, if it is news.
+    pub(super) fn chat_is(&self, chat: &str, phase: Phase) {
+        let mut kept = self.kept();
+        let Some(seen) = kept.chats.iter_mut().rfind(|seen| seen.chat == chat) else { return };
+        if seen.phase == phase || seen.phase == Phase::Ended {
+            return;
+        }
+        seen.phase = phase;
+        let _ = self.sender.send(Event::Chat(seen.clone()));
+    }
+
+    /// What the row stands for, unless it was too long ago.
+    pub(super) fn raw(&self, number: u64) -> Option<Raw> {
+        let kept = self.kept();
+        kept.raws.iter().rfind(|(of, _)| *of == number).map(|(_, raw)| raw.clone())
+    }
+
+    pub(super) fn chats(&self) -> Vec<Seen> {
+        self.kept().chats.iter().cloned().collect()
     }
 
     pub(super) fn decisions(&self) -> Vec<Decision> {
@@ -169,6 +262,48 @@ fn letter(mut number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chat_that_ended_stays_ended() {
+        let events = Events::new();
+        events.send(Event::Decision(Decision {
+            chat: "A".to_owned(),
+            at: String::new(),
+            route: "miaw".to_owned(),
+            because: String::new(),
+            code: String::new(),
+        }));
+        for phase in [Phase::Active, Phase::Ended, Phase::Active] {
+            events.chat_is("A", phase);
+        }
+        events.chat_is("B", Phase::Active);
+        let phases: Vec<_> = events.chats().iter().map(|seen| seen.phase).collect();
+        assert_eq!(phases, [Phase::Ended]);
+    }
+
+    #[test]
+    fn an_answer_comes_to_its_row_and_its_contents() {
+        let events = Events::new();
+        let row = || Row {
+            number: 0,
+            chat: None,
+            at: String::new(),
+            from: Party::Client,
+            to: Party::Bridge,
+            what: "GET SessionId".to_owned(),
+            route: None,
+            status: None,
+        };
+        let raw = |text: &str| Raw { request: Some(text.to_owned()), answer: None };
+        let first = events.row(row(), raw("one"));
+        events.row(row(), raw("two"));
+        events.answered(first, 200, "OK".to_owned());
+        let statuses: Vec<_> = events.rows().iter().map(|row| row.status).collect();
+        assert_eq!(statuses, [Some(200), None]);
+        let expected = Raw { request: Some("one".to_owned()), answer: Some("OK".to_owned()) };
+        assert_eq!(events.raw(first), Some(expected));
+        assert_eq!(events.raw(99), None);
+    }
 
     #[test]
     fn letters_go_on_after_z() {

@@ -1,7 +1,8 @@
 //! A visitor of the headless demo: a small client of the legacy REST API over real HTTP.
 //!
 //! Promised: it knows nothing of the bridge but its address. It polls until it is refused, and
-//! keeps what it saw in the order it came.
+//! keeps what it saw in the order it came. Where nobody is behind the address for a while, it tries
+//! the same request again.
 
 use std::time::Duration;
 
@@ -20,6 +21,11 @@ use crate::wire::liveagent::{
 const POLL_TIMEOUT: Duration = Duration::from_secs(40);
 /// The wait for any other answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between two tries while nobody is there.
+const TRY_AGAIN: Duration = Duration::from_millis(700);
+/// How often a request is tried while nobody is there.
+const TRIES_MAX: u32 = 40;
 
 /// A chat as its visitor has it.
 pub(super) struct Visitor {
@@ -64,6 +70,12 @@ impl Visitor {
         visitor.post_ok("Chasitor/ChasitorInit", &init).await?;
         visitor.polling = tokio::spawn(poll.until_refused(sender));
         Ok(visitor)
+    }
+
+    /// Waits for the end of the chat.
+    pub(super) async fn over(&mut self) {
+        // A poll that was cut off is the end as well.
+        let _ = (&mut self.polling).await;
     }
 
     pub(super) async fn say(&mut self, text: &str) -> Result<(), String> {
@@ -112,11 +124,19 @@ impl Visitor {
     async fn post(&mut self, noun: &str, body: &Value) -> Result<Response, String> {
         self.sequence += 1;
         let url = format!("{}/chat/rest/{noun}", self.base);
-        let request = session_headers(self.http.request(Method::POST, url), &self.session)
-            .header(SEQUENCE, self.sequence)
-            .timeout(CALL_TIMEOUT)
-            .json(body);
-        request.send().await.map_err(|error| format!("{noun}: {error}"))
+        let mut tries = 0;
+        loop {
+            let request = session_headers(self.http.request(Method::POST, &url), &self.session)
+                .header(SEQUENCE, self.sequence)
+                .timeout(CALL_TIMEOUT)
+                .json(body);
+            let answer = request.send().await.map_err(|error| format!("{noun}: {error}"))?;
+            tries += 1;
+            if answer.status() != StatusCode::BAD_GATEWAY || tries == TRIES_MAX {
+                return Ok(answer);
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
     }
 }
 
@@ -143,8 +163,17 @@ impl Poll {
     /// Polls until an answer is neither 200 nor 204; that one is kept too.
     async fn until_refused(self, sender: watch::Sender<Vec<Value>>) {
         let mut ack = -1;
+        let mut tries = 0;
+        let nobody = json!({ "status": StatusCode::BAD_GATEWAY.as_u16() });
         loop {
-            match self.once(ack).await {
+            let polled = self.once(ack).await;
+            if polled.as_ref().err() == Some(&nobody) && tries < TRIES_MAX {
+                tries += 1;
+                tokio::time::sleep(TRY_AGAIN).await;
+                continue;
+            }
+            tries = 0;
+            match polled {
                 Ok(Some(payload)) => {
                     ack = payload.sequence.unwrap_or(ack);
                     sender.send_modify(|seen| seen.extend(payload.messages.iter().map(shown)));
@@ -183,7 +212,7 @@ fn shown(message: &crate::wire::liveagent::Message) -> Value {
 }
 
 /// The pre-chat form as a Cognigy flow sends it.
-fn chasitor_init(session: &str, first_name: &str, last_name: &str) -> Value {
+pub(super) fn chasitor_init(session: &str, first_name: &str, last_name: &str) -> Value {
     let email = format!("{}@example.com", first_name.to_ascii_lowercase());
     let fields = [("LastName", last_name), ("FirstName", first_name), ("Email", email.as_str())];
     let details = fields.map(|(name, value)| {

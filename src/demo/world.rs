@@ -1,14 +1,14 @@
 //! One run of the demo: a clock, both services on sockets of their own, and a bridge between them.
 //!
 //! Promised: the bridge is configured from a file's text and reaches the services over the
-//! production transport; its store is an SQLite file in a folder that goes away with the world.
+//! production transport; its store is an SQLite file in a folder that goes away with the world. The
+//! bridge can be killed and built again; clock, services and agents go on meanwhile.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use serde::Serialize;
@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::agents;
+use super::bridge::Running;
 use super::events::{Event, Events};
-use super::tap::{Letters, Tap, Teller};
-use crate::adapter::miaw::registry::Registry;
-use crate::adapter::transport::reqwest::{EgressError, Reqwest};
-use crate::app::{self, BuildError};
+use super::tap::{Letters, Teller};
+use crate::adapter::transport::reqwest::EgressError;
+use crate::app::BuildError;
 use crate::clock::Clock;
 use crate::config::{Config, Problems, load_str};
 use crate::emulator::{self, Agents, Emulators};
@@ -34,13 +34,16 @@ pub(super) const ORGANIZATION: &str = "00D000000000001";
 pub(super) const DEPLOYMENT: &str = "572000000000001";
 pub(super) const BUTTON: &str = "573000000000001";
 
+/// The one tenant.
+pub(super) const TENANT: &str = "demo";
+
 const DAY: i64 = 24 * 60 * 60 * 1000;
 /// How long before the removal the timeline begins.
 const SHOWN_BEFORE: i64 = 30 * DAY;
 /// How long before the removal the clock starts: the morning of the day before.
 const START_BEFORE: i64 = 15 * 60 * 60 * 1000;
-/// The longest wait for chats to be put down at the end.
-const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Where the configuration finds the key of admin tokens.
+const ADMIN_KEY: &str = "DEMO_ADMIN_KEY";
 
 /// The calendar instants that the demo is about.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -104,24 +107,41 @@ pub enum WorldError {
     /// The bridge could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// No threads for the bridge.
+    #[error("the bridge gets no threads: {0}")]
+    Runtime(#[source] io::Error),
+    /// The bridge was killed while it was being built.
+    #[error("the bridge was killed while it started; start it again")]
+    Died,
 }
 
 /// Everything of one run.
 pub(super) struct World {
     pub(super) clock: Clock,
     pub(super) timeline: Timeline,
-    /// The facade.
-    pub(super) bridge: Router,
+    /// As the bridge reads it.
+    pub(super) config: Config,
     /// The agents' desk.
     pub(super) desk: Router,
+    /// Both services.
+    pub(super) emulators: Emulators,
     /// Tells what happens.
     pub(super) tell: Teller,
     /// Whether the agents act by themselves.
     pub(super) auto: watch::Sender<bool>,
+    /// Whether MIAW refuses everything.
+    pub(super) outage: AtomicBool,
+    /// How many chats were started for the crowd.
+    pub(super) crowd: AtomicUsize,
+    /// Ends with the world.
+    pub(super) shutdown: CancellationToken,
+    /// The bridge; `None` while it is killed.
+    running: RwLock<Option<Arc<Running>>>,
+    /// One start at a time.
+    starting: tokio::sync::Mutex<()>,
+    legacy: SocketAddr,
     /// Whether the clock was ever past the removal: the bridge does not go back behind it.
     removed: AtomicBool,
-    chats: Registry,
-    shutdown: CancellationToken,
     _folder: Folder,
 }
 
@@ -136,6 +156,9 @@ impl World {
         let guard = shutdown.clone().drop_guard();
         let emulators = Emulators::new(&clock, Agents::None);
         emulators.set_liveagent(|knobs| knobs.gone_at = Some(DEFAULT_REMOVAL));
+        // Tokens expire by the calendar, and this one is dragged over months in a minute.
+        let span = timeline.today.millis_since(timeline.begin) / 1_000;
+        emulators.set_miaw(|knobs| knobs.token_ttl_seconds = span.unsigned_abs() * 2);
         let legacy = listen(emulators.liveagent_router(), &shutdown).await?;
         let miaw = listen(emulators.miaw_router(), &shutdown).await?;
         let config = config(&folder.0, legacy, miaw)?;
@@ -144,17 +167,7 @@ impl World {
             events: Arc::new(Events::new()),
             letters: Arc::new(Letters::default()),
         };
-        let transport = Reqwest::new(&config.egress, &config.limits)?;
-        // Blocks for some milliseconds, before there is anything else to do.
-        let opened = app::open_store(&config.store).await?;
-        let options = app::Options {
-            clock: clock.clone(),
-            transport: Arc::new(Tap::new(transport, legacy, tell.clone())),
-            opened,
-            decisions: Arc::new(tell.clone()),
-            shutdown: shutdown.clone(),
-        };
-        let built = app::build(config, options).await?;
+        let running = Running::start(&config, legacy, &tell).await?;
         let auto = watch::Sender::new(false);
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(agents::act_by_themselves(
             emulators.desk().clone(),
@@ -166,14 +179,61 @@ impl World {
         Ok(Self {
             clock,
             timeline,
-            bridge: built.router,
+            config,
             desk: emulators.desk_router(),
+            emulators,
             tell,
             auto,
-            removed: AtomicBool::new(false),
-            chats: built.chats,
+            outage: AtomicBool::new(false),
+            crowd: AtomicUsize::new(0),
             shutdown: guard.disarm(),
+            running: RwLock::new(Some(Arc::new(running))),
+            starting: tokio::sync::Mutex::default(),
+            legacy,
+            removed: AtomicBool::new(false),
             _folder: folder,
+        })
+    }
+
+    /// The bridge, unless it is killed.
+    pub(super) fn bridge(&self) -> Option<Arc<Running>> {
+        self.running.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn exchange(&self, new: Option<Arc<Running>>) -> Option<Arc<Running>> {
+        std::mem::replace(&mut *self.running.write().unwrap_or_else(PoisonError::into_inner), new)
+    }
+
+    /// Kills the bridge; says whether there was one.
+    pub(super) fn kill(&self) -> bool {
+        let Some(bridge) = self.exchange(None) else { return false };
+        bridge.kill();
+        self.tell.note("The bridge is killed");
+        self.tell.events.send(Event::Bridge(self.bridge_reading()));
+        true
+    }
+
+    /// Builds the bridge again, from its store.
+    pub(super) async fn revive(&self) -> Result<(), WorldError> {
+        let _one = self.starting.lock().await;
+        if self.bridge().is_some() {
+            return Ok(());
+        }
+        let running = Arc::new(Running::start(&self.config, self.legacy, &self.tell).await?);
+        let recovered = running.recovered;
+        self.exchange(Some(running));
+        let chats = if recovered == 1 { "1 chat".to_owned() } else { format!("{recovered} chats") };
+        self.tell.note(format!("The bridge is back: {chats} taken up from its store"));
+        self.tell.events.send(Event::Bridge(self.bridge_reading()));
+        Ok(())
+    }
+
+    /// Whether the bridge runs, and what it took up.
+    pub(super) fn bridge_reading(&self) -> serde_json::Value {
+        let bridge = self.bridge();
+        serde_json::json!({
+            "up": bridge.is_some(),
+            "recovered": bridge.map_or(0, |bridge| bridge.recovered),
         })
     }
 
@@ -192,6 +252,7 @@ impl World {
         let _ = self.reading();
         self.clock.set_wall(to);
         let reading = self.reading();
+        self.tell.note(format!("The clock is set to {to}"));
         self.tell.events.send(Event::Clock(reading.clone()));
         reading
     }
@@ -199,8 +260,9 @@ impl World {
     /// Puts every chat down.
     pub(super) async fn stop(&self) {
         self.shutdown.cancel();
-        // What is not put down by then is not worth waiting for: the store goes away too.
-        let _ = tokio::time::timeout(STOP_WITHIN, self.chats.drained()).await;
+        if let Some(bridge) = self.exchange(None) {
+            bridge.stop().await;
+        }
     }
 }
 
@@ -225,8 +287,15 @@ fn config(folder: &Path, legacy: SocketAddr, miaw: SocketAddr) -> Result<Config,
         [store]
         path = "chats.sqlite"
 
+        [admin]
+        listen = "127.0.0.1:0"
+
+        [[admin.key]]
+        algorithm = "HS256"
+        secret = {{ env = "{ADMIN_KEY}" }}
+
         [[tenant]]
-        id = "demo"
+        id = "{TENANT}"
 
         [tenant.legacy]
         live_agent_base_url = "http://{legacy}"
@@ -240,9 +309,14 @@ fn config(folder: &Path, legacy: SocketAddr, miaw: SocketAddr) -> Result<Config,
         organization_id = "{ORGANIZATION}"
         embedded_service_developer_name = "Demo_Web"
         capabilities_version = "1"
+
+        [tenant.behaviour]
+        agent_leave_hold = "5 s"
         "#
     );
-    let loaded = load_str(&text, folder, &|_| None).map_err(WorldError::Config)?;
+    let key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let env = |name: &str| (name == ADMIN_KEY).then(|| key.clone());
+    let loaded = load_str(&text, folder, &env).map_err(WorldError::Config)?;
     Ok(loaded.config)
 }
 

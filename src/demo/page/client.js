@@ -1,9 +1,15 @@
 // A client of Salesforce's legacy Live Agent REST API, as bots and widgets have it. It knows nothing of
 // a bridge: to the real service it would speak in exactly the same way.
 
+import { pause } from './dom.js';
+
 const VERSION = '47';
 const RETRY_MS = 2000;
 const RETRIES_MAX = 5;
+// A load balancer's answer while nobody is behind it: the same request is tried again.
+const NOBODY = 502;
+const NOBODY_MS = 700;
+const NOBODY_TRIES_MAX = 60;
 const LOG_MAX = 200;
 
 export class LiveAgentClient {
@@ -50,7 +56,11 @@ export class LiveAgentClient {
     const next = this.posts.then(async () => {
       if (this.over) throw new Error('the chat is over');
       this.sequence += 1;
-      const answer = await this.call('POST', noun, body, this.sequence);
+      let answer = await this.call('POST', noun, body, this.sequence);
+      for (let tries = 0; answer.status === NOBODY && tries < NOBODY_TRIES_MAX; tries += 1) {
+        await pause(NOBODY_MS);
+        answer = await this.call('POST', noun, body, this.sequence);
+      }
       if (answer.status === 403) this.finish();
       if (answer.status !== 200) throw new Error(`${noun} was answered ${answer.status}`);
     });
@@ -61,6 +71,7 @@ export class LiveAgentClient {
   async poll() {
     let ack = -1;
     let failures = 0;
+    let nobody = 0;
     for (let count = 0; !this.over; count += 1) {
       let answer = null;
       try {
@@ -68,6 +79,12 @@ export class LiveAgentClient {
       } catch {
         answer = { status: 0 };
       }
+      if (answer.status === NOBODY && nobody < NOBODY_TRIES_MAX) {
+        nobody += 1;
+        await pause(NOBODY_MS);
+        continue;
+      }
+      nobody = 0;
       if (answer.status === 200) {
         failures = 0;
         const payload = JSON.parse(answer.text);
@@ -78,7 +95,7 @@ export class LiveAgentClient {
       } else if (answer.status !== 204 && !this.over) {
         failures += 1;
         if (failures > RETRIES_MAX) this.finish();
-        else await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
+        else await pause(RETRY_MS);
       }
     }
   }

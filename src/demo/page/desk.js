@@ -31,6 +31,20 @@ export async function deskChanged() {
 /** The agents act by themselves, or no longer. */
 export function autoIs(auto) { by('auto').checked = auto; }
 
+/** The newest chat of a visitor of that name that is not over, or any. */
+export const deskChat = (visitor) => chats.findLast((chat) => chat.visitor === visitor
+  && !stateOf(chat).startsWith('over'));
+
+/** Shows a visitor's chat. */
+export function showAtDesk(visitor) {
+  const chat = deskChat(visitor);
+  if (chat && chat.id !== current) select(chat.id);
+}
+
+/** Does something as the agent of that chat. */
+export const asAgent = (chat, action, body) => post(
+  `/desk/chats/${encodeURIComponent(chat.id)}/${action}`, body);
+
 async function act(id, action, body) {
   try {
     await post(`/desk/chats/${encodeURIComponent(id)}/${action}`, body);
@@ -100,7 +114,7 @@ function show() {
 function showChat(chat) {
   const route = ROUTE[chat.service];
   by('agent-about').replaceChildren(
-    make('span', `badge ${route}`, ROUTES[route]), ` ${stateOf(chat)}`);
+    make('span', `badge ${route}`, ROUTES[route]), ` ${stateOf(chat).replace(/^with /, '')}`);
   for (const id of ['agent-say', 'agent-end', 'agent-transfer']) by(id).hidden = !isLive(chat);
   by('agent-attributes').replaceChildren(...chat.attributes.flatMap(([name, value]) => [
     make('dt', '', name), make('dd', '', value),

@@ -63,3 +63,64 @@ export const ROUTES = { legacy: 'Live Agent', miaw: 'MIAW' };
 export function chip(letter, route) {
   return make('span', `chip ${route || ''}`, letter || '·');
 }
+
+/** A request or an answer with its JSON body indented. */
+export function pretty(text) {
+  return text.split(/(?=^\{.*\}$)/m).map((part) => {
+    try {
+      return JSON.stringify(JSON.parse(part), null, 2);
+    } catch {
+      return part.replace(/^(data: )(\{.*\})$/m, (_, name, json) => {
+        try {
+          return `${name}${JSON.stringify(JSON.parse(json), null, 2)}`;
+        } catch {
+          return `${name}${json}`;
+        }
+      });
+    }
+  }).join('');
+}
+
+/** One stop for the Tab key in a list of buttons; arrow keys, Home and End move within. */
+export function roving(list, selector, focused) {
+  const all = [...list.querySelectorAll(selector)];
+  const stays = all.find((one) => (focused ? one.dataset.key === focused : one === document.activeElement));
+  const stop = stays || all.find((one) => one.tabIndex === 0 && one.dataset.stop) || all.at(-1);
+  for (const one of list.querySelectorAll('[data-key]')) {
+    one.tabIndex = one === stop ? 0 : -1;
+    delete one.dataset.stop;
+  }
+  if (stop) stop.dataset.stop = 'yes';
+  if (focused && stays) stays.focus({ preventScroll: true });
+  if (list.dataset.roving) return;
+  list.dataset.roving = 'yes';
+  list.addEventListener('keydown', (event) => {
+    const now = [...list.querySelectorAll(selector)];
+    const at = now.indexOf(document.activeElement);
+    const next = {
+      ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1,
+      Home: 0, End: now.length - 1,
+    }[event.key];
+    if (at === -1 || next === undefined || !now[next]) return;
+    event.preventDefault();
+    now[at].tabIndex = -1;
+    delete now[at].dataset.stop;
+    now[next].tabIndex = 0;
+    now[next].dataset.stop = 'yes';
+    now[next].focus();
+  });
+}
+
+/** Waits until a function answers something true; throws after a while. */
+export async function until(what, look, within = 20000) {
+  const latest = performance.now() + within;
+  for (;;) {
+    const found = look();
+    if (found) return found;
+    if (performance.now() > latest) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => { setTimeout(resolve, 60); });
+  }
+}
+
+/** A pause for people to look. */
+export const pause = (millis) => new Promise((resolve) => { setTimeout(resolve, millis); });

@@ -1,65 +1,28 @@
-// Starts the page, and shows what the bridge decides and what passes it.
+// Starts the page and tells every part of it what happens.
 
-import { by, chip, make, post, ROUTES, second, shortDay } from './dom.js';
+import { chatIs, startBoard } from './board.js';
+import { by } from './dom.js';
 import { autoIs, deskChanged, startDesk } from './desk.js';
+import { outageIs, startOver, startScenarios } from './scenarios.js';
+import { answered, routeCame, rowCame, startSequence } from './sequence.js';
+import { setTheme, theme } from './theme.js';
 import { clockWas, startClock } from './timeline.js';
+import { startTour } from './tour.js';
 import { leaveAll, routeIs, startVisitor } from './visitor.js';
 
-const ROWS_SHOWN = 200;
+/** Where the console looks for its token. */
+const TOKEN = 'liveagent-bridge-token';
 
-let decisions = [];
-let rows = [];
-let drawing = false;
+let up = null;
 
-const routeOf = (letter) => decisions.find((one) => one.chat === letter)?.route;
-
-function decided({ chat, at, route, because }) {
-  const when = Date.parse(at);
-  return make('li', route,
-    chip(chat, route),
-    make('p', '',
-      make('small', '', `${shortDay(when)} ${new Date(when).getUTCFullYear()}, ${second(when)}`),
-      make('b', '', `Chat ${chat} goes to ${ROUTES[route]}`),
-      make('span', 'because', `${because[0].toUpperCase()}${because.slice(1)}.`)));
-}
-
-function showDecisions() {
-  const newest = decisions.slice().reverse().map(decided);
-  const empty = make('li', 'empty', 'No chat has started yet. Start one on the left.');
-  by('decisions').replaceChildren(...(newest.length ? newest : [empty]));
-  const select = by('wire-chat');
-  for (const { chat } of decisions.slice(select.options.length - 1)) {
-    select.append(new Option(`chat ${chat}`, chat));
-  }
-}
-
-/** One arrow: left half between client and bridge, right half between bridge and Salesforce. */
-function arrow({ chat, at, from, to, what }) {
-  const outer = [from, to].find((party) => party !== 'bridge');
-  const half = outer === 'client' ? 'left' : 'right';
-  const toRight = half === 'left' ? from === 'client' : from === 'bridge';
-  const tone = outer === 'client' ? '' : outer;
-  const item = make('li', `${half} ${tone} ${toRight ? 'forth' : 'back'}`,
-    chip(chat, routeOf(chat)), make('span', 'what', make('span', '', what)));
-  item.title = `${second(Date.parse(at))}  ${from} → ${to}: ${what}`;
-  return item;
-}
-
-function showWire() {
-  drawing = false;
-  const list = by('wire');
-  const wanted = by('wire-chat').value;
-  const shown = rows.filter((row) => !wanted || row.chat === wanted).slice(-ROWS_SHOWN);
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 48;
-  const empty = make('li', 'empty', 'Every message in and out appears here, without its content.');
-  list.replaceChildren(...(shown.length ? shown.map(arrow) : [empty]));
-  if (atEnd) list.scrollTop = list.scrollHeight;
-}
-
-function drawWire() {
-  if (drawing) return;
-  drawing = true;
-  requestAnimationFrame(showWire);
+function bridgeIs({ up: runs }) {
+  const state = by('bridge-state');
+  const again = up === false && runs;
+  up = runs;
+  state.className = `badge ${runs ? 'good' : 'bad'}`;
+  state.textContent = runs ? 'running' : 'killed';
+  if (again) state.textContent = 'running again';
+  by('bridge').classList.toggle('down', !runs);
 }
 
 // Events that came while a state was asked for: they may be newer than it.
@@ -67,19 +30,19 @@ let waiting = null;
 let asked = Promise.resolve();
 
 const happened = {
-  decision(decision) {
-    if (routeOf(decision.chat)) return;
-    decisions.push(decision);
-    routeIs(decision.chat, decision.route);
-    showDecisions();
+  chat: chatIs,
+  decision({ chat, route }) {
+    routeIs();
+    routeCame(chat, route);
   },
-  wire(row) {
-    if (rows.length && row.number <= rows.at(-1).number) return;
-    rows.push(row);
-    if (rows.length > 2 * ROWS_SHOWN) rows.splice(0, ROWS_SHOWN);
-    drawWire();
-  },
+  wire: rowCame,
+  answered,
   clock: clockWas,
+  bridge: bridgeIs,
+  outage({ on }) {
+    outageIs(on);
+    document.body.classList.toggle('outage', on);
+  },
   desk: deskChanged,
   agents: ({ auto }) => autoIs(auto),
   restart() {
@@ -92,12 +55,12 @@ async function ask() {
   waiting = [];
   try {
     const state = await (await fetch('/demo/state')).json();
-    ({ decisions, wire: rows } = state);
     startClock(state);
     autoIs(state.auto);
-    for (const { chat, route } of decisions) routeIs(chat, route);
-    showDecisions();
-    drawWire();
+    startBoard(state);
+    startSequence(state);
+    bridgeIs(state.bridge);
+    happened.outage({ on: state.outage });
     deskChanged();
     return state;
   } finally {
@@ -123,14 +86,26 @@ function listen() {
       else happened[name](JSON.parse(data));
     });
   }
+  return new Promise((resolve) => { events.addEventListener('hello', resolve, { once: true }); });
+}
+
+/** The console opens in a tab of its own, signed in: it is on the same address. */
+async function openConsole(event) {
+  event.preventDefault();
+  const { token } = await (await fetch('/demo/console')).json();
+  sessionStorage.setItem(TOKEN, token);
+  window.open('/console/', '_blank');
 }
 
 by('restart').addEventListener('click', () => {
   leaveAll();
   // The page may be gone before the answer comes.
-  post('/demo/restart').catch(() => {});
+  startOver();
 });
-by('wire-chat').addEventListener('change', drawWire);
+by('console').addEventListener('click', openConsole);
+by('theme').value = theme();
+by('theme').addEventListener('change', () => setTheme(by('theme').value));
 startDesk();
 startVisitor(await getState());
-listen();
+await listen();
+startTour(startScenarios());

@@ -1,6 +1,6 @@
 // The simulated clock: three zones of very different lengths share one slider.
 
-import { by, day, minute, post, second, shortDay } from './dom.js';
+import { by, day, make, minute, post, second, shortDay } from './dom.js';
 
 // Where the zones end on the slider; the margin is hours among months.
 const MARGIN_AT = 400;
@@ -53,7 +53,7 @@ function zone(millis) {
 }
 
 function show(millis) {
-  by('now').textContent = `${day(millis)}, ${second(millis)}`;
+  by('now').textContent = `${shortDay(millis)} ${new Date(millis).getUTCFullYear()}, ${second(millis)}`;
   by('now').dateTime = new Date(millis).toISOString();
   const where = zone(millis);
   document.body.dataset.zone = where;
@@ -79,6 +79,16 @@ async function move(to) {
   clockWas(await post('/demo/clock', { to: within }));
 }
 
+const jumps = {
+  before: () => times.lastCall - HOUR,
+  inside: () => (times.lastCall + times.removal) / 2,
+  removal: () => times.removal,
+  today: () => times.today,
+};
+
+/** Moves the clock to a place that has a name. */
+export const moveTo = (name) => move(jumps[name]());
+
 /** The clock was set, here or elsewhere. */
 export function clockWas(set) {
   base = set.now;
@@ -94,9 +104,11 @@ export function startClock(state) {
   clockWas(state.clock);
   const days = Math.abs(state.real.daysSinceRemoval);
   const gone = state.real.daysSinceRemoval >= 0;
-  by('banner').textContent = gone
-    ? `Salesforce removed legacy chat on ${day(times.removal)}, ${days} days ago.`
-    : `Salesforce removes legacy chat on ${day(times.removal)}, in ${days} days.`;
+  by('banner').replaceChildren(...gone
+    ? ['Salesforce removed legacy chat on ', make('b', '', day(times.removal)), ', ',
+      make('b', '', `${days} days ago`), '.']
+    : ['Salesforce removes legacy chat on ', make('b', '', day(times.removal)), ', in ',
+      make('b', '', `${days} days`), '.']);
   by('mark-begin').textContent = shortDay(times.begin);
   by('mark-margin').textContent = `${shortDay(times.lastCall)}, ${minute(times.lastCall)}`;
   by('mark-removal').textContent = `${shortDay(times.removal)}, ${minute(times.removal)}`;
@@ -112,14 +124,8 @@ export function startClock(state) {
     dragging = false;
     await move(toMillis(Number(slider.value)));
   });
-  const jumps = {
-    before: () => times.lastCall - HOUR,
-    inside: () => (times.lastCall + times.removal) / 2,
-    removal: () => times.removal,
-    today: () => times.today,
-  };
   for (const button of document.querySelectorAll('[data-jump]')) {
-    button.addEventListener('click', () => move(jumps[button.dataset.jump]()));
+    button.addEventListener('click', () => moveTo(button.dataset.jump));
   }
   setInterval(tick, TICK_MS);
 }

@@ -1,7 +1,8 @@
-// The visitor's side: the pre-chat form, a tab for each chat, the raw log.
+// The visitor's side: the pre-chat form, a tab for each chat, the raw log. Scenarios use it too.
 
 import { LiveAgentClient } from './client.js';
-import { by, chip, make, minute, ROUTES, showLines } from './dom.js';
+import { routeOf } from './board.js';
+import { by, chip, make, minute, pretty, ROUTES, showLines, until } from './dom.js';
 import { now } from './timeline.js';
 
 // A browser opens six connections to one host; each running chat holds one for its poll.
@@ -15,27 +16,38 @@ const PEOPLE = [
   ['Cleo', 'Clark', 'I would like to change my address'],
   ['David', 'Diaz', 'The app does not let me sign in'],
   ['Elif', 'Evans', 'Can I return this?'],
+  ['Frank', 'Ferrari', 'Do you ship abroad?'],
+  ['Grace', 'Gomez', 'I forgot my password'],
+  ['Henri', 'Huber', 'Is this in stock?'],
+  ['Iris', 'Ito', 'My voucher does not work'],
 ];
 
 const chats = [];
-const routes = new Map();
 let ids = null;
 let current = null;
 let typing = null;
 
 /** A decision gave a chat its route. */
-export function routeIs(letter, route) {
-  routes.set(letter, route);
-  show();
+export const routeIs = () => show();
+
+/** The route of one of the visitor's chats. */
+export const routeOfChat = (chat) => routeOf(chat.client.letter);
+
+/** The chats that are not over, the shown one first. */
+export function running() {
+  const all = chats.filter((chat) => chat.state !== 'ended');
+  return all.sort((one, other) => Number(other === current) - Number(one === current));
+}
+
+function suggestion() {
+  const [firstName, lastName, subject] = PEOPLE[chats.length % PEOPLE.length];
+  const email = `${firstName.toLowerCase()}.${lastName.toLowerCase()}@example.com`;
+  return { firstName, lastName, email, subject };
 }
 
 function suggest() {
-  const [first, last, subject] = PEOPLE[chats.length % PEOPLE.length];
   const form = by('prechat').elements;
-  form.firstName.value = first;
-  form.lastName.value = last;
-  form.email.value = `${first.toLowerCase()}.${last.toLowerCase()}@example.com`;
-  form.subject.value = subject;
+  for (const [name, value] of Object.entries(suggestion())) form[name].value = value;
 }
 
 /** The handlers of one chat's client. */
@@ -72,23 +84,37 @@ function handlers(chat) {
   };
 }
 
-async function start(event) {
-  event.preventDefault();
-  const prechat = Object.fromEntries(new FormData(by('prechat')));
-  by('prechat-problem').textContent = '';
+/** Starts a chat, with the suggested form unless another one is given. */
+export async function begin(prechat = suggestion()) {
   if (chats.filter((chat) => chat.state !== 'ended').length >= RUNNING_MAX) {
-    by('prechat-problem').textContent = `${RUNNING_MAX} chats are running; end one first.`;
-    return;
+    throw new Error(`${RUNNING_MAX} chats are running; end one first.`);
   }
-  by('start').disabled = true;
   const name = `${prechat.firstName} ${prechat.lastName}`;
   const chat = { name, state: 'waiting', lines: [], typing: '', draft: '' };
   chat.lines.push({ from: 'note', text: `Subject: ${prechat.subject}`, at: now() });
   chat.client = new LiveAgentClient('', ids, handlers(chat));
+  await chat.client.start(prechat);
+  chats.push(chat);
+  select(chat);
+  return chat;
+}
+
+/** Makes room for one more chat: the oldest one is ended by its visitor. */
+export async function makeRoom() {
+  const all = chats.filter((chat) => chat.state !== 'ended');
+  if (all.length < RUNNING_MAX) return;
+  const [oldest] = all;
+  tell(oldest.client.end());
+  await until('the end of the oldest chat', () => oldest.state === 'ended');
+}
+
+async function start(event) {
+  event.preventDefault();
+  const prechat = Object.fromEntries(new FormData(by('prechat')));
+  by('prechat-problem').textContent = '';
+  by('start').disabled = true;
   try {
-    await chat.client.start(prechat);
-    chats.push(chat);
-    select(chat);
+    await begin(prechat);
     by('visitor-text').focus();
   } catch (error) {
     by('prechat-problem').textContent = `The chat did not start: ${error.message}`;
@@ -97,7 +123,8 @@ async function start(event) {
   }
 }
 
-function select(chat) {
+/** Shows one of the visitor's chats. */
+export function select(chat) {
   if (current) current.draft = by('visitor-text').value;
   current = chat;
   by('visitor-text').value = chat ? chat.draft : '';
@@ -110,7 +137,7 @@ function tab(chat, nth, all) {
   const selected = chat === current;
   const letter = chat && chat.client.letter;
   const button = chat
-    ? make('button', `tab ${chat.state}`, chip(letter, routes.get(letter)), ` ${chat.name}`)
+    ? make('button', `tab ${chat.state}`, chip(letter, routeOf(letter)), ` ${chat.name}`)
     : make('button', 'tab', '+ New chat');
   button.type = 'button';
   button.role = 'tab';
@@ -128,9 +155,13 @@ function tab(chat, nth, all) {
   return button;
 }
 
-function line({ from, name, text, at }) {
+const SENT = { sending: 'sending …', ok: 'answered OK', failed: 'not sent' };
+
+function line({ from, name, text, at, sent }) {
   if (from === 'note') return make('li', 'note', make('span', '', text));
-  return make('li', from, make('small', '', `${name} · ${minute(at)}`), text);
+  const small = make('small', '', `${name} · ${minute(at)}`);
+  if (sent) small.append(make('span', `sent ${sent}`, ` · ${SENT[sent]}`));
+  return make('li', from, small, text);
 }
 
 function show() {
@@ -143,7 +174,7 @@ function show() {
   by('prechat').hidden = current !== null;
   by('visitor-chat').hidden = current === null;
   if (!current) return;
-  const route = routes.get(current.client.letter);
+  const route = routeOf(current.client.letter);
   by('visitor-about').replaceChildren(
     make('span', `badge ${route || ''}`, ROUTES[route] || 'not decided'),
     ` ${current.state === 'ended' ? 'over' : current.state}`,
@@ -160,10 +191,10 @@ function logged(entry) {
   const status = entry.status === null ? 'held …' : String(entry.status || 'failed');
   const parts = Object.entries(entry.headers).map(([name, value]) => `${name}: ${value}`);
   if (entry.body) parts.push('', JSON.stringify(entry.body, null, 1));
-  const answer = entry.answer ? `\n\n⇐ ${status}\n${entry.answer}` : `\n\n⇐ ${status}`;
+  const answer = `\n\n⇐ ${status}${entry.answer ? `\n${pretty(entry.answer)}` : ''}`;
   const item = make('details', '');
   item.append(
-    make('summary', '', make('b', '', `${entry.method} `), entry.path.slice(11),
+    make('summary', '', make('b', '', `${entry.method} `), make('span', 'path', entry.path.slice(11)),
       make('span', `status s${status[0]}`, status)),
     make('pre', '', parts.join('\n') + answer),
   );
@@ -190,21 +221,30 @@ function stopTyping(chat) {
   tell(chat.client.typing(false));
 }
 
+/** Says something in a chat; the line tells whether it was answered OK. */
+export async function sayIn(chat, text) {
+  const said = { from: 'me', name: chat.name, text, at: now(), sent: 'sending' };
+  chat.lines.push(said);
+  const sent = chat.client.say(text);
+  show();
+  by('visitor-lines').scrollTop = by('visitor-lines').scrollHeight;
+  try {
+    await sent;
+    said.sent = 'ok';
+  } catch {
+    said.sent = 'failed';
+  }
+  show();
+  return said;
+}
+
 function say(event) {
   event.preventDefault();
   const text = by('visitor-text').value.trim();
   if (!text || !current) return;
   by('visitor-text').value = '';
   stopTyping(current);
-  const said = { from: 'me', name: current.name, text, at: now() };
-  current.lines.push(said);
-  const chat = current;
-  chat.client.say(text).catch(() => {
-    chat.lines.push({ from: 'note', text: 'not sent', at: now() });
-    show();
-  });
-  show();
-  by('visitor-lines').scrollTop = by('visitor-lines').scrollHeight;
+  sayIn(current, text);
 }
 
 /** Everything begins anew: nobody may ask the new bridge for an old chat. */
@@ -215,7 +255,6 @@ export function leaveAll() {
 /** Wires the visitor's side. */
 export function startVisitor(state) {
   ids = state.ids;
-  for (const { chat, route } of state.decisions) routes.set(chat, route);
   by('prechat').addEventListener('submit', start);
   by('visitor-say').addEventListener('submit', say);
   by('visitor-end').addEventListener('click', () => tell(current.client.end()));
