@@ -183,7 +183,7 @@ pub(super) async fn report(extract::State(state): Demo) -> Response {
 fn dry_run(world: &World) -> dry_run::Report {
     let as_of = world.clock.now().wall;
     let form = chasitor_init("00000000-0000-0000-0000-000000000000", "Anna", "Adams");
-    let own = Document { name: "this page's form".to_owned(), text: form.to_string() };
+    let own = Document { name: "the form of this page".to_owned(), text: form.to_string() };
     let sample =
         |(name, text): (&str, &str)| Document { name: name.to_owned(), text: text.to_owned() };
     let documents: Vec<Document> = std::iter::once(own).chain(SAMPLES.map(sample)).collect();

@@ -213,7 +213,7 @@ export class Page {
   }
 
   async press(key) {
-    const codes = { Enter: 13, Tab: 9, " ": 32, ArrowRight: 39, ArrowLeft: 37 };
+    const codes = { Enter: 13, Tab: 9, " ": 32, ArrowRight: 39, ArrowLeft: 37, ArrowUp: 38, Escape: 27 };
     const text = { Enter: "\r", " ": " " }[key];
     const code = key === " " ? "Space" : key;
     const event = { key, code, windowsVirtualKeyCode: codes[key], text };

@@ -1,77 +1,26 @@
 // The demo in a real Chromium: a person chats on both sides of the date, the clock is dragged.
 //
 //   node tests/browser/run.mjs                 the tests; the last line is `N passed, N failed`
-//   node tests/browser/run.mjs --screenshots   writes the pictures of docs/images/
+//   node tests/browser/run.mjs --screenshots   writes docs/images/report.png
 //
 // Needs `chromium` (or CHROMIUM) and a built program (or LIVEAGENT_BRIDGE).
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 import { Chromium } from "./chromium.mjs";
+import {
+  DESKTOP, IN_MARGIN, PAST_REMOVAL, PHONE, PROGRAM, ROOT, accept, assert, cutOff, look, startChat, startDemo,
+  tests, write, zone,
+} from "./demo-page.mjs";
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
-const PROGRAM = process.env.LIVEAGENT_BRIDGE || join(ROOT, "target/debug/liveagent-bridge");
-const DESKTOP = { width: 1440, height: 900 };
 const REPORT = { width: 1100, height: 1100 };
 // A4 less the margins of the report's style, at 96 dots an inch.
 const PAPER = { width: 695, height: 1016 };
-const PHONE = { width: 390, height: 844, mobile: true };
 const DAY_MS = 24 * 3600 * 1000;
-// Where zones lie on the slider, as shares of its width.
-const IN_MARGIN = 0.5;
-const PAST_REMOVAL = 0.7;
-
-async function startDemo() {
-  const child = spawn(PROGRAM, ["demo", "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [, address] = line.match(/^listening\s+(\S+)/) || [];
-    if (address) return { address, stop: () => child.kill("SIGTERM") && ended };
-  }
-  throw new Error("the demo ended before it listened");
-}
-
-function assert(right, message) {
-  if (!right) throw new Error(message);
-}
-
-// --- What a person does ------------------------------------------------------------------------
-
-/** Starts a chat with the suggested form; another one than the first needs its tab. */
-async function startChat(page, letter) {
-  if (letter !== "A") await page.click("#tabs .tab:last-child");
-  await page.click("#start");
-  await page.sees("#tabs .tab[aria-selected=true] .chip", letter);
-  await page.sees("#decisions", `Chat ${letter} goes to`);
-}
-
-async function accept(page) {
-  await page.click("#queue [data-accept]");
-  await page.sees("#visitor-lines .note", "joined");
-}
-
-/** Opens the same chat on both sides. */
-async function look(page, letter) {
-  await page.click(`#tabs [data-tab="${letter.charCodeAt(0) - 65}"]`);
-  const name = (await page.texts("#tabs .tab[aria-selected=true]"))[0].trim();
-  const visitor = name.replace(/^\S+\s+/, "");
-  const id = await page.run((who) => {
-    const rows = [...document.querySelectorAll("#queue .open")];
-    return rows.find((one) => one.querySelector("b").textContent === who).dataset.chat;
-  }, visitor);
-  await page.click(`#queue [data-chat="${id}"]`);
-}
-
-async function write(page, field, text) {
-  await page.click(field);
-  await page.type(text);
-  await page.press("Enter");
-}
 
 /** One message each way in the chat that both sides show, with typing. */
 async function talk(page, when) {
@@ -85,8 +34,6 @@ async function talk(page, when) {
   await page.sees("#visitor-lines .them", `Answer ${when}`);
 }
 
-const zone = (page, name) => page.sees(`body[data-zone=${name}] #zone`);
-
 // --- The story ----------------------------------------------------------------------------------
 
 const story = {
@@ -98,7 +45,7 @@ const story = {
   },
   "before the margin a new chat goes to Live Agent": async (page) => {
     await startChat(page, "A");
-    await page.sees("#decisions li.legacy", "Chat A goes to Live Agent");
+    await page.sees("#wire .decision.legacy", "Chat A goes to Live Agent");
     await page.sees("#queue .waiting", "Anna Adams");
     await accept(page);
     await page.sees("#agent-about", "Live Agent");
@@ -108,7 +55,7 @@ const story = {
     await page.drag("#slider", IN_MARGIN);
     await zone(page, "margin");
     await startChat(page, "B");
-    await page.sees("#decisions li.miaw", "Chat B goes to MIAW");
+    await page.sees("#wire .decision.miaw", "Chat B goes to MIAW");
     await accept(page);
     await page.sees("#agent-about", "MIAW");
     await page.sees("#agent-attributes dd", "ben.brown@example.com");
@@ -156,7 +103,7 @@ const story = {
     await page.sees("#prechat");
     await page.run(() => document.querySelector("#prechat [name=subject]").focus());
     await page.press("Enter");
-    await page.sees("#decisions li.miaw", "Chat C goes to MIAW");
+    await page.sees("#wire .decision.miaw", "Chat C goes to MIAW");
     await page.sees("#visitor-lines .them", "how can I help");
     await page.type("Typed without a mouse");
     await page.press("Enter");
@@ -174,16 +121,15 @@ const story = {
     await page.sees("#agent-about", "over");
   },
   "the raw log shows the legacy requests and their answers": async (page) => {
-    await page.click(".log > summary");
     await page.sees("#log summary", "Chasitor/ChasitorInit");
     const answers = await page.texts("#log pre");
     const init = answers.find((text) => text.includes("prechatDetails"));
     assert(init?.endsWith("⇐ 200\nOK"), "ChasitorInit is not shown with 200 and OK");
   },
   "the wire shows both backends, and never a text": async (page) => {
-    await page.sees("#wire .legacy.forth", "POST ChatMessage");
-    await page.sees("#wire .miaw.forth", "POST message");
-    await page.sees("#wire .miaw.back", "CONVERSATION_MESSAGE");
+    await page.sees("#wire .arrow.legacy.forth", "POST ChatMessage");
+    await page.sees("#wire .arrow.miaw.forth", "POST message");
+    await page.sees("#wire .arrow.miaw.back", "MESSAGE");
     const rows = await page.texts("#wire li");
     assert(!rows.some((row) => /Question|Answer|@/.test(row)), "a row shows content");
   },
@@ -199,17 +145,11 @@ const story = {
   },
   "at phone width nothing is cut off": async (page) => {
     await page.resize(PHONE);
-    const wide = await page.run(() => {
-      const all = [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility());
-      const out = all.filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1
-        && !one.closest("#tabs, #wire, .log, .zones"));
-      return [document.documentElement.scrollWidth > window.innerWidth,
-        out.slice(0, 3).map((one) => one.outerHTML.slice(0, 80))];
-    });
-    assert(!wide[0] && !wide[1].length, `wider than the window: ${wide[1].join(" | ")}`);
+    const out = await cutOff(page);
+    assert(out.length === 0, `wider than the window: ${out.join(" | ")}`);
     await page.click("#tabs .tab:last-child");
     await page.click("#start");
-    await page.sees("#decisions", "Chat D goes to MIAW");
+    await page.sees("#wire .decision", "Chat D goes to MIAW");
     await page.sees("#visitor-lines .them", "how can I help");
     await write(page, "#visitor-text", "From a phone");
     await page.sees("#visitor-lines .them", "You wrote “From a phone”");
@@ -221,13 +161,13 @@ const story = {
     await page.sees("#restart.hint");
     await page.click("#tabs .tab:last-child");
     await page.click("#start");
-    await page.sees("#decisions li.miaw", "does not bring legacy back");
+    await page.sees("#wire .decision.miaw", "does not bring legacy back");
     const before = page.loads;
     await page.click("#restart");
     await page.until("the page is loaded anew", () => page.loads > before);
-    await page.sees("#decisions .empty");
+    await page.sees("#wire .empty");
     await startChat(page, "A");
-    await page.sees("#decisions li.legacy", "Chat A goes to Live Agent");
+    await page.sees("#wire .decision.legacy", "Chat A goes to Live Agent");
   },
   "the desk's own page works": async (page) => {
     await page.go(new URL("/desk/", await page.run(() => location.href)).href);
@@ -262,57 +202,11 @@ const story = {
   },
 };
 
-async function tests(page) {
-  let [passed, failed] = [0, 0];
-  for (const [name, scene] of Object.entries(story)) {
-    const began = Date.now();
-    try {
-      await scene(page);
-      passed += 1;
-      console.log(`ok      ${name} (${Date.now() - began} ms)`);
-    } catch (error) {
-      failed += 1;
-      console.log(`FAILED  ${name}\n    ${error.message}`);
-    }
-  }
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed === 0;
-}
-
 // --- Pictures for the README ----------------------------------------------------------------------
 
 async function pictures(page) {
   const folder = join(ROOT, "docs/images");
   await mkdir(folder, { recursive: true });
-  const say = async (question, answer) => {
-    await write(page, "#visitor-text", question);
-    await page.sees("#agent-lines .them", question);
-    await write(page, "#agent-text", answer);
-    await page.sees("#visitor-lines .them", answer);
-  };
-  await page.sees("#banner", "2026");
-  await startChat(page, "A");
-  await accept(page);
-  await say("My parcel has not arrived yet.", "Let me check the shipment for you.");
-  await page.drag("#slider", IN_MARGIN);
-  await startChat(page, "B");
-  await accept(page);
-  await say("I was charged twice in January.", "I see both charges. One is being refunded.");
-  await page.drag("#slider", PAST_REMOVAL);
-  await page.sees("#tabs .tab.ended");
-  await say("Thank you! How long will it take?", "Three working days at most.");
-  await startChat(page, "C");
-  await page.sees("#queue .waiting", "Cleo Clark");
-  await look(page, "B");
-  await page.run(() => {
-    document.activeElement.blur();
-    for (const list of document.querySelectorAll(".lines, .wire")) list.scrollTop = 1e6;
-  });
-  for (const [scheme, name] of [["light", "demo.png"], ["dark", "demo-dark.png"]]) {
-    await page.scheme(scheme);
-    await writeFile(join(folder, name), await page.picture());
-    console.log(`docs/images/${name}`);
-  }
   await reportPicture(page, folder);
   return page.errors.length === 0;
 }
@@ -345,7 +239,7 @@ const browser = await Chromium.start();
 let right = false;
 try {
   const page = await browser.open(demo.address, DESKTOP);
-  right = await (process.argv.includes("--screenshots") ? pictures(page) : tests(page));
+  right = await (process.argv.includes("--screenshots") ? pictures(page) : tests(story, page));
 } finally {
   await browser.stop();
   await demo.stop();

@@ -151,7 +151,8 @@ export async function conversation(text) {
 export async function run(scenario) {
   if (busy) return false;
   busy = true;
-  const all = document.querySelectorAll('.scene');
+  const all = document.querySelectorAll('button.scene');
+  document.dispatchEvent(new Event('follow'));
   for (const button of all) button.setAttribute('aria-disabled', 'true');
   try {
     await scenario();

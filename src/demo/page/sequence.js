@@ -13,6 +13,9 @@ const shown = new Map();
 let fresh = [];
 let last = 0;
 
+/** A method is left out where there is little room. */
+const spelled = (text) => text.split(/^(GET |POST |DELETE |PUT |PATCH )/).filter(Boolean)
+  .map((part) => (part.endsWith(' ') ? make('span', 'method', part) : part));
 const words = (what) => what.split(', ').map((one) => one.replace(/^CONVERSATION_/, '')).join(', ');
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
@@ -31,7 +34,7 @@ function arrow(row) {
   const item = make('li', `arrow ${way(row)}`);
   const open = make('button', 'open',
     make('time', '', when), chip(row.chat, routeOf(row.chat)),
-    make('span', 'area', make('span', 'what', make('span', 'words', words(row.what)), statusOf(row))));
+    make('span', 'area', make('span', 'what', make('span', 'words', ...spelled(words(row.what))), statusOf(row))));
   open.type = 'button';
   open.dataset.key = String(row.number);
   open.title = `${row.from} → ${row.to}: ${row.what}`;
@@ -83,7 +86,8 @@ async function toggle(row, item, open) {
   const parts = [...part('Request', raw.request), ...part('Answer', raw.answer)];
   box.append(...(parts.length ? parts : [make('p', 'soft', 'No longer kept.')]));
   for (const pre of box.querySelectorAll('pre')) pre.tabIndex = 0;
-  box.scrollIntoView({ block: 'nearest' });
+  item.scrollIntoView({ block: 'nearest' });
+  if (item.offsetHeight > by('wire').clientHeight) item.scrollIntoView({ block: 'start' });
 }
 
 const wanted = (row) => {
@@ -166,6 +170,8 @@ export function startSequence(state) {
 }
 
 by('wire-chat').addEventListener('change', filter);
+// Whoever presses a scenario wants to see it.
+document.addEventListener('follow', () => { by('wire').scrollTop = by('wire').scrollHeight; });
 document.addEventListener('pick', ({ detail }) => {
   by('wire-chat').value = detail;
   filter();
