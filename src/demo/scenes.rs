@@ -23,6 +23,7 @@ use super::{crowd, world};
 use crate::admin::Role;
 use crate::admin::token::{self, Order};
 use crate::app::rehearsal;
+use crate::cutover::{Cutover, ProposeError};
 use crate::emulator::Fault;
 use crate::report::dry_run::{self, Document, Inputs};
 use crate::report::evidence::Evidence;
@@ -37,6 +38,8 @@ const CROWD_MAX: usize = 50;
 const CROWDS_MAX: usize = 200;
 /// The longest outage.
 const OUTAGE_MAX: Duration = Duration::from_secs(30);
+/// How often a change is proposed when others were made meanwhile.
+const TRIES_MAX: u32 = 5;
 /// Whom changes and tokens of the demo name.
 const WHO: &str = "demo";
 /// How long a token of the demo is good.
@@ -152,19 +155,30 @@ pub(super) async fn ramp(extract::State(state): Demo, Json(asked): Json<Ramp>) -
     if asked.percent > 100 {
         return refused("`percent` must be a number from 0 to 100");
     }
-    let stage = Stage::Ramp { percent: asked.percent };
-    let action =
-        Action::Stage { stage, button: None, without_evidence: true, acknowledged_until: None };
-    let expected = bridge.cutover.effective(TENANT).map_or(0, |effective| effective.number);
-    let why = "a scenario of the demo".to_owned();
-    let proposal = Proposal { expected, who: WHO.to_owned(), why, action };
-    match bridge.cutover.propose(TENANT, proposal).await {
-        Ok(_) => {
+    match set_stage(&bridge.cutover, Stage::Ramp { percent: asked.percent }).await {
+        Ok(()) => {
             let percent = asked.percent;
             world.tell.note(format!("The tenant's stage is now ramp {percent} %"));
             Json(json!({ "percent": percent })).into_response()
         }
         Err(error) => refused(error.to_string()),
+    }
+}
+
+/// Moves the tenant; what the bridge itself writes down meanwhile does not stop it.
+async fn set_stage(cutover: &Cutover, stage: Stage) -> Result<(), ProposeError> {
+    let mut expected = cutover.effective(TENANT).map_or(0, |effective| effective.number);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let action =
+            Action::Stage { stage, button: None, without_evidence: true, acknowledged_until: None };
+        let why = "a scenario of the demo".to_owned();
+        let proposal = Proposal { expected, who: WHO.to_owned(), why, action };
+        match cutover.propose(TENANT, proposal).await {
+            Err(ProposeError::Conflict { last }) if tries < TRIES_MAX => expected = last,
+            outcome => return outcome.map(drop),
+        }
     }
 }
 

@@ -110,7 +110,13 @@ impl Teller {
     }
 
     /// What a poll brought, and what it means for the chat.
-    fn polled(&self, chat: Option<String>, way: (Party, Party), request: &str, answer: Looked<'_>) {
+    fn polled(
+        &self,
+        chat: Option<String>,
+        way: (Party, Party),
+        request: &str,
+        answer: &Looked<'_>,
+    ) {
         let kinds = kinds(answer.body);
         if let Some(chat) = &chat {
             for kind in &kinds {
@@ -266,7 +272,7 @@ impl Asked {
         }
         let back = (Party::Bridge, Party::Client);
         if self.polls() && answer.status == StatusCode::OK {
-            tell.polled(self.letter.clone(), back, &self.text, answer.shared());
+            tell.polled(self.letter.clone(), back, &self.text, answer);
         } else if !answer.status.is_success() {
             let what = format!("{} {}", answer.status.as_u16(), self.noun);
             let raw = Raw { request: Some(self.text.clone()), answer: Some(answer.text()) };
@@ -309,7 +315,7 @@ impl Tap {
                 self.tell.events.answered(row, answer.status.as_u16(), answer.text());
             }
             if polls && answer.status == StatusCode::OK {
-                self.tell.polled(letter, back, &text, answer.shared());
+                self.tell.polled(letter, back, &text, answer);
             } else if !answer.status.is_success() {
                 let what = format!("{} {noun}", answer.status.as_u16());
                 let raw = Raw { request: Some(text), answer: Some(answer.text()) };
@@ -462,10 +468,6 @@ struct Looked<'a> {
 impl Looked<'_> {
     fn text(&self) -> String {
         raw::answer(self.status, self.headers, self.body)
-    }
-
-    fn shared(&mut self) -> Looked<'_> {
-        Looked { status: self.status, headers: self.headers, body: self.body }
     }
 }
 

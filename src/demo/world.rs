@@ -309,9 +309,6 @@ fn config(folder: &Path, legacy: SocketAddr, miaw: SocketAddr) -> Result<Config,
         organization_id = "{ORGANIZATION}"
         embedded_service_developer_name = "Demo_Web"
         capabilities_version = "1"
-
-        [tenant.behaviour]
-        agent_leave_hold = "5 s"
         "#
     );
     let key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());

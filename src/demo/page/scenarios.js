@@ -100,10 +100,10 @@ async function transfer() {
 async function leave() {
   const chat = await talking('miaw');
   const { name } = deskChat(chat.name).agent;
-  tell(`${name} is gone without a word. The bridge waits five seconds for somebody else …`);
+  tell(`${name} leaves without a word. MIAW does not say that the chat is over …`);
   await asAgent(deskChat(chat.name), 'play', { play: 'leave' });
   await until('the end', () => chat.state === 'ended');
-  tell('Nobody came, so the visitor was told once: ChatEnded. No client waits forever.');
+  tell('The bridge asked MIAW who is coming: nobody. So the visitor was told once: ChatEnded.');
 }
 
 /** The bridge is killed while a visitor writes, and built again from its store. */
