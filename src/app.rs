@@ -25,6 +25,7 @@ use crate::config::{Config, StoreConfig};
 pub use crate::cutover;
 use crate::cutover::Cutover;
 use crate::facade::affinity::Affinity;
+use crate::facade::gate::Gate;
 use crate::facade::key::KeyRing;
 use crate::facade::live::Live;
 use crate::facade::{Decided, Decisions, Facade, Strictness, live_router};
@@ -169,13 +170,12 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         shutdown.clone(),
     )
     .await?;
-    let tenants = config.tenants.iter().map(Tenant::from);
     let chats = Registry::new(
         store.clone(),
         clock.clone(),
         transport.clone(),
         config.limits,
-        tenants,
+        config.tenants.iter().map(Tenant::from),
         shutdown.clone(),
     );
     let relay = Arc::new(LiveAgent::new(transport.clone(), clock.clone(), store.clone()));
@@ -197,6 +197,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         translate: prechat::translator(),
         decisions: decisions.clone(),
         cutover: cutover.clone(),
+        gate: Gate::default(),
         strictness: Strictness::default(),
         capture,
         shadow: Some(shadow.clone()),

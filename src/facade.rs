@@ -16,6 +16,7 @@ mod call;
 mod chat;
 mod cors;
 mod deprecation;
+pub mod gate;
 mod jsonp;
 pub mod key;
 mod legacy;
@@ -50,6 +51,7 @@ use crate::wire::liveagent::request::ChasitorInit;
 use affinity::Affinity;
 pub(crate) use body::decode;
 use call::Call;
+use gate::Gate;
 use key::KeyRing;
 use live::Live;
 
@@ -83,6 +85,8 @@ pub struct Facade {
     pub uploads: Arc<dyn Uploads>,
     /// Gives out the affinity tokens.
     pub affinity: Affinity,
+    /// Counts what is under way.
+    pub gate: Gate,
     /// How strictly requests are taken.
     pub strictness: Strictness,
     /// Writes captured traffic for the tenants that opted in.
@@ -162,6 +166,11 @@ async fn handle(State(live): State<Live>, request: Request) -> Response<Body> {
     if let Some(preflight) = cors.preflight(&call) {
         return preflight;
     }
+    let Some(_inside) = facade.gate.enter(&call.tenant.id, &facade.config.limits) else {
+        let mut refusal = reply::too_many("Too many requests at once");
+        cors.mark(refusal.headers_mut());
+        return refusal;
+    };
     let asked = call.captured().zip(facade.capture.as_ref());
     let shadow = shadowed(&facade, &call);
     let body = shadow.iter().fold(body, |body, shadow| shadow.request(body));

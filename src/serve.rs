@@ -10,6 +10,7 @@ pub mod tls;
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::util::MapRequest;
 use tower::{Service, ServiceExt as _};
 
 use crate::config::Limits;
@@ -69,6 +71,10 @@ impl From<&Limits> for ServeLimits {
     }
 }
 
+/// Where a request came from: in its extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
 /// A listener, and the TLS that its connections begin with, if any.
 #[derive(Debug)]
 pub struct Door {
@@ -106,21 +112,32 @@ where
     let room = Arc::new(Semaphore::new(limits.connections));
     let tasks = TaskTracker::new();
     let abort = CancellationToken::new();
+    let mut refused = false;
     loop {
         let accepted = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             accepted = accept(&listener, &room) => accepted,
         };
-        let (stream, permit) = match accepted {
-            Ok(accepted) => accepted,
+        let (stream, peer, permit) = match accepted {
+            Ok(accepted) => {
+                refused = false;
+                accepted
+            }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                // Said once: it goes on for as long as there are no file descriptors.
+                if !std::mem::replace(&mut refused, true) {
+                    tracing::warn!(%error, "connections cannot be accepted; tried again");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let (service, shutdown, abort) = (service.clone(), shutdown.clone(), abort.clone());
+        let (shutdown, abort) = (shutdown.clone(), abort.clone());
+        let service = MapRequest::new(service.clone(), move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
         let tls = tls.clone();
         tasks.spawn(async move {
             let served = async {
@@ -149,12 +166,16 @@ where
 type Permit = tokio::sync::OwnedSemaphorePermit;
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(TcpStream, Permit)> {
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, Peer, Permit)> {
     let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    // Answers are small and must not wait for a segment to fill.
-    stream.set_nodelay(true)?;
-    Ok((stream, permit))
+    let (stream, from) = listener.accept().await?;
+    // Answers are small and must not wait for a segment to fill. It fails on a connection that is
+    // closed already, which is no reason to keep the others waiting.
+    let _ = stream.set_nodelay(true);
+    Ok((stream, Peer(from), permit))
 }
 
 /// A connection that begins with a handshake. It has answered nothing yet, so that a stop does not

@@ -68,6 +68,12 @@ limits! {
     tls_handshake_seconds = 10, 1 ..= 300;
     /// Live chats of one tenant.
     chats_per_tenant = 10_000, 1 ..= 1_000_000;
+    /// Requests of one tenant that are under way at once, held polls included.
+    requests_per_tenant = 15_000, 1 ..= 1_000_000;
+    /// Sessions of one tenant that may begin in a second.
+    sessions_per_tenant_second = 500, 1 ..= 1_000_000;
+    /// Sessions that one address may begin in a second; 0 for any number.
+    sessions_per_address_second = 0, 0 ..= 1_000_000;
     /// How long a session may wait for its chat, in seconds.
     waiting_session_seconds = 120, 10 ..= 3_600;
     /// Inputs of one chat that wait for its task.

@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::capture::Asked;
 use crate::config::{Config, Tenant};
+use crate::serve::Peer;
 use crate::wire::liveagent;
 
 /// A request of the legacy API, without its body.
@@ -26,6 +27,8 @@ pub(super) struct Call<'a> {
     tail: &'a str,
     /// The query, as sent.
     query: Option<&'a str>,
+    /// Where it came from, if it came over a connection.
+    pub(super) peer: Option<Peer>,
     /// What is asked for; `None` when the API has no such noun.
     pub(super) noun: Option<Noun>,
     /// What follows the noun in the path, decoded.
@@ -200,6 +203,7 @@ impl<'a> Call<'a> {
             headers: &parts.headers,
             tail,
             query: parts.uri.query(),
+            peer: parts.extensions.get().copied(),
             noun: Noun::find(prefix, noun),
             rest: percent_decode_str(rest.trim_end_matches('/')).decode_utf8_lossy().into_owned(),
         })

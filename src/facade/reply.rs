@@ -72,6 +72,13 @@ pub(super) fn refused(because: &Because, now: Wall) -> Response<Body> {
     response
 }
 
+/// More than a share: nothing was done.
+pub(super) fn too_many(what: &'static str) -> Response<Body> {
+    let mut refusal = text(StatusCode::TOO_MANY_REQUESTS, what);
+    refusal.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    refusal
+}
+
 /// The session's process is another one, or does not answer: reconnect.
 pub(super) fn moved() -> Response<Body> {
     text(StatusCode::SERVICE_UNAVAILABLE, liveagent::INVALID_AFFINITY)

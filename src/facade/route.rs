@@ -56,7 +56,11 @@ async fn without_session(
     body: Body,
 ) -> Response<Body> {
     if new {
+        let (limits, now) = (&facade.config.limits, facade.clock.now().mono);
         return match checked(facade, call) {
+            Ok(_) if !facade.gate.may_begin(&call.tenant.id, call.peer, limits, now) => {
+                reply::too_many("Too many new sessions")
+            }
             Ok(_) => session_id(facade, call, body).await,
             Err(refusal) => *refusal,
         };

@@ -300,5 +300,6 @@ mod modes;
 mod presence;
 mod properties;
 mod scripts;
+mod shares;
 mod uploads;
 mod visitors;

@@ -23,6 +23,7 @@ use liveagent_bridge::config::{
 };
 use liveagent_bridge::cutover::Cutover;
 use liveagent_bridge::facade::affinity::Affinity;
+use liveagent_bridge::facade::gate::Gate;
 use liveagent_bridge::facade::key::KeyRing;
 use liveagent_bridge::facade::{Decided, Decisions, Facade, Strictness, Translate, router};
 use liveagent_bridge::router::plan::{ButtonPlan, Plan, Stage as PlanStage, Step};
@@ -204,6 +205,7 @@ pub(crate) fn staged_as(at: &str, tenants: Vec<Tenant>, change: impl FnOnce(&mut
         translate,
         decisions: decided.clone(),
         cutover: cutover.clone(),
+        gate: Gate::default(),
         strictness: Strictness::default(),
         capture: None,
         shadow: None,

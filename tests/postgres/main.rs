@@ -6,6 +6,7 @@
 #[path = "../store/rules.rs"]
 mod rules;
 
+mod backup;
 #[path = "../process/desk.rs"]
 mod desk;
 mod opening;

@@ -15,6 +15,7 @@ mod config;
 mod crash;
 mod desk;
 mod disk;
+mod overload;
 mod program;
 #[path = "../it/proxy.rs"]
 mod proxy;

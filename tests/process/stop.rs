@@ -180,20 +180,22 @@ async fn a_stop_answers_polls_and_posts_and_the_next_start_goes_on() {
     let clock = Clock::system();
     let ready = Arc::new(Barrier::new(parked_polls + 1));
     let mut parked = JoinSet::new();
-    let mut half = Vec::new();
     let sent = parked_polls + posts;
+    let writers: Vec<Line> =
+        talking.iter().take(posts).map(|(_, (line, ..))| line.clone()).collect();
     for (n, (mut line, poller, id)) in talking {
-        line.say(Some(2), "before the stop").await;
-        if n < posts {
-            half.push(half_a_message(&site, &line, 3, "at the stop").await);
-        }
         let ready = ready.clone();
         parked.spawn(async move {
+            line.say(Some(2), "before the stop").await;
             let status = park(&poller, &ready).await;
             (n, status, line, poller, id)
         });
     }
     ready.wait().await;
+    let mut half = Vec::new();
+    for line in &writers {
+        half.push(half_a_message(&site, line, 3, "at the stop").await);
+    }
     let told = clock.now().wall;
     site.goes();
     bridge.terminate();

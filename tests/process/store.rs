@@ -124,3 +124,37 @@ async fn data_without_its_ring_is_refused_and_goes_on_with_it() {
     let desk = Desk::new(&site.desk);
     desk.chat("both lines", |chat| lines(chat, "visitor").len() == 2).await;
 }
+
+/// The way of docs/operating.md: stop, copy, start; later everything is put back elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_is_put_back_and_chats_go_on() {
+    let site = Site::new("none").await;
+    let mut line = a_stopped_chat(&site).await;
+    let backup = tempfile::tempdir().unwrap();
+    let folder = site.folder.path();
+    let copy = |from: &Path, to: &Path| {
+        for name in ["bridge.sqlite", "bridge.sqlite.keys"] {
+            std::fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+    };
+    copy(folder, backup.path());
+    let mut bridge = site.serve().await;
+    site.goes();
+    bridge.kill();
+
+    // The machine is lost: nothing but the backup is left. What a `-wal` of another time would do
+    // to it is why the runbook has it removed.
+    for entry in folder.read_dir().unwrap().map(|entry| entry.unwrap()) {
+        if entry.file_name().to_str().unwrap().starts_with("bridge.sqlite") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    copy(backup.path(), folder);
+    let checked = store(&site, &["check"]).await;
+    assert_eq!(checked.code, Some(0), "{}", checked.log);
+    let _bridge = site.serve().await;
+    line.say(Some(3), "from the backup").await;
+    let desk = Desk::new(&site.desk);
+    desk.chat("both lines", |chat| lines(chat, "visitor").len() == 2).await;
+    desk.say(&id(&desk.all()[0]), "and back").await;
+}
