@@ -1,7 +1,7 @@
 //! The admin API on a listener of its own: what operators see and change at run time.
 //!
 //! Reading order: this file (what a request meets), `routes` (every path), `auth` and `keys` (who
-//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `mapping`, `probes` (the answers),
+//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `mapping`, `reports`, `probes` (the answers),
 //! `views` (how plans look), `token` (makes tokens), `console` (the page for people). A test holds
 //! it all to `docs/openapi.json`.
 //!
@@ -18,6 +18,7 @@ mod mapping;
 mod probes;
 pub mod problem;
 mod query;
+pub mod reports;
 pub mod routes;
 mod tenants;
 pub mod token;
@@ -55,6 +56,7 @@ pub use auth::{Auth, Caller, Role, SUBJECT_CHARS_MAX, Scope, TOKEN_BYTES_MAX};
 pub use keys::{JWKS_BYTES_MAX, JWKS_FRESH_FOR, JWKS_KEYS_MAX, JWKS_READ_EVERY};
 use problem::{Code, Problem};
 use query::Query;
+use reports::kept::Reports;
 use routes::{Access, Route};
 
 /// The longest body that is read, in bytes.
@@ -111,8 +113,10 @@ pub struct Admin {
     parts: Parts,
     auth: Auth,
     open_probes: bool,
+    with_console: bool,
     reload: Option<Reload>,
     readiness: probes::Readiness,
+    reports: Reports,
 }
 
 /// One request, let in.
@@ -140,9 +144,11 @@ impl Admin {
         Self {
             auth: Auth::new(config, &parts.clock, transport),
             open_probes: config.open_probes,
+            with_console: config.console,
             parts,
             reload: None,
             readiness: probes::Readiness::default(),
+            reports: Reports::open(config.reports.as_deref()),
         }
     }
 
@@ -181,14 +187,17 @@ impl Admin {
             return Err(Problem::new(Code::TenantOutOfScope, detail));
         }
         let query = Query::read(head.uri.query(), route.query)?;
-        let body = if method == Method::POST { read(body).await? } else { Bytes::new() };
+        let most = route.body_bytes_max();
+        let body = if method == Method::POST { read(body, most).await? } else { Bytes::new() };
         (route.handler)(self, Call { caller, params, query, body }).await
     }
 }
 
 async fn handle(State(admin): State<Arc<Admin>>, request: Request) -> Response<Body> {
     let metrics = admin.parts.metrics.clone();
-    let mut response = match console::answer(request.method(), request.uri().path()) {
+    let (method, path) = (request.method(), request.uri().path());
+    let file = admin.with_console.then(|| console::answer(method, path)).flatten();
+    let mut response = match file {
         Some(file) => file,
         None => match admin.answer(request).await {
             Ok(reply) => reply.response(),
@@ -208,12 +217,12 @@ async fn handle(State(admin): State<Arc<Admin>>, request: Request) -> Response<B
     response
 }
 
-async fn read(body: Body) -> Result<Bytes, Problem> {
-    let read = Limited::new(body, BODY_BYTES_MAX).collect();
+async fn read(body: Body, most: usize) -> Result<Bytes, Problem> {
+    let read = Limited::new(body, most).collect();
     match tokio::time::timeout(BODY_WITHIN, read).await {
         Ok(Ok(all)) => Ok(all.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("at most {BODY_BYTES_MAX} bytes are read");
+            let detail = format!("at most {most} bytes are read");
             Err(Problem::new(Code::BodyTooLarge, detail))
         }
         Ok(Err(_)) => Err(Problem::new(Code::BadRequest, "the body broke off")),
@@ -302,5 +311,10 @@ async fn reload(admin: Arc<Admin>, call: Call) -> Answer {
 impl Route {
     fn names_tenant(&self) -> bool {
         self.path.contains("{tenant}")
+    }
+
+    /// The longest body that is read here.
+    fn body_bytes_max(&self) -> usize {
+        if self.path.ends_with("/reports") { reports::BODY_BYTES_MAX } else { BODY_BYTES_MAX }
     }
 }

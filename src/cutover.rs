@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Tenant;
-use crate::router::change::{Action, Change, Effective, Evidence, Proposal, Refused};
+use crate::router::change::{Action, BRIDGE, Change, Effective, Evidence, Proposal, Refused};
 use crate::router::decide::{Decision, Draw, PastRemoval, decide};
 use crate::store::{Store, StoreError};
 use crate::time::Wall;
@@ -220,6 +220,27 @@ impl Cutover {
         }
         let last = self.effective(tenant).map_or(0, |effective| effective.number);
         Err(ProposeError::Conflict { last })
+    }
+
+    /// What would hold if this change were made now; nothing is stored.
+    ///
+    /// # Errors
+    /// Why it would not be made.
+    pub async fn preview(&self, tenant: &str, action: Action) -> Result<Effective, ProposeError> {
+        let (report, problem) = match self.report(tenant, &action).await {
+            Some(Ok(report)) => (Some(report), None),
+            Some(Err(problem)) => (None, Some(problem)),
+            None => (None, None),
+        };
+        let now = self.inner.clock.now().wall;
+        let state = self.lock();
+        let expected = state.effective(tenant).map_or(0, |effective| effective.number);
+        let (who, why) = (BRIDGE.to_owned(), "a preview".to_owned());
+        let proposal = Proposal { expected, who, why, action };
+        let prepared = state.prepare(tenant, &proposal, now, report.as_ref());
+        let (change, after) = prepared.map_err(|error| explained(error, problem.as_deref()))?;
+        let change = Change { number: after.saturating_add(1), ..change };
+        state.with(change).ok_or_else(|| ProposeError::NoSuchTenant(tenant.to_owned()))
     }
 
     /// The dry run whose report the file names, when the action may need one.

@@ -26,6 +26,7 @@ pub mod cluster;
 pub mod config;
 pub mod cutover;
 pub mod demo;
+pub mod dry_run;
 pub mod emulator;
 pub mod facade;
 pub mod observe;

@@ -27,6 +27,10 @@ pub enum Code {
     NoSuchTenant,
     /// No such chat, or no longer.
     NoSuchChat,
+    /// No such report, or no longer.
+    NoSuchReport,
+    /// A report's file is not what its name says.
+    ReportChanged,
     /// A query parameter or the body cannot be read.
     BadRequest,
     /// The body is longer than any that is read.
@@ -77,6 +81,10 @@ impl Code {
             }
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Somebody changed it meanwhile"),
             Self::Refused => ("refused", StatusCode::UNPROCESSABLE_ENTITY, "The change is refused"),
+            Self::NoSuchReport => ("no-such-report", StatusCode::NOT_FOUND, "No such report"),
+            Self::ReportChanged => {
+                ("report-changed", StatusCode::UNPROCESSABLE_ENTITY, "The report was changed")
+            }
             Self::StoreUnavailable => {
                 ("store-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The store is not available")
             }

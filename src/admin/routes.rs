@@ -10,7 +10,9 @@ use percent_encoding::percent_decode_str;
 
 use super::auth::Role;
 use super::problem::{Code, Problem};
-use super::{Admin, Answer, Call, changes, chats, mapping, openapi, probes, reload, tenants};
+use super::{
+    Admin, Answer, Call, changes, chats, mapping, openapi, probes, reload, reports, tenants,
+};
 
 /// What a request must bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ const READ: Access = Access::Role(Role::Read);
 const OPERATE: Access = Access::Role(Role::Operate);
 
 /// The table.
-pub static ROUTES: [Route; 20] = [
+pub static ROUTES: [Route; 27] = [
     route(GET, "/healthz", PROBE, &[], |a, c| Box::pin(probes::health(a, c))),
     route(GET, "/readyz", PROBE, &[], |a, c| Box::pin(probes::ready(a, c))),
     route(GET, "/metrics", PROBE, &[], |a, c| Box::pin(probes::metrics(a, c))),
@@ -79,11 +81,32 @@ pub static ROUTES: [Route; 20] = [
     route(POST, "/admin/v1/tenants/{tenant}/changes", OPERATE, &[], |a, c| {
         Box::pin(changes::propose(a, c))
     }),
+    route(POST, "/admin/v1/tenants/{tenant}/changes/preview", READ, &[], |a, c| {
+        Box::pin(changes::preview(a, c))
+    }),
     route(GET, "/admin/v1/tenants/{tenant}/mapping", READ, &[], |a, c| {
         Box::pin(mapping::files(a, c))
     }),
     route(POST, "/admin/v1/tenants/{tenant}/mapping/try", READ, &[], |a, c| {
         Box::pin(mapping::tried(a, c))
+    }),
+    route(GET, "/admin/v1/tenants/{tenant}/reports", READ, &[], |a, c| {
+        Box::pin(reports::list(a, c))
+    }),
+    route(POST, "/admin/v1/tenants/{tenant}/reports", OPERATE, &[], |a, c| {
+        Box::pin(reports::make(a, c))
+    }),
+    route(GET, "/admin/v1/tenants/{tenant}/reports/{report}", READ, &[], |a, c| {
+        Box::pin(reports::one(a, c))
+    }),
+    route(GET, "/admin/v1/tenants/{tenant}/reports/{report}/html", READ, &[], |a, c| {
+        Box::pin(reports::page(a, c))
+    }),
+    route(GET, "/admin/v1/tenants/{tenant}/reports/{report}/compare", READ, &["with"], |a, c| {
+        Box::pin(reports::compared(a, c))
+    }),
+    route(POST, "/admin/v1/tenants/{tenant}/reports/{report}/sign", OPERATE, &[], |a, c| {
+        Box::pin(reports::sign(a, c))
     }),
     route(GET, "/admin/v1/chats", READ, &["tenant", "phase", "after", "limit"], |a, c| {
         Box::pin(chats::list(a, c))

@@ -20,7 +20,7 @@ use crate::time::Wall;
 const AHEAD_MAX: usize = 20;
 
 /// What holds for a tenant, seen at an instant.
-struct View<'a> {
+pub(super) struct View<'a> {
     tenant: &'a Tenant,
     effective: Arc<Effective>,
     latch: PastRemoval,
@@ -30,7 +30,12 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     /// As it holds now, or held then, or will hold unless something changes.
-    fn new(admin: &Admin, tenant: &'a Tenant, at: Wall, button: Option<&'a str>) -> Self {
+    pub(super) fn new(
+        admin: &Admin,
+        tenant: &'a Tenant,
+        at: Wall,
+        button: Option<&'a str>,
+    ) -> Self {
         let now = admin.parts.clock.now().wall;
         let cutover = &admin.parts.cutover;
         let past = (at < now).then(|| cutover.effective_at(&tenant.id, at)).flatten();
@@ -42,6 +47,45 @@ impl<'a> View<'a> {
             None => (cutover.of(tenant), cutover.latch(tenant, now)),
         };
         Self { tenant, effective, latch, at, button }
+    }
+
+    /// The same look at what would hold.
+    pub(super) fn under(&self, effective: Effective) -> Self {
+        // Only a change that is about the latch touches it; what was seen is not stored at once.
+        let untouched = effective.latch == self.effective.latch;
+        let latch = if untouched { self.latch } else { effective.latch };
+        Self { effective: Arc::new(effective), latch, ..*self }
+    }
+
+    /// The same at another instant.
+    pub(super) fn at(&self, at: Wall) -> Self {
+        let mut latch = self.latch;
+        latch.observe(&self.effective.plan, at);
+        Self { effective: self.effective.clone(), latch, at, ..*self }
+    }
+
+    /// What a new chat meets at the instant.
+    pub(super) fn moment(&self) -> Value {
+        let routes = |wanted: Route| {
+            let goes = |percent: &u16| {
+                let draw = Draw::new(percent * 100);
+                draw.is_some_and(|draw| self.decide(draw).route == wanted)
+            };
+            (0..100_u16).filter(goes).count()
+        };
+        let lot = Draw::new(0).unwrap_or_else(|| Draw::of(&self.tenant.id, ""));
+        json!({
+            "stage": self.effective.stage(self.button, self.at).to_string(),
+            "miawPercent": routes(Route::Miaw),
+            "refusedPercent": routes(Route::Refused),
+            "decision": views::decision(&self.decide(lot)),
+        })
+    }
+
+    /// The next instants at which something begins or ends.
+    pub(super) fn instants(&self, most: usize) -> Vec<Wall> {
+        let next = |at: &Wall| calendar::next_change(&self.effective, self.button, *at);
+        std::iter::successors(next(&self.at), next).take(most).collect()
     }
 
     fn asked(&self, draw: Draw) -> Asked<'_> {
@@ -63,9 +107,7 @@ impl<'a> View<'a> {
 
     /// The next instants at which something begins or ends.
     fn ahead(&self) -> Vec<String> {
-        let next = |at: &Wall| calendar::next_change(&self.effective, self.button, *at);
-        let all = std::iter::successors(next(&self.at), next).take(AHEAD_MAX);
-        all.map(|at| at.to_string()).collect()
+        self.instants(AHEAD_MAX).iter().map(Wall::to_string).collect()
     }
 }
 

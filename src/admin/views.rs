@@ -80,6 +80,8 @@ pub(super) enum ActionDoc {
         errors: u64,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         mappings: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<String>,
     },
     PastRemoval {
         seen: Instant,
@@ -108,8 +110,8 @@ impl From<ActionDoc> for Action {
             ActionDoc::EndBrownout {} => Self::EndBrownout,
             ActionDoc::Acknowledge { until } => Self::Acknowledge { until: until.0 },
             ActionDoc::WithdrawAcknowledgement {} => Self::WithdrawAcknowledgement,
-            ActionDoc::Evidence { hash, made_at, errors, mappings } => {
-                Self::Evidence(Evidence { hash, made_at: made_at.0, errors, mappings })
+            ActionDoc::Evidence { hash, made_at, errors, mappings, report } => {
+                Self::Evidence(Evidence { hash, made_at: made_at.0, errors, mappings, report })
             }
             ActionDoc::PastRemoval { seen } => Self::PastRemoval { seen: seen.0 },
             ActionDoc::UndoPastRemoval {} => Self::UndoPastRemoval,
@@ -142,9 +144,9 @@ impl From<&Action> for ActionDoc {
             Action::EndBrownout => Self::EndBrownout {},
             Action::Acknowledge { until } => Self::Acknowledge { until: Instant(*until) },
             Action::WithdrawAcknowledgement => Self::WithdrawAcknowledgement {},
-            Action::Evidence(Evidence { hash, made_at, errors, mappings }) => {
-                let (hash, made_at) = (hash.clone(), Instant(*made_at));
-                Self::Evidence { hash, made_at, errors: *errors, mappings: mappings.clone() }
+            Action::Evidence(evidence) => {
+                let Evidence { hash, made_at, errors, mappings, report } = evidence.clone();
+                Self::Evidence { hash, made_at: Instant(made_at), errors, mappings, report }
             }
             Action::PastRemoval { seen } => Self::PastRemoval { seen: Instant(*seen) },
             Action::UndoPastRemoval => Self::UndoPastRemoval {},
@@ -263,6 +265,7 @@ pub(super) fn evidence(evidence: &Evidence) -> Value {
         "hash": evidence.hash,
         "madeAt": evidence.made_at.to_string(),
         "errors": evidence.errors,
+        "report": evidence.report,
     })
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Exit codes: 0 clean, 1 warnings under `--strict`, 2 errors, 3 could not run.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,11 +20,13 @@ use crate::report::finding::{Finding, Severity};
 use crate::report::sources::Sources;
 use crate::report::{html, markdown};
 use crate::time::Wall;
+use progress::Progress;
 
-mod capture;
-mod shadow;
+mod progress;
 
 const COULD_NOT_RUN: u8 = 3;
+/// The largest file of shadow counts, in bytes.
+const MAX_SHADOW_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Exit codes: 0 clean, 1 warnings under --strict, 2 errors, 3 could not run.
 #[derive(Debug, clap::Args)]
@@ -180,15 +183,35 @@ fn sources(args: &Args, config: &Config, inputs: &Inputs) -> anyhow::Result<Sour
     }
     sources.setups = chosen().map(|tenant| (tenant.id.clone(), rehearsal::setup(tenant))).collect();
     for path in &args.captured {
-        let item = capture::read(path, &ids, &mut sources)?;
+        let item = captured(path, &ids, &mut sources)?;
         sources.evidence.push(item);
     }
     for path in &args.shadow {
-        let item = shadow::read(path, &ids, &mut sources)?;
+        let item = shadow(path, &ids, &mut sources)?;
         sources.evidence.push(item);
     }
     date(&mut sources.evidence, &args.evidence_at)?;
     Ok(sources)
+}
+
+fn captured(path: &Path, ids: &[&str], sources: &mut Sources) -> anyhow::Result<Evidence> {
+    let name = path.display().to_string();
+    let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
+    let mut progress = Progress::new(file.metadata().map(|m| m.len()).unwrap_or_default());
+    let mut reader = BufReader::new(file);
+    let read = crate::dry_run::captured::read(&name, &mut reader, ids, sources, |bytes| {
+        progress.at(bytes);
+    });
+    progress.done();
+    read
+}
+
+fn shadow(path: &Path, ids: &[&str], sources: &mut Sources) -> anyhow::Result<Evidence> {
+    let name = path.display().to_string();
+    let size = std::fs::metadata(path).with_context(|| format!("cannot read {name}"))?.len();
+    anyhow::ensure!(size <= MAX_SHADOW_BYTES, "{name}: larger than {MAX_SHADOW_BYTES} bytes");
+    let Document { name, text } = document(path)?;
+    Ok(crate::dry_run::shadow::read(&name, &text, ids, sources))
 }
 
 fn evidence(path: &Path, kind: &'static str) -> anyhow::Result<Evidence> {

@@ -44,6 +44,10 @@ pub struct AdminConfig {
     pub leeway: Duration,
     /// Whether health, readiness and metrics are answered without a token.
     pub open_probes: bool,
+    /// Whether the console is served.
+    pub console: bool,
+    /// Where dry-run reports made over the API are kept; without it, in memory.
+    pub reports: Option<PathBuf>,
     /// What tokens may be signed with.
     pub keys: Vec<AdminKey>,
     /// Certificate and key; without them the listener speaks plain HTTP.
@@ -117,6 +121,9 @@ pub(super) fn read(section: Section<'_>) -> Option<AdminConfig> {
         "token" => Ok(false),
         _ => Err(format!("`{text}` is not known")),
     });
+    let console = section.read("console", true, values::SWITCH, values::switch);
+    let reports = section.text("reports").filter(|text| !text.value.is_empty());
+    let reports = reports.map(|text| section_path(&text.at, &text.value));
     let written = section.sections("key");
     if written.len() > MOST_KEYS {
         let message = format!("there are {} keys", written.len());
@@ -139,7 +146,7 @@ pub(super) fn read(section: Section<'_>) -> Option<AdminConfig> {
         }
     })?;
     let keys = keys.into_iter().map(|(key, _)| key).collect();
-    Some(AdminConfig { listen, issuer, audience, leeway, open_probes, keys, tls })
+    Some(AdminConfig { listen, issuer, audience, leeway, open_probes, console, reports, keys, tls })
 }
 
 fn key(section: Section<'_>) -> Option<(AdminKey, At)> {

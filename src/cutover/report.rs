@@ -85,5 +85,5 @@ pub(super) fn read(path: &Path, tenant: &str, mapping: &[PathBuf]) -> Result<Evi
     let errors = report.findings.iter().filter(counts).count() as u64;
     let mappings = report.evidence.into_iter().filter(|looked| looked.kind == "mapping");
     let mappings = mappings.map(|looked| looked.sha256).collect();
-    Ok(Evidence { hash: report.evidence_hash, made_at, errors, mappings })
+    Ok(Evidence { hash: report.evidence_hash, made_at, errors, mappings, report: None })
 }

@@ -146,6 +146,15 @@ impl State {
         Some(fold(&known.plan, &changes))
     }
 
+    /// What would hold with one more change.
+    pub(super) fn with(&self, change: Change) -> Option<Effective> {
+        let known = self.tenants.get(&change.tenant)?;
+        let mut changes = self.changes.get(&change.tenant).cloned().unwrap_or_default();
+        let panic = self.panics.of(&change.tenant);
+        changes.push(change);
+        Some(Effective { panic, ..fold(&known.plan, &changes) })
+    }
+
     pub(super) fn changes(&self, tenant: &str, after: u64, limit: usize) -> Vec<Change> {
         let all = self.changes.get(tenant).map(Vec::as_slice).unwrap_or_default();
         let from = all.partition_point(|change| change.number <= after);

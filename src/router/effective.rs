@@ -109,6 +109,9 @@ pub struct Evidence {
     /// The SHA-256 of each mapping file it was made with; none when nobody said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mappings: Vec<String>,
+    /// The SHA-256 of the report itself, where somebody signed one that the bridge had made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
 }
 
 /// Something stands that was decided under another plan in the files.

@@ -431,6 +431,11 @@ impl Case<'_> {
                 "`hash` is not the evidence_hash of a report; expected 16 to 128 hex digits";
             return Err(refused("evidence-form", message));
         }
+        let whole = |hash: &str| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+        if !evidence.report.as_deref().is_none_or(whole) {
+            let message = "`report` is not the SHA-256 of a report; expected 64 hex digits";
+            return Err(refused("evidence-form", message));
+        }
         let skew = i64::try_from(SKEW.as_millis()).unwrap_or(0);
         if evidence.made_at.millis_since(self.known.now) > skew {
             let message = format!("a dry run of {} has not been made yet", evidence.made_at);

@@ -6,7 +6,9 @@ mod cli;
 mod cutover;
 mod document;
 mod mapping;
+mod preview;
 mod probes;
+mod reports;
 mod tokens;
 
 use std::sync::Arc;
@@ -45,6 +47,8 @@ fn admin_config() -> AdminConfig {
         audience: "bridge".to_owned(),
         leeway: std::time::Duration::from_secs(30),
         open_probes: true,
+        console: true,
+        reports: None,
         tls: None,
         keys: vec![AdminKey {
             id: Some("ops".to_owned()),
@@ -73,6 +77,7 @@ fn signed(claims: &Value) -> String {
 pub(crate) struct Api {
     service: Router,
     clock: Clock,
+    parts: admin::Parts,
 }
 
 impl Api {
@@ -83,7 +88,14 @@ impl Api {
     fn with(parts: admin::Parts, config: &AdminConfig, transport: Arc<InProcess>) -> Self {
         let transport: Arc<dyn Transport> = transport;
         let clock = parts.clock.clone();
-        Self { service: Admin::new(parts, config, &transport).router(), clock }
+        let service = Admin::new(parts.clone(), config, &transport).router();
+        Self { service, clock, parts }
+    }
+
+    /// The same without the page for people.
+    pub(crate) fn without_console(self) -> Self {
+        let config = AdminConfig { console: false, ..admin_config() };
+        Self::with(self.parts, &config, Arc::new(InProcess::new()))
     }
 
     pub(crate) fn token(&self, role: &str) -> String {

@@ -84,6 +84,15 @@ async fn the_root_leads_to_the_console_and_nothing_else_is_there() {
     assert_eq!(api.raw("HEAD", "/console/").await.status, 200);
 }
 
+#[tokio::test]
+async fn it_can_be_switched_off() {
+    let api = api().await.without_console();
+    for path in ["/", "/console", "/console/", "/console/main.js"] {
+        assert_eq!(get(&api, path).await.status, 404, "{path}");
+    }
+    api.get("/admin/v1/status").await;
+}
+
 #[test]
 fn all_of_it_is_light() {
     let weight: usize = FILES.iter().map(|(_, _, text)| text.len()).sum();

@@ -122,7 +122,7 @@ fn roll_back(acknowledged_until: Option<Wall>) -> Action {
 
 fn evidence(made_at: Wall, errors: u64) -> Action {
     let (hash, mappings) = ("0123456789abcdef".to_owned(), Vec::new());
-    Action::Evidence(Evidence { hash, made_at, errors, mappings })
+    Action::Evidence(Evidence { hash, made_at, errors, mappings, report: None })
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,7 +43,13 @@ fn action() -> impl Strategy<Value = Make> {
         |_, _, _| Action::WithdrawAcknowledgement,
         |now, _, n| {
             let (hash, errors) = ("0123456789abcdef".to_owned(), u64::from(n % 2));
-            Action::Evidence(Evidence { hash, made_at: now, errors, mappings: Vec::new() })
+            Action::Evidence(Evidence {
+                hash,
+                made_at: now,
+                errors,
+                mappings: Vec::new(),
+                report: None,
+            })
         },
     ];
     prop::sample::select(all)

@@ -244,8 +244,8 @@ async fn a_reload_is_offered_where_there_is_one() {
     });
     let clock = parts.clock.clone();
     let transport: Arc<dyn Transport> = Arc::new(InProcess::new());
-    let admin = Admin::new(parts, &admin_config(), &transport).with_reload(reload);
-    let api = Api { service: admin.router(), clock };
+    let admin = Admin::new(parts.clone(), &admin_config(), &transport).with_reload(reload);
+    let api = Api { service: admin.router(), clock, parts };
     let got = api.post("/admin/v1/reload", &json!({})).await;
     assert_eq!(got.json()["differences"][0], "tenant acme: poll_hold 24s -> 20s");
     let got = api.post("/admin/v1/reload", &json!({})).await;

@@ -1,11 +1,8 @@
-//! Reads captured chats, line by line, with a bar where somebody watches.
+//! Reads captured chats, line by line.
 //!
-//! Promised: a line that cannot be read is reported by its number and left out; the bar is drawn on
-//! a terminal only and leaves nothing behind.
+//! Promised: a line that cannot be read is reported by its number and left out.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
-use std::path::Path;
+use std::io::{BufRead, Read};
 
 use anyhow::Context as _;
 use aws_lc_rs::digest::{Context as Hasher, SHA256};
@@ -18,23 +15,25 @@ use crate::time::Wall;
 
 /// How many unreadable lines are reported one by one.
 const MAX_LINES_REPORTED: usize = 20;
-/// The bar's width in characters.
-const BAR: usize = 30;
 
-/// Reads one file into the traffic of the tenants named.
-pub(super) fn read(path: &Path, ids: &[&str], sources: &mut Sources) -> anyhow::Result<Evidence> {
-    let name = path.display().to_string();
-    let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
-    let size = file.metadata().map(|m| m.len()).unwrap_or_default();
-    let mut progress = Progress::new(size);
-    let mut reader = BufReader::new(file);
+/// Reads chats into the traffic of the tenants named; `progress` hears how many bytes were read.
+///
+/// # Errors
+/// When nothing more can be read, or it is no capture.
+pub fn read(
+    name: &str,
+    reader: &mut impl BufRead,
+    ids: &[&str],
+    sources: &mut Sources,
+    mut progress: impl FnMut(usize),
+) -> anyhow::Result<Evidence> {
     let mut hasher = Hasher::new(&SHA256);
     let (mut line, mut number, mut bytes) = (Vec::new(), 0_usize, 0_usize);
     let mut seen = Seen::default();
     loop {
         line.clear();
         let longest = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX).saturating_add(2);
-        let got = (&mut reader).take(longest).read_until(b'\n', &mut line);
+        let got = reader.take(longest).read_until(b'\n', &mut line);
         let got = got.with_context(|| format!("cannot read {name}"))?;
         if got == 0 {
             break;
@@ -45,12 +44,11 @@ pub(super) fn read(path: &Path, ids: &[&str], sources: &mut Sources) -> anyhow::
             anyhow::bail!("{name}:{number}: longer than {LONGEST_LINE} bytes; is it a capture?");
         }
         seen.line(number, &line, ids, sources);
-        progress.at(bytes);
+        progress(bytes);
     }
-    progress.done();
     let last = seen.last;
-    seen.report(&name, ids, sources);
-    Ok(Evidence::hashed(&name, "captured", bytes, hasher.finish().as_ref()).dated(last))
+    seen.report(name, ids, sources);
+    Ok(Evidence::hashed(name, "captured", bytes, hasher.finish().as_ref()).dated(last))
 }
 
 /// What went wrong while reading.
@@ -110,38 +108,6 @@ impl Seen {
         }
         if self.strangers > 0 {
             add(RP103.at(name, format!("{} chats of other tenants", self.strangers)));
-        }
-    }
-}
-
-/// A bar on the terminal that reads the standard error; nothing anywhere else.
-struct Progress {
-    size: u64,
-    percent: Option<u64>,
-    watched: bool,
-}
-
-impl Progress {
-    fn new(size: u64) -> Self {
-        Self { size, percent: None, watched: std::io::stderr().is_terminal() }
-    }
-
-    fn at(&mut self, bytes: usize) {
-        let done = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let percent = done.saturating_mul(100).checked_div(self.size).unwrap_or(100).min(100);
-        if !self.watched || self.percent == Some(percent) {
-            return;
-        }
-        self.percent = Some(percent);
-        let filled = usize::try_from(percent).unwrap_or(100) * BAR / 100;
-        let bar = format!("{}{}", "#".repeat(filled), "-".repeat(BAR - filled));
-        // A bar that cannot be drawn is no reason to stop.
-        let _ = write!(std::io::stderr(), "\rreading captured chats [{bar}] {percent:3} %");
-    }
-
-    fn done(&self) {
-        if self.percent.is_some() {
-            let _ = write!(std::io::stderr(), "\r{:width$}\r", "", width = BAR + 40);
         }
     }
 }

@@ -2,27 +2,14 @@
 //!
 //! Promised: a line that cannot be read is reported by its number and left out.
 
-use std::path::Path;
-
-use anyhow::Context as _;
-
-use super::document;
 use crate::report::codes::platform::{RP102, RP103};
-use crate::report::dry_run::Document;
 use crate::report::evidence::Evidence;
 use crate::report::shadow::Shadow;
 use crate::report::sources::Sources;
 use crate::time::Wall;
 
-/// The largest file of shadow counts, in bytes.
-const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Reads one file into the counts of the tenants named.
-pub(super) fn read(path: &Path, ids: &[&str], sources: &mut Sources) -> anyhow::Result<Evidence> {
-    let name = path.display().to_string();
-    let size = std::fs::metadata(path).with_context(|| format!("cannot read {name}"))?.len();
-    anyhow::ensure!(size <= MAX_FILE_BYTES, "{name}: larger than {MAX_FILE_BYTES} bytes");
-    let Document { name, text } = document(path)?;
+/// Reads a file's text into the counts of the tenants named.
+pub fn read(name: &str, text: &str, ids: &[&str], sources: &mut Sources) -> Evidence {
     let mut found = Vec::new();
     let mut until: Option<Wall> = None;
     let mut strangers = 0_u64;
@@ -38,11 +25,11 @@ pub(super) fn read(path: &Path, ids: &[&str], sources: &mut Sources) -> anyhow::
         }
     }
     if strangers > 0 {
-        found.push(RP103.at(name.clone(), format!("{strangers} shadowed chats of other tenants")));
+        found.push(RP103.at(name, format!("{strangers} shadowed chats of other tenants")));
     }
     if let Some(first) = ids.first() {
         let first = (*first).to_owned();
         sources.found.extend(found.into_iter().map(|finding| (first.clone(), finding)));
     }
-    Ok(Evidence::of(&name, "shadow", text.as_bytes()).dated(until))
+    Evidence::of(name, "shadow", text.as_bytes()).dated(until)
 }
