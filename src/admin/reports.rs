@@ -1,9 +1,9 @@
 //! Dry runs made here: make one, read it, compare two, sign it.
 //!
 //! Reading order: this file (the answers), `made` (how one is made), `kept` (where it stays),
-//! `compare`. Promised: what is given out as JSON is the very text whose SHA-256 names the report; a
-//! signature is a change of the tenant's list, under the name of the token's subject, and counts as
-//! the evidence that moves ask for.
+//! `compare`. Promised: what is given out as JSON is the very text whose SHA-256 names the report;
+//! a signature is a change of the tenant's list, under the name of the token's subject, and counts
+//! as the evidence that moves ask for.
 
 mod compare;
 pub(super) mod kept;

@@ -94,7 +94,7 @@ fn evidence(before: &Value, after: &Value) -> Value {
         .collect()
     };
     let (old, new) = (of(before), of(after));
-    let one = |(kind, name, sha256): &(String, String, String), word: &str| json!({ "kind": kind, "name": name, "sha256": sha256, "only": word });
+    let one = |(kind, name, sha256): &(String, String, String), only: &str| json!({ "kind": kind, "name": name, "sha256": sha256, "only": only });
     let gone = old.difference(&new).map(|source| one(source, "before"));
     gone.chain(new.difference(&old).map(|source| one(source, "after"))).collect()
 }

@@ -1,10 +1,10 @@
 //! The dry-run reports that this process keeps: in a folder if there is one, else in memory.
 //!
 //! Promised: a report is known by the SHA-256 of its JSON, and what is given out has that hash; at
-//! most [`REPORTS_MAX`] of a tenant and [`BYTES_MAX`] in memory are kept, and a signed report gives
-//! way after those that nobody signed; files of signed reports are never deleted. Not promised: that
-//! reports in memory outlive the process, or that other nodes see them; signatures do both, for they
-//! are changes.
+//! most `REPORTS_MAX` of a tenant and `BYTES_MAX` in memory are kept, and a signed report gives way
+//! after those that nobody signed; files of signed reports are never deleted. Not promised: that
+//! reports in memory outlive the process, or that other nodes see them; signatures do both, for
+//! they are changes.
 
 use std::collections::BTreeSet;
 use std::io;
