@@ -94,7 +94,10 @@ fn evidence(before: &Value, after: &Value) -> Value {
         .collect()
     };
     let (old, new) = (of(before), of(after));
-    let one = |(kind, name, sha256): &(String, String, String), only: &str| json!({ "kind": kind, "name": name, "sha256": sha256, "only": only });
+    let one = |source: &(String, String, String), only: &str| {
+        let (kind, name, sha256) = source;
+        json!({ "kind": kind, "name": name, "sha256": sha256, "only": only })
+    };
     let gone = old.difference(&new).map(|source| one(source, "before"));
     gone.chain(new.difference(&old).map(|source| one(source, "after"))).collect()
 }
@@ -118,7 +121,10 @@ mod tests {
 
     #[test]
     fn findings_are_matched_by_place_and_told_apart_by_weight() {
-        let finding = |code: &str, path: &str, severity: &str| json!({ "document": "a", "code": code, "path": path, "severity": severity });
+        let finding = |code: &str, path: &str, severity: &str| {
+            let document = "a";
+            json!({ "document": document, "code": code, "path": path, "severity": severity })
+        };
         let report = |findings: Vec<Value>, route: &str| {
             json!({
                 "verdict": "warnings", "as_of": "2026-01-10T00:00:00Z",
