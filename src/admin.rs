@@ -1,9 +1,9 @@
 //! The admin API on a listener of its own: what operators see and change at run time.
 //!
 //! Reading order: this file (what a request meets), `routes` (every path), `auth` and `keys` (who
-//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `mapping`, `reports`, `probes` (the answers),
-//! `views` (how plans look), `token` (makes tokens), `console` (the page for people). A test holds
-//! it all to `docs/openapi.json`.
+//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `mapping`, `reports`, `operations`,
+//! `probes` (the answers), `views` (how plans look), `token` (makes tokens), `console` (the page
+//! for people). A test holds it all to `docs/openapi.json`.
 //!
 //! Promised: but for the probes, a good token is needed; nothing that anybody said, no name, token
 //! or key is ever answered, but for what the very request brought to be tried; bodies are bounded;
@@ -15,6 +15,7 @@ mod chats;
 pub mod console;
 mod keys;
 mod mapping;
+mod operations;
 mod probes;
 pub mod problem;
 mod query;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::miaw::registry::Registry;
 use crate::adapter::transport::Transport;
+use crate::availability::Availability;
 use crate::capture::Capture;
 use crate::chat::visitor::VerifiedUser;
 use crate::clock::Clock;
@@ -49,9 +51,12 @@ use crate::cutover::Cutover;
 use crate::mapping::read::ReadError;
 use crate::mapping::{Mapping, Translation};
 use crate::observe::decisions::Watched;
+use crate::observe::history::History;
 use crate::observe::metrics::Metrics;
 use crate::shadow::Shadows;
+use crate::store::shared::Shared;
 use crate::store::{Store, StoreError};
+use crate::time::Wall;
 pub use auth::{Auth, Caller, Role, SUBJECT_CHARS_MAX, Scope, TOKEN_BYTES_MAX};
 pub use keys::{JWKS_BYTES_MAX, JWKS_FRESH_FOR, JWKS_KEYS_MAX, JWKS_READ_EVERY};
 use problem::{Code, Problem};
@@ -86,6 +91,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Where changes are kept.
     pub store: Arc<dyn Store>,
+    /// What is known of who is there, and of the error budgets.
+    pub availability: Arc<Availability>,
     /// The translated chats.
     pub chats: Registry,
     /// The plans that hold, and their changes.
@@ -115,8 +122,11 @@ pub struct Admin {
     open_probes: bool,
     with_console: bool,
     reload: Option<Reload>,
+    shared: Option<Arc<dyn Shared>>,
     readiness: probes::Readiness,
     reports: Reports,
+    history: History,
+    since: Wall,
 }
 
 /// One request, let in.
@@ -142,13 +152,16 @@ impl Admin {
     #[must_use]
     pub fn new(parts: Parts, config: &AdminConfig, transport: &Arc<dyn Transport>) -> Self {
         Self {
+            since: parts.clock.now().wall,
             auth: Auth::new(config, &parts.clock, transport),
             open_probes: config.open_probes,
             with_console: config.console,
             parts,
             reload: None,
+            shared: None,
             readiness: probes::Readiness::default(),
             reports: Reports::open(config.reports.as_deref()),
+            history: History::default(),
         }
     }
 
@@ -159,9 +172,18 @@ impl Admin {
         self
     }
 
-    /// The API as a service.
+    /// Shows the nodes that the store knows, not this process alone.
+    #[must_use]
+    pub fn with_nodes(mut self, store: Arc<dyn Shared>) -> Self {
+        self.shared = Some(store);
+        self
+    }
+
+    /// The API as a service; for as long as it is there, the last hour is remembered.
     pub fn router(self) -> Router {
-        Router::new().fallback(handle).with_state(Arc::new(self))
+        let admin = Arc::new(self);
+        tokio::spawn(operations::sample_for_ever(Arc::downgrade(&admin)));
+        Router::new().fallback(handle).with_state(admin)
     }
 
     async fn answer(self: Arc<Self>, request: Request) -> Answer {

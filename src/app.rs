@@ -156,10 +156,8 @@ pub async fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
 pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildError> {
     let Options { clock, transport, opened, decisions, shutdown } = options;
     let metrics = Arc::new(Metrics::default());
-    let counted = |metrics: &Arc<Metrics>| (metrics.clone(), clock.clone());
-    let (count, time) = counted(&metrics);
-    let store: Arc<dyn Store> = Arc::new(Counted::new(opened.store, count, time));
-    let (count, time) = counted(&metrics);
+    let (count, time) = (metrics.clone(), clock.clone());
+    let store: Arc<dyn Store> = Arc::new(Counted::new(opened.store, count.clone(), time.clone()));
     let transport: Arc<dyn Transport> = Arc::new(Counted::new(transport, count, time));
     let decisions = Arc::new(Watched::new(decisions, metrics.clone()));
     let cutover = Cutover::start(
@@ -182,8 +180,8 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
     let recovered = chats.recover(&|id, stored| relay.take_up(id, stored)).await?;
     let capture = Capture::start(&config.tenants, clock.clone());
     let availability = Arc::new(Availability::new(transport.clone(), clock.clone()));
-    let budgets = cutover::budget::watch(cutover.clone(), availability.clone(), clock.clone());
-    tokio::spawn(shutdown.clone().run_until_cancelled_owned(budgets));
+    let watch = cutover::budget::watch(cutover.clone(), availability.clone(), clock.clone());
+    tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
     let shadow = Shadows::start(clock.clone(), prechat::examiner());
     let live = Live::new(Facade {
         config: Arc::new(config),
@@ -191,7 +189,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         clock: clock.clone(),
         chats: Arc::new(Reasoned::new(Arc::new(chats.clone()), decisions.clone())),
         relay: relay.clone(),
-        availability,
+        availability: availability.clone(),
         uploads: Arc::new(chats.clone()),
         affinity: Affinity::random(),
         translate: prechat::translator(),
@@ -210,6 +208,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         config: Arc::new(move || configured.config()),
         clock,
         store,
+        availability,
         chats: chats.clone(),
         cutover: cutover.clone(),
         relay: relay.clone(),

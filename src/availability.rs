@@ -21,7 +21,7 @@ use crate::chat::ids::ChatId;
 use crate::clock::Clock;
 use crate::config::Tenant;
 use crate::config::availability::Source;
-use crate::router::budget::{Began, Breach, Budget, BudgetRule};
+use crate::router::budget::{Began, Breach, Budget, BudgetRule, Used};
 use crate::router::outcomes::{Outcome, Outcomes};
 use crate::time::{Mono, Wall};
 use http::Hooks;
@@ -229,6 +229,14 @@ impl Availability {
             }
         }
         budget.breach(now, rule)
+    }
+
+    /// What is used of a tenant's error budget.
+    #[must_use]
+    pub fn budget(&self, tenant: &str, rule: &BudgetRule) -> Used {
+        let now = self.clock.now().mono;
+        let seen = self.seen();
+        seen.budgets.get(tenant).map(|(budget, _)| budget.used(now, rule)).unwrap_or_default()
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

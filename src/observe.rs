@@ -2,6 +2,7 @@
 
 pub mod counted;
 pub mod decisions;
+pub mod history;
 pub mod log;
 pub mod metrics;
 pub mod requests;

@@ -27,7 +27,7 @@ macro_rules! sample {
 }
 
 /// Every file: name, type, content.
-pub static FILES: [(&str, &str, &str); 19] = [
+pub static FILES: [(&str, &str, &str); 21] = [
     ("", HTML, include_str!("console/index.html")),
     ("style.css", CSS, include_str!("console/style.css")),
     ("icon.svg", "image/svg+xml", include_str!("console/icon.svg")),
@@ -42,6 +42,8 @@ pub static FILES: [(&str, &str, &str); 19] = [
     ("mapping.js", MODULE, include_str!("console/mapping.js")),
     ("chats.js", MODULE, include_str!("console/chats.js")),
     ("operations.js", MODULE, include_str!("console/operations.js")),
+    ("reports.js", MODULE, include_str!("console/reports.js")),
+    ("charts.js", MODULE, include_str!("console/charts.js")),
     ("theme.js", MODULE, include_str!("console/theme.js")),
     ("samples/cognigy-page.json", JSON, sample!("cognigy-page")),
     ("samples/contact-and-case.json", JSON, sample!("contact-and-case")),

@@ -95,7 +95,7 @@ pub(super) async fn status(admin: Arc<Admin>, call: Call) -> Answer {
 }
 
 /// One name for the plans and changes of all tenants: equal on nodes that have seen the same.
-fn fingerprint(admin: &Admin) -> String {
+pub(super) fn fingerprint(admin: &Admin) -> String {
     let config = (admin.parts.config)();
     let mut all: Vec<(String, String)> = config
         .tenants

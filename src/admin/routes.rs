@@ -11,7 +11,8 @@ use percent_encoding::percent_decode_str;
 use super::auth::Role;
 use super::problem::{Code, Problem};
 use super::{
-    Admin, Answer, Call, changes, chats, mapping, openapi, probes, reload, reports, tenants,
+    Admin, Answer, Call, changes, chats, mapping, openapi, operations, probes, reload, reports,
+    tenants,
 };
 
 /// What a request must bring.
@@ -58,12 +59,15 @@ const READ: Access = Access::Role(Role::Read);
 const OPERATE: Access = Access::Role(Role::Operate);
 
 /// The table.
-pub static ROUTES: [Route; 27] = [
+pub static ROUTES: [Route; 30] = [
     route(GET, "/healthz", PROBE, &[], |a, c| Box::pin(probes::health(a, c))),
     route(GET, "/readyz", PROBE, &[], |a, c| Box::pin(probes::ready(a, c))),
     route(GET, "/metrics", PROBE, &[], |a, c| Box::pin(probes::metrics(a, c))),
     route(GET, "/admin/v1/openapi.json", OPEN, &[], |a, c| Box::pin(openapi(a, c))),
     route(GET, "/admin/v1/status", READ, &[], |a, c| Box::pin(probes::status(a, c))),
+    route(GET, "/admin/v1/nodes", READ, &[], |a, c| Box::pin(operations::nodes(a, c))),
+    route(GET, "/admin/v1/history", READ, &[], |a, c| Box::pin(operations::history(a, c))),
+    route(GET, "/admin/v1/budgets", READ, &[], |a, c| Box::pin(operations::budgets(a, c))),
     route(GET, "/admin/v1/tenants", READ, &[], |a, c| Box::pin(tenants::list(a, c))),
     route(GET, "/admin/v1/tenants/{tenant}", READ, &[], |a, c| Box::pin(tenants::one(a, c))),
     route(GET, "/admin/v1/tenants/{tenant}/plan", READ, &["at", "button", "draw"], |a, c| {

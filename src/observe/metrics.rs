@@ -55,6 +55,12 @@ impl<const N: usize> Counter<N> {
         *series.entry(key).or_default() += 1;
     }
 
+    /// Every series with its value.
+    pub fn each(&self, mut look: impl FnMut(&[String; N], u64)) {
+        let series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        series.iter().for_each(|(labels, value)| look(labels, *value));
+    }
+
     fn all(&self) -> Vec<([String; N], u64)> {
         let series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         series.iter().map(|(labels, value)| (labels.clone(), *value)).collect()
@@ -70,6 +76,12 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    /// How many durations there are, and what they are together in microseconds.
+    #[must_use]
+    pub fn sum(&self) -> (u64, u64) {
+        (self.count.load(Ordering::Relaxed), self.micros.load(Ordering::Relaxed))
+    }
+
     /// Takes one duration in.
     pub fn observe(&self, took: Duration) {
         let millis = took.as_millis() as u64;

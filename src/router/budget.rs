@@ -64,6 +64,21 @@ pub struct Budget {
     unheard: Option<(Mono, usize)>,
 }
 
+/// How much of a budget is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Outcomes in the window.
+    pub chats: usize,
+    /// Of them: not started.
+    pub not_started: usize,
+    /// Of them: waited too long.
+    pub slow: usize,
+    /// Of them: ended without anybody.
+    pub unanswered: usize,
+    /// Chats that were started since anything was heard of one.
+    pub unheard: usize,
+}
+
 /// Too much went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breach {
@@ -111,19 +126,27 @@ impl Budget {
         }
     }
 
+    /// What counts now, whether it is too much or not.
+    #[must_use]
+    pub fn used(&self, now: Mono, rule: &BudgetRule) -> Used {
+        let mut used = Used::default();
+        let fresh = self.recent.iter().rev().take_while(|(at, _)| now.since(*at) < rule.window);
+        for (_, began) in fresh {
+            used.chats += 1;
+            match began {
+                Began::Waited(wait) => used.slow += usize::from(*wait > rule.accept_within),
+                Began::NotStarted => used.not_started += 1,
+                Began::Unanswered => used.unanswered += 1,
+            }
+        }
+        used.unheard = self.unheard.map_or(0, |(_, started)| started);
+        used
+    }
+
     /// Whether more went wrong than the rule allows.
     #[must_use]
     pub fn breach(&self, now: Mono, rule: &BudgetRule) -> Option<Breach> {
-        let fresh = self.recent.iter().rev().take_while(|(at, _)| now.since(*at) < rule.window);
-        let (mut chats, mut not_started, mut slow, mut unanswered) = (0, 0, 0, 0);
-        for (_, began) in fresh {
-            chats += 1;
-            match began {
-                Began::Waited(wait) => slow += usize::from(*wait > rule.accept_within),
-                Began::NotStarted => not_started += 1,
-                Began::Unanswered => unanswered += 1,
-            }
-        }
+        let Used { chats, not_started, slow, unanswered, .. } = self.used(now, rule);
         let bad = not_started + slow + unanswered;
         if chats >= rule.min_chats.max(1) && bad * 100 > chats * usize::from(rule.max_share) {
             return Some(Breach::Share { chats, not_started, slow, unanswered });

@@ -6,6 +6,7 @@ mod cli;
 mod cutover;
 mod document;
 mod mapping;
+mod operations;
 mod preview;
 mod probes;
 mod reports;

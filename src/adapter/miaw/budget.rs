@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::time::Mono;
 
 /// Tokens per org and window.
-const TOKENS: usize = 200;
+pub const TOKENS: usize = 200;
 const WINDOW: Duration = Duration::from_secs(60);
 /// The wait after a 429 that asks for none, and the longest that one may ask for.
 const REFUSED_WAIT: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(120));
@@ -19,6 +19,15 @@ const REFUSED_WAIT: (Duration, Duration) = (Duration::from_secs(5), Duration::fr
 /// The budgets of all orgs.
 #[derive(Debug, Default)]
 pub struct TokenBudgets(Mutex<HashMap<String, Budget>>);
+
+/// How much of a budget is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Tokens asked for in the last window.
+    pub used: usize,
+    /// How long the last one in the queue waits; nothing when nobody does.
+    pub wait: Duration,
+}
 
 #[derive(Debug, Default)]
 struct Budget {
@@ -43,6 +52,18 @@ impl TokenBudgets {
             budget.turns.pop_front();
         }
         turn
+    }
+
+    /// What is used of an org's budget in the window that ends now.
+    #[must_use]
+    pub fn used(&self, org: &str, now: Mono) -> Used {
+        let budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(budget) = budgets.get(org) else { return Used::default() };
+        // A turn may lie ahead: somebody waits for it, and it counts already.
+        let used = budget.turns.iter().filter(|turn| turn.plus(WINDOW) > now).count();
+        let refused = budget.not_before.map(|at| at.since(now)).unwrap_or_default();
+        let ahead = budget.turns.back().map(|turn| turn.since(now)).unwrap_or_default();
+        Used { used, wait: refused.max(ahead) }
     }
 
     /// The org said that it was too many.
@@ -71,6 +92,11 @@ mod tests {
         assert_eq!(turns[400], at(130));
         assert!(turns.windows(201).all(|window| window[200].since(window[0]) >= WINDOW));
         assert_eq!(budgets.turn("b", at(10)), at(10));
+        let wait = |seconds| Duration::from_secs(seconds);
+        assert_eq!(budgets.used("a", at(10)), Used { used: TOKENS, wait: wait(120) });
+        assert_eq!(budgets.used("b", at(11)), Used { used: 1, wait: wait(0) });
+        assert_eq!(budgets.used("b", at(70)), Used::default());
+        assert_eq!(budgets.used("c", at(11)), Used::default());
     }
 
     #[test]

@@ -57,6 +57,7 @@ async function send(method, path, body) {
   throw new Trouble(answer.status, problem);
 }
 
+export const text = async (path) => (await send('GET', path)).text();
 export const get = async (path) => (await send('GET', path)).json();
 export const post = async (path, body) => (await send('POST', path, JSON.stringify(body || {}))).json();
 export const at = (tenant) => `/admin/v1/tenants/${encodeURIComponent(tenant)}`;

@@ -8,6 +8,29 @@ import { PHASES, ROUTES, from, instant, phaseTone, sentence } from './words.js';
 const MOST = 200;
 /** The id as far as it tells chats apart. */
 const short = (id) => id.slice(0, id.startsWith('legacy-') ? 15 : 8);
+/** The points that a message passes, in order, and what each means in either direction. */
+const POINTS = [['received', 'Received'], ['stored', 'Stored'], ['sent', 'Sent'], ['accepted', 'Accepted'], ['delivered', 'Delivered'], ['acked', 'Acked']];
+const FATES = { open: ['warn', 'on its way'], done: ['good', 'arrived'], givenUp: ['bad', 'given up'], unknown: ['soft', 'not known'] };
+
+/** `+12 ms`, `+3.4 s` after the message came. */
+function after(one, point) {
+  const [first, at] = [Date.parse(one.received), Date.parse(one[point])];
+  if (!one.received || point === 'received') return one[point].slice(11, 19);
+  const millis = at - first;
+  return millis < 1000 ? `+${Math.max(millis, 0)} ms` : `+${(millis / 1000).toFixed(1)} s`;
+}
+
+/** How far each message has come; times and ids, never words. */
+function checkpoints(messages) {
+  if (!messages.length) return empty('No message has passed yet.');
+  const row = (one) => [
+    h('span', {}, h('strong', {}, `${one.from === 'visitor' ? 'Visitor' : 'To visitor'} ${one.number}`), ` ${one.kind}`,
+      one.id ? h('span', { class: 'soft id', title: one.id }, ` ${one.id.slice(0, 8)}`) : null),
+    ...POINTS.map(([point]) => (one[point] ? h('time', { class: 'passed', datetime: one[point], title: instant(one[point]) }, after(one, point)) : h('span', { class: 'soft' }, '–'))),
+    chip(...FATES[one.fate])];
+  return table('Check-points of the newest messages', ['Message', ...POINTS.map(([, name]) => name), 'Fate'], messages.toReversed().map(row));
+}
+
 /** A relayed chat may have begun before this process saw it. */
 const phaseOf = (one) => one.phase || 'not known';
 
@@ -43,7 +66,7 @@ export function chats({ person, param, again }) {
     });
   }
 
-  function describe(one, now) {
+  function describe(one, now, messages) {
     const pair = (name, value) => [h('dt', {}, name), h('dd', {}, value)];
     const why = one.decision;
     const relayed = one.backend === 'legacy';
@@ -60,6 +83,8 @@ export function chats({ person, param, again }) {
         pair('Still to be done at MIAW', one.pendingOperations.join(', ') || 'nothing'),
         pair('Event stream', one.streamOpen ? 'open' : 'not open'),
         pair('Token ends', one.tokenEnds ? `${instant(one.tokenEnds)}, ${from(one.tokenEnds, now)}` : '–')])),
+    relayed ? h('p', { class: 'soft' }, 'A relayed chat’s messages pass by and are not kept, so there are no check-points of them.')
+      : h('div', { class: 'points' }, h('h3', {}, 'Check-points'), h('p', { class: 'soft' }, 'Accepted: MIAW took it, or the answer was written to the client in full. Delivered: its echo came back, or the client’s next request says so. The newest are first; words are never shown.'), checkpoints(messages)),
     person.operates && !relayed && one.phase !== 'ended' ? h('div', { class: 'actions' }, h('button', { class: 'danger', type: 'button', 'data-key': 'end', onclick: () => end(one) }, 'End the chat …')) : null);
     detail.hidden = false;
   }
@@ -80,7 +105,8 @@ export function chats({ person, param, again }) {
       chosen = null;
       detail.hidden = true;
     });
-    const print = JSON.stringify([all, one, now.slice(0, 18)]);
+    const messages = one && one.backend !== 'legacy' ? (await get(`/admin/v1/chats/${chosen}/messages`)).messages : [];
+    const print = JSON.stringify([all, one, messages, now.slice(0, 18)]);
     if (print === seen) return;
     seen = print;
     const heads = ['Chat', 'Tenant', 'Phase', 'Backend', 'Reason', 'Messages', 'Last event'];
@@ -90,7 +116,7 @@ export function chats({ person, param, again }) {
       each.backend === 'legacy' ? '–' : `${each.messagesFromVisitor} in, ${each.eventsForVisitor} out`, each.lastEvent ? from(each.lastEvent, now) : '–',
     ])) : empty('No chat is live.'),
     next ? h('p', { class: 'soft' }, `The first ${MOST} are shown; choose a tenant or a phase.`) : null);
-    if (one) describe(one, now);
+    if (one) describe(one, now, messages);
   }
 
   const body = h('div', { class: 'stack' },

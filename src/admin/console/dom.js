@@ -96,8 +96,8 @@ export function ask({ title, text, fields = [], yes, danger, act }) {
 }
 
 /** Saves a text as a file. */
-export function download(name, text) {
-  const url = URL.createObjectURL(new Blob([text], { type: 'application/octet-stream' }));
+export function download(name, text, type = 'application/octet-stream') {
+  const url = URL.createObjectURL(new Blob([text], { type }));
   h('a', { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }

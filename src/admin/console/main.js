@@ -8,9 +8,10 @@ import { tenant } from './tenant.js';
 import { mapping } from './mapping.js';
 import { chats } from './chats.js';
 import { operations } from './operations.js';
+import { reports } from './reports.js';
 
 const EVERY_MS = 2000;
-const PAGES = { '': overview, tenant, mapping, chats, operations };
+const PAGES = { '': overview, tenant, mapping, chats, reports, operations };
 const main = document.getElementById('content');
 const fresh = document.getElementById('fresh');
 let round = 0;

@@ -3,7 +3,8 @@
 import { at, get, post } from './api.js';
 import { chip, download, empty, field, h, put, say, table, trouble } from './dom.js';
 
-const SAMPLES = [['cognigy-page', 'Cognigy provider page'], ['contact-and-case', 'Contact and case'], ['copilot', 'Copilot link'], ['variants', 'Spelling variants']];
+/** Pre-chat documents that everybody may try. */
+export const SAMPLES = [['cognigy-page', 'Cognigy provider page'], ['contact-and-case', 'Contact and case'], ['copilot', 'Copilot link'], ['variants', 'Spelling variants']];
 const FATES = { sent: ['good', 'sent'], cut: ['warn', 'cut'], collapsed: ['soft', 'sent once'], empty: ['soft', 'empty'], dropped: ['bad', 'left out'], unplaced: ['bad', 'nowhere to go'] };
 const SEVERITIES = { error: 'bad', warning: 'warn', warn: 'warn', info: 'shadow', note: 'shadow' };
 

@@ -1,8 +1,8 @@
 // What a person may change about a tenant: each change with a reason, each refusal as a sentence.
 
 import { at, get, post } from './api.js';
-import { ask, field, h, say } from './dom.js';
-import { action } from './words.js';
+import { ask, chip, field, h, put, say, table } from './dom.js';
+import { action, instant, sentence } from './words.js';
 
 const STAGES = ['legacy', 'shadow', 'ramp', 'miaw', 'complete'];
 const MEANS = {
@@ -31,6 +31,40 @@ function buttonField(plan) {
   return [input, field('For', input)];
 }
 
+/** How many of 100 new chats go where, in words. */
+const shares = (moment) => [`${moment.miawPercent} on MIAW`, moment.refusedPercent ? `${moment.refusedPercent} refused` : null, moment.stage].filter(Boolean).join(', ');
+
+/** What the change would do, by the rules that would take or refuse it; asked anew when it differs. */
+function preview(plan) {
+  const box = h('div', { class: 'effect', role: 'status' });
+  let asked = '';
+  const show = async (wanted) => {
+    const body = JSON.stringify(wanted);
+    if (!wanted || body === asked) return;
+    asked = body;
+    let seen;
+    try {
+      seen = await post(`${at(plan().tenant)}/changes/preview`, { action: wanted, ...(wanted.button ? { button: wanted.button } : {}) });
+    } catch (error) {
+      if (error.status === undefined) throw error;
+      seen = { taken: false, detail: error.message, ahead: [] };
+    }
+    if (body !== asked) return;
+    if (!seen.taken) {
+      put(box, h('p', {}, chip('bad', 'would be refused'), ' ', sentence(seen.detail)));
+      return;
+    }
+    const { evidence } = plan().standing;
+    const relies = wanted.kind === 'stage' && evidence && !wanted.withoutEvidence
+      ? h('p', { class: 'soft' }, `Relies on the dry run of ${instant(evidence.madeAt)} with ${evidence.errors} errors`, evidence.report ? [', report ', h('a', { href: `#/reports/${encodeURIComponent(plan().tenant)}/${evidence.report}` }, evidence.report.slice(0, 12))] : `, evidence ${evidence.hash.slice(0, 12)}`, '.') : null;
+    const rows = [{ ...seen.now, label: 'Now' }, ...seen.ahead.map((row) => ({ ...row, label: instant(row.at) }))];
+    put(box, h('p', {}, h('strong', {}, 'What would happen'), ' to 100 new chats. Chats in progress stay where they are.'),
+      table('What would happen', ['When', 'Without the change', 'With it'], rows.map((row) => [row.label, shares(row.before),
+        shares(row.before) === shares(row.after) ? h('span', { class: 'soft' }, 'the same') : h('strong', {}, shares(row.after))])), relies);
+  };
+  return [box, show];
+}
+
 /** Makes a change with the number the person has seen. */
 async function propose(plan, why, wanted, again) {
   const made = await post(`${at(plan.tenant)}/changes`, { expected: plan.lastChange, why, action: wanted });
@@ -41,7 +75,13 @@ async function propose(plan, why, wanted, again) {
 /** Asks for the reason and whatever else, then makes the change. */
 function change(plan, again, { title, text, fields = [], yes, danger, wanted }) {
   const [why, reason] = reasonField();
-  ask({ title, text, fields: [...fields, reason], yes, danger, act: () => propose(plan, why.value, wanted(), again) });
+  const [box, show] = preview(() => plan);
+  const inputs = h('div', {}, fields);
+  // A window that is not filled in yet is no change.
+  const look = () => { if ([...inputs.querySelectorAll('input, select')].every((one) => one.checkValidity())) show(wanted()); };
+  inputs.addEventListener('input', look);
+  ask({ title, text, fields: [inputs, box, reason], yes, danger, act: () => propose(plan, why.value, wanted(), again) });
+  look();
 }
 
 export function rollBack(plan, again) {
@@ -60,36 +100,36 @@ export function rollBack(plan, again) {
 export function stageForm(current, again) {
   const percent = h('input', { type: 'range', min: 1, max: 99, value: 10, id: 'ramp' });
   const figure = h('output', { for: 'ramp', class: 'figure' }, '10 %');
-  const effect = h('p', { class: 'effect', role: 'status' });
+  const [effect, show] = preview(current);
+  const means = h('p', { class: 'soft means' });
   const skip = h('input', { type: 'checkbox' });
   const ramp = h('div', { class: 'field', hidden: true }, h('label', { for: 'ramp' }, 'Share of new chats on MIAW'), h('div', { class: 'slider' }, percent, figure));
   const radios = STAGES.map((stage) => h('label', { class: 'pick' }, h('input', { type: 'radio', name: 'stage', value: stage, required: true }), h('span', {}, stage)));
   const go = h('button', { type: 'submit' }, 'Move …');
   const form = h('form', {}, h('fieldset', {}, h('legend', {}, 'Stage'), h('div', { class: 'picks' }, radios)), ramp,
-    h('label', { class: 'check' }, skip, ' Without evidence; the reason says why'), effect, h('div', { class: 'actions' }, go));
+    h('label', { class: 'check' }, skip, ' Without evidence; the reason says why'), means, effect, h('div', { class: 'actions' }, go));
   const chosen = () => new FormData(form).get('stage');
   const stage = () => (chosen() === 'ramp' ? `ramp ${percent.value} %` : chosen());
-  function preview() {
+  const wanted = () => ({ kind: 'stage', stage: stage(), ...(skip.checked ? { withoutEvidence: true } : {}) });
+  function changed() {
     ramp.hidden = chosen() !== 'ramp';
     figure.textContent = `${percent.value} %`;
-    if (!chosen()) return;
-    const means = MEANS[chosen()] || `${percent.value} of 100 new chats go to MIAW, the others to Live Agent.`;
-    effect.textContent = `${current().miawPercent} of 100 new chats go to MIAW now. Then: ${means} Removal, margin and brown-outs stand above it. Chats in progress stay.`;
+    if (!chosen() || !current()) return;
+    const said = MEANS[chosen()] || `${percent.value} of 100 new chats go to MIAW, the others to Live Agent.`;
+    means.textContent = `${said} Removal, margin and brown-outs stand above it.`;
+    show(wanted());
   }
-  form.addEventListener('input', preview);
+  form.addEventListener('input', changed);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const plan = current();
     const [button, choose] = buttonField(plan);
     change(plan, again, {
       title: `Move ${plan.tenant} to ${stage()}`,
-      text: effect.textContent,
+      text: means.textContent,
       fields: [choose],
       yes: 'Move',
-      wanted: () => ({
-        kind: 'stage', stage: stage(), ...(skip.checked ? { withoutEvidence: true } : {}),
-        ...(button && button.value ? { button: button.value } : {}),
-      }),
+      wanted: () => ({ ...wanted(), ...(button && button.value ? { button: button.value } : {}) }),
     });
   });
   return form;

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Registry;
 use crate::adapter::liveagent::is_pair;
+use crate::adapter::miaw::budget::Used;
 use crate::adapter::miaw::records;
 use crate::adapter::miaw::summary::{Glance, Listed, Summary};
 use crate::adapter::miaw::task::Envelope;
@@ -51,6 +52,12 @@ impl Registry {
         drop(seats);
         all.sort_unstable_by_key(|listed| listed.chat);
         all
+    }
+
+    /// What is used of an org's tokens.
+    #[must_use]
+    pub fn tokens_used(&self, org: &str) -> Used {
+        self.shared.tokens.used(org, self.shared.clock.now().mono)
     }
 
     /// How often a chat's event stream was opened again in this process.
