@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::problem::{Code, Problem};
 use super::{Admin, Answer, Call, Reply, tenants};
+use crate::config::Tenant;
 use crate::mapping::translation::{Fate, Field, Ground};
 use crate::mapping::{Mapping, Translation, load};
 
@@ -20,8 +21,10 @@ use crate::mapping::{Mapping, Translation, load};
 struct Wish {
     /// The document; as a string, its text.
     prechat: Box<RawValue>,
-    /// The text of a mapping file, in the place of the tenant's.
+    /// The text of a mapping file, in the place of the tenant's, or of one of them.
     mapping: Option<String>,
+    /// Which of the tenant's files it takes the place of; all of them unless given.
+    file: Option<String>,
 }
 
 /// The files in force, as they were when they were read.
@@ -43,8 +46,8 @@ pub(super) async fn files(admin: Arc<Admin>, call: Call) -> Answer {
 pub(super) async fn tried(admin: Arc<Admin>, call: Call) -> Answer {
     let config = (admin.parts.config)();
     let tenant = tenants::find(&config, &call)?;
-    let Wish { prechat, mapping } = call.document()?;
-    let given = mapping.as_deref().map(read).transpose()?;
+    let Wish { prechat, mapping, file } = call.document()?;
+    let given = mapping.as_deref().map(|text| given(tenant, file.as_deref(), text)).transpose()?;
     // A string is the text of a document, so that what is wrong with it has a line and a column.
     let quoted: Option<String> = serde_json::from_str(prechat.get()).ok();
     let text = quoted.as_deref().unwrap_or(prechat.get());
@@ -64,6 +67,29 @@ pub(super) async fn tried(admin: Arc<Admin>, call: Call) -> Answer {
     body["by"] = by.into();
     body["verifiedUser"] = user.is_some().into();
     Reply::ok(&body)
+}
+
+/// What is tried in the place of the tenant's mapping, or of one of its files.
+fn given(tenant: &Tenant, file: Option<&str>, text: &str) -> Result<Mapping, Problem> {
+    let Some(wanted) = file else { return read(text) };
+    let own = tenant.mapping.iter().flat_map(|own| own.paths.iter().zip(&own.texts));
+    let own: Vec<(Option<&str>, &str)> = own
+        .map(|(path, text)| (path.file_name().and_then(|name| name.to_str()), text.as_str()))
+        .collect();
+    let Some(at) = own.iter().position(|(name, _)| *name == Some(wanted)) else {
+        let names: Vec<&str> = own.iter().filter_map(|(name, _)| *name).collect();
+        let detail = format!("`file` is none of the tenant's mapping files: {}", names.join(", "));
+        return Err(Problem::new(Code::BadRequest, detail));
+    };
+    let each = own.iter().enumerate();
+    let files = each.map(|(i, (_, own))| read(if i == at { text } else { own }));
+    let files = files.collect::<Result<Vec<Mapping>, Problem>>()?;
+    Mapping::together(files).map_err(|(one, other, why)| {
+        let name = |at: usize| own.get(at).and_then(|(name, _)| *name).unwrap_or("?");
+        let problems = format!("`{}` and `{}` claim the same chats: {why}", name(one), name(other));
+        let detail = "the files do not go together; `problems` says why";
+        Problem::new(Code::MappingWrong, detail).with("problems", problems)
+    })
 }
 
 fn read(text: &str) -> Result<Mapping, Problem> {

@@ -163,6 +163,9 @@ pub(super) async fn metrics(admin: Arc<Admin>, _: Call) -> Answer {
     );
     let help = "How long MIAW took to answer, streams excepted.";
     page.histogram("bridge_upstream_call_seconds", help, &metrics.upstream_time);
+    let help = "Chats on MIAW that were not started or broke off, and messages given up.";
+    let failures = parts.chats.failures().counter();
+    page.counter("bridge_chat_failures", help, ["tenant", "kind"], failures);
     let help = "Event streams that were opened again.";
     page.count("bridge_stream_reopens", help, parts.chats.streams_reopened());
     let help = "Writes to the store, by how they ended.";

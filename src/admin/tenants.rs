@@ -177,6 +177,7 @@ pub(super) async fn legacy(admin: Arc<Admin>, call: Call) -> Answer {
 struct Running {
     translated: BTreeMap<String, u64>,
     relayed: BTreeMap<String, u64>,
+    failures: BTreeMap<String, u64>,
 }
 
 impl Running {
@@ -185,7 +186,11 @@ impl Running {
         for listed in admin.parts.chats.list() {
             *translated.entry(listed.tenant).or_default() += 1;
         }
-        Self { translated, relayed: admin.parts.relay.running() }
+        let mut failures = BTreeMap::new();
+        admin.parts.chats.failures().counter().each(|[tenant, _], count| {
+            *failures.entry(tenant.clone()).or_default() += count;
+        });
+        Self { translated, relayed: admin.parts.relay.running(), failures }
     }
 }
 
@@ -208,6 +213,7 @@ fn summary(admin: &Admin, tenant: &Tenant, running: &Running) -> Value {
         "pastRemoval": view.latch.instant().map(|seen| seen.to_string()),
         "liveChats": running.translated.get(&tenant.id).copied().unwrap_or_default(),
         "relayedChats": running.relayed.get(&tenant.id).copied().unwrap_or_default(),
+        "failures": running.failures.get(&tenant.id).copied().unwrap_or_default(),
         "removal": effective.plan.removal.to_string(),
         "legacyEnds": effective.legacy_ends().to_string(),
         "zone": effective.plan.zone.name(),

@@ -143,14 +143,20 @@ impl Checkpoints {
         }
     }
 
-    /// Takes in what a step decided.
-    pub fn step(&mut self, now: Wall, step: &Step) {
+    /// Takes in what a step decided; answers how many messages it gave up.
+    pub fn step(&mut self, now: Wall, step: &Step) -> usize {
+        let before = self.given_up();
         step.facts.iter().for_each(|fact| self.fact(now, fact, Fate::GivenUp));
         for effect in &step.effects {
             if let Effect::Reply(reply, Reply::Messages(payload)) = effect {
                 self.answer = Some((*reply, payload.sequence));
             }
         }
+        self.given_up().saturating_sub(before)
+    }
+
+    fn given_up(&self) -> usize {
+        self.messages.iter().filter(|one| one.fate == Fate::GivenUp).count()
     }
 
     /// Everything received so far is on disk.
@@ -354,7 +360,7 @@ mod tests {
         all.step(at(1), &step(vec![say(3), say(4), say(5), merged, tried(3)]));
         all.input(at(2), &called(3, Outcome::Done));
         all.step(at(2), &step(vec![Fact::Resolved { number: 3 }, tried(5)]));
-        all.step(at(3), &step(vec![Fact::Resolved { number: 5 }]));
+        assert_eq!(all.step(at(3), &step(vec![Fact::Resolved { number: 5 }])), 1);
         let fates: Vec<_> = all.messages().iter().map(|one| (one.accepted, one.fate)).collect();
         let done = (Some(at(2)), Fate::Done);
         assert_eq!(fates, [done, done, (None, Fate::GivenUp)]);

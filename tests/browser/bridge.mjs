@@ -130,4 +130,17 @@ export async function startChat({ base }, id, number) {
   };
   const begun = await fetch(`${rest}/Chasitor/ChasitorInit`, { method: "POST", headers: own, body: JSON.stringify(body) });
   if (!begun.ok) throw new Error(`ChasitorInit: ${begun.status} ${await begun.text()}`);
+  let sequence = 1;
+  let ack = -1;
+  const says = (text) => fetch(`${rest}/Chasitor/ChatMessage`, {
+    method: "POST", headers: { ...own, "X-LIVEAGENT-SEQUENCE": String((sequence += 1)) }, body: JSON.stringify({ text }),
+  });
+  const polls = async () => {
+    const answer = await fetch(`${rest}/System/Messages?ack=${ack}`, { headers: own });
+    if (answer.status !== 200) return [];
+    const { messages, sequence: last } = await answer.json();
+    ack = last;
+    return messages;
+  };
+  return { says, polls };
 }

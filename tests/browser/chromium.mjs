@@ -115,6 +115,11 @@ export class Page {
     await this.until(`${url} is loaded`, () => this.loads > before);
   }
 
+  /** Pictures without scroll bars. */
+  bare() {
+    return this.call("Emulation.setScrollbarsHidden", { hidden: true });
+  }
+
   resize({ width, height, mobile = false }) {
     const metrics = { width, height, deviceScaleFactor: mobile ? 2 : 1, mobile };
     return this.call("Emulation.setDeviceMetricsOverride", metrics);

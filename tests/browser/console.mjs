@@ -23,7 +23,8 @@ const PHONE = { width: 390, height: 844, mobile: true };
 const PAGES = {
   overview: ["#/", "Overview", "table"], tenant: ["#/tenant/acme", "acme", "svg.timeline"],
   mapping: ["#/mapping/acme", "Mapping", "#attributes"], chats: ["#/chats", "Chats", "table"],
-  operations: ["#/operations", "Operations", ".tiles"],
+  reports: ["#/reports/acme", "Reports", ".card table, .card .empty"],
+  operations: ["#/operations", "Operations", "svg.chart"],
 };
 
 function assert(right, message) {
@@ -90,7 +91,7 @@ const story = {
     for (const name of Object.keys(PAGES)) {
       await open(page, name);
       const buttons = await page.texts("main button");
-      const acts = buttons.filter((one) => /Move|Roll|Freeze|Brown|Vouch|End|Reload|Follow/.test(one));
+      const acts = buttons.filter((one) => /Move|Roll|Freeze|Brown|Vouch|End|Reload|Follow|Sign|dry run/.test(one));
       assert(acts.length === 0, `${name} offers ${acts.join(", ")}`);
     }
   },
@@ -127,6 +128,15 @@ const story = {
     await page.click("dialog .quiet");
     // The browser notes every refusal in its console; this one was asked for.
     page.errors = page.errors.filter((one) => !one.includes("422"));
+  },
+  "what a move would do is shown before it is made, and why it would be refused": async ({ page }) => {
+    await page.sees(".effect", "would be refused");
+    await page.sees(".effect", "no dry run is recorded");
+    await page.click("main form .check input");
+    await page.sees(".effect th", "Now");
+    await page.sees(".effect td strong", "on MIAW");
+    await page.click("main form .check input");
+    await page.sees(".effect", "would be refused");
   },
   "a reason is required": async ({ page }) => {
     await page.click("main form .check input");
@@ -169,6 +179,44 @@ const story = {
     await page.press("Enter");
     await page.sees("h1", "Chats");
   },
+  "a dry run is made and read": async ({ page }) => {
+    await open(page, "reports");
+    await page.sees(".empty", "None yet");
+    await page.run(() => {
+      const files = document.querySelector("#make input[type=file]");
+      const given = new DataTransfer();
+      const text = JSON.stringify({ prechatDetails: [{ label: "Topic", value: "said in secret", transcriptFields: ["Topic__c"] }] });
+      given.items.add(new File([text], "<img src=x onerror=console.error('inert?')>.json"));
+      files.files = given.files;
+    });
+    await page.click("#make button[type=submit]");
+    await page.sees("#report", "Report");
+    await page.sees("section", "What to do");
+    await page.sees("td .value", "<img src=x");
+    await page.sees(".pairs", "SHA-256");
+    assert(!(await page.run(() => document.body.textContent.includes("said in secret"))), "a value is shown");
+  },
+  "a report is signed with name and hash, and the history says so": async ({ page }) => {
+    await page.click("#sign");
+    await page.sees("dialog", "pat@ops.example.test");
+    await page.click("dialog textarea");
+    await page.type("read by both teams");
+    await page.click("dialog button[type=submit]");
+    await page.sees(".report-head .chip", "signed");
+    const hash = await page.run(() => document.querySelector("#report").textContent.match(/[0-9a-f]{12}/)[0]);
+    await open(page, "tenant");
+    await page.sees(".history li", hash);
+    await page.sees(".history .why", "read by both teams");
+  },
+  "two reports are compared": async ({ page }) => {
+    await open(page, "reports");
+    await page.run(() => { document.querySelector("#make select").value = "contact-and-case"; });
+    await page.click("#make button[type=submit]");
+    await page.sees("#report", "Report");
+    await page.click("#compare");
+    await page.sees("#difference h2", "Only in the later one");
+    await page.sees("#difference", "→");
+  },
   "a mapping is tried, edited, and the difference shown": async ({ page }) => {
     await open(page, "mapping");
     await page.sees("#attributes", "Siobhán");
@@ -194,10 +242,20 @@ const story = {
     await page.click("tbody button.link");
     await page.sees("h2", "Chat ");
     await page.sees(".pairs", "decided");
+    await page.sees(".points th", "To visitor");
+    await page.sees(".points td time");
     await page.click("section .danger");
     await page.click("dialog button[type=submit]");
     await page.until("the chat is over", () => page.run(() => !document.querySelector("dialog")
       && [...document.querySelectorAll(".pairs .chip, .empty")].some((one) => /ended|No chat/.test(one.textContent))));
+  },
+  "the last hour, nodes and budgets are there, as pictures and as a table": async ({ page }) => {
+    await open(page, "operations");
+    await page.sees("svg.chart .bar");
+    await page.click("section[aria-label='The last hour'] summary");
+    await page.sees("caption", "minute by minute");
+    await page.sees("section[aria-label=Nodes] th", "this process");
+    await page.sees("section[aria-label='Tokens by org'] td", "of 200");
   },
   "the configuration is read again": async ({ page }) => {
     await open(page, "operations");
@@ -205,6 +263,26 @@ const story = {
     await page.click("dialog button[type=submit]");
     await page.sees("main", "Read again; nothing is different");
     await page.sees("code", await page.run(() => document.querySelector("code").textContent));
+  },
+  "hostile names of tenants, people and agents are text on every page": async ({ page }) => {
+    await page.run((hostile) => {
+      const real = window.fetch;
+      const names = /globex|hooli|initech|Web_Support|pat@ops\.example\.test|read by both teams/g;
+      window.fetch = async (path, given) => {
+        const asked = decodeURIComponent(String(path)).replaceAll(hostile, "globex");
+        const answer = await real(asked, given);
+        const text = (await answer.text()).replace(names, hostile.replaceAll('"', '\\"'));
+        return new Response(text, { status: answer.status, headers: answer.headers });
+      };
+    }, HOSTILE);
+    for (const name of Object.keys(PAGES)) {
+      await open(page, name);
+      await page.sees("main", name === "mapping" ? "" : HOSTILE.slice(0, 9));
+      const made = await page.run(() => document.querySelectorAll("main img, main script").length);
+      assert(made === 0, `${name}: a name became markup`);
+    }
+    await page.run(() => { location.reload(); });
+    await page.sees("h1");
   },
   "no serious finding of axe-core, in light and dark, on a desk and a phone": async ({ page, axe }) => {
     for (const scheme of ["light", "dark"]) {
@@ -280,20 +358,50 @@ async function pictures({ page, bridge, operate, propose }) {
   await propose("acme", "Monday, everybody is back.", { kind: "unfreeze" });
   await propose("acme", "First tenth, agreed with the service desk on Tuesday.", { kind: "stage", stage: "ramp 10 %" });
   await propose("globex", "Dry run before the second step.", evidence(2));
-  for (const id of ["hooli", "hooli", "initech"]) await startChat(bridge, id, id === "hooli" ? 3 : 4);
+  for (const id of ["hooli", "initech"]) await startChat(bridge, id, id === "hooli" ? 3 : 4);
+  const chat = await startChat(bridge, "initech", 4);
+  for (let told = []; !told.some((one) => one.type === "ChatEstablished");) told = await chat.polls();
+  for (const text of ["Hello", "Where is my parcel?"]) {
+    await chat.says(text);
+    for (let told = []; !told.some((one) => one.type === "ChatMessage");) told = await chat.polls();
+  }
+  const documents = JSON.parse(await readFile(join(ROOT, "mappings/samples/contact-and-case.json"), "utf8"));
+  const made = async (name, change) => {
+    const prechatDetails = documents.prechatDetails.map((one) => ({ ...one, value: String(one.value).slice(0, 30) }));
+    const text = JSON.stringify({ ...documents, prechatDetails, ...change });
+    const wish = { documents: [{ name, text }], evidenceAt: new Date(Date.now() - 2 * 864e5).toISOString() };
+    return api(bridge, operate, "POST", "/admin/v1/tenants/acme/reports", wish);
+  };
+  await made("copilot of last week.json", { prechatEntities: [] });
+  const report = await made("copilot.json", {});
+  const { lastChange: expected } = await api(bridge, operate, "GET", "/admin/v1/tenants/acme");
+  await api(bridge, operate, "POST", `/admin/v1/tenants/acme/reports/${report.report}/sign`, { expected, why: "Read by both teams; the losses are known to the service desk." });
   await signIn(page, operate);
   const shoot = async (name) => {
     await writeFile(join(folder, `console-${name}.png`), await page.picture());
     console.log(`docs/images/console-${name}.png`);
   };
   await page.scheme("light");
+  await page.bare();
   for (const name of Object.keys(PAGES)) {
     await open(page, name);
-    if (name === "chats") {
-      await page.click("tbody button.link");
-      await page.sees(".pairs");
+    if (name === "tenant") {
+      await page.click("label.pick:nth-of-type(3)");
+      await page.click("main form .check input");
+      await page.sees(".effect td strong", "on MIAW");
     }
-    await page.resize({ ...DESKTOP, height: name === "tenant" ? 1640 : name === "mapping" ? 1400 : 1000 });
+    if (name === "chats") {
+      const row = await page.run(() => [...document.querySelectorAll("tbody tr")].findIndex((one) => one.textContent.includes("2 in")) + 1);
+      await page.click(`tbody tr:nth-child(${row}) button.link`);
+      await page.sees(".points td time");
+    }
+    await page.resize({ ...DESKTOP, height: { tenant: 1900, mapping: 1400, chats: 1300, reports: 2200, operations: 2000 }[name] || 1000 });
+    if (name === "reports") {
+      await page.run((hash) => { location.hash = `#/reports/acme/${hash}`; }, report.report);
+      await page.sees("#report");
+      await page.click("#compare");
+      await page.sees("#difference h2");
+    }
     await page.run(() => { document.activeElement.blur(); window.scrollTo(0, 0); });
     await shoot(name);
   }

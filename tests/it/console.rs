@@ -12,8 +12,9 @@ use crate::stage::{Got, tenant};
 /// What the whole console may weigh, in bytes.
 const WEIGHT_MAX: usize = 200_000;
 
-async fn api() -> Api {
-    let config = Config {
+/// A small installation.
+pub(crate) fn config() -> Config {
+    Config {
         listen: DEFAULT_LISTEN,
         admin: None,
         store: StoreConfig::Memory,
@@ -22,8 +23,11 @@ async fn api() -> Api {
         egress: Egress::default(),
         panic_file: None,
         tls: None,
-    };
-    Api::new(quiet_bridge(config).await)
+    }
+}
+
+async fn api() -> Api {
+    Api::new(quiet_bridge(config()).await)
 }
 
 async fn get(api: &Api, path: &str) -> Got {

@@ -3,6 +3,7 @@
 //! Promised: at most one task per chat; a chat whose task left is loaded from the store when
 //! somebody asks for it; a request that met a leaving task is handed to the next one.
 
+mod failures;
 mod view;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -28,6 +29,7 @@ use crate::chat::{Reply, ReplyTo};
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::store::{Loaded, Store, StoreError};
+pub use failures::Failures;
 pub use view::End;
 
 /// Chats taken up at once when the process starts.
@@ -45,6 +47,7 @@ pub struct Shared {
     limits: RwLock<Limits>,
     pub(super) shutdown: CancellationToken,
     pub(super) tokens: TokenBudgets,
+    pub(super) failures: Failures,
     files: FileMemory,
     tasks: TaskTracker,
     seats: Mutex<HashMap<ChatId, Seat>>,
@@ -181,6 +184,7 @@ impl Registry {
             limits: RwLock::new(limits),
             shutdown,
             tokens: TokenBudgets::default(),
+            failures: Failures::default(),
             files: FileMemory::default(),
             tasks: TaskTracker::new(),
             seats: Mutex::default(),

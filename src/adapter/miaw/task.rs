@@ -261,7 +261,8 @@ impl Task {
         let now = self.shared.clock.now();
         self.checkpoints.input(now.wall, &input);
         let step = session.step(now, input);
-        self.checkpoints.step(now.wall, &step);
+        let given_up = self.checkpoints.step(now.wall, &step);
+        self.shared.failures.note(&self.tenant.id, &step.facts, given_up);
         self.keep_files(session, &step);
         self.late.extend(step.facts);
         if step.save == Save::BeforeEffects {

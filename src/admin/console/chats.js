@@ -25,7 +25,7 @@ function checkpoints(messages) {
   if (!messages.length) return empty('No message has passed yet.');
   const row = (one) => [
     h('span', {}, h('strong', {}, `${one.from === 'visitor' ? 'Visitor' : 'To visitor'} ${one.number}`), ` ${one.kind}`,
-      one.id ? h('span', { class: 'soft id', title: one.id }, ` ${one.id.slice(0, 8)}`) : null),
+      one.id ? h('span', { class: 'soft id', title: one.id }, ` ${one.id.replace(/^[A-Za-z]+:/, '').slice(0, 8)}`) : null),
     ...POINTS.map(([point]) => (one[point] ? h('time', { class: 'passed', datetime: one[point], title: instant(one[point]) }, after(one, point)) : h('span', { class: 'soft' }, '–'))),
     chip(...FATES[one.fate])];
   return table('Check-points of the newest messages', ['Message', ...POINTS.map(([, name]) => name), 'Fate'], messages.toReversed().map(row));

@@ -37,7 +37,7 @@ export function mapping({ param }) {
   const prechat = h('textarea', { rows: 16, class: 'code', spellcheck: 'false', autocomplete: 'off' });
   const text = h('textarea', { rows: 16, class: 'code', spellcheck: 'false', autocomplete: 'off' });
   const out = h('div', { class: 'stack', id: 'result' });
-  const chooseFile = h('div', { hidden: true }, field('File', file));
+  const chooseFile = h('div', { hidden: true }, field('Mapping file', file, 'The tenant has several; one is edited at a time.'));
   let files = [];
   let name = 'mapping.toml';
   let loaded = '';
@@ -66,8 +66,8 @@ export function mapping({ param }) {
     const edited = text.value.trim() !== '' && text.value !== loaded;
     try {
       const own = await post(path, asked);
-      const result = edited ? await post(path, { ...asked, mapping: text.value }) : own;
-      const by = { given: 'the edited mapping', tenant: 'the mapping in force', builtIn: 'the built-in rules alone' }[result.by];
+      const result = edited ? await post(path, { ...asked, mapping: text.value, ...(files.length > 1 ? { file: name } : {}) }) : own;
+      const by = { given: files.length > 1 ? `the edited ${name}, the other files as they are` : 'the edited mapping', tenant: 'the mapping in force', builtIn: 'the built-in rules alone' }[result.by];
       const attributes = JSON.stringify(result.routingAttributes, null, 2);
       const card = (title, ...rest) => h('section', { class: 'card', 'aria-label': title }, h('h2', {}, title), rest);
       put(out,
@@ -103,7 +103,7 @@ export function mapping({ param }) {
     h('div', { class: 'two' }, field('Pre-chat', prechat, 'A whole ChasitorInit, or its prechatDetails and prechatEntities. It goes to this bridge and nowhere else; nothing is kept.'),
       field('Mapping', text, 'TOML or JSON. Edit it to see the difference; the bridge’s own file does not change.')),
     h('div', { class: 'actions' }, h('button', { type: 'submit' }, 'Try'),
-      h('button', { class: 'quiet', type: 'button', onclick: () => download(name, text.value) }, 'Download the mapping'),
+      h('button', { class: 'quiet', type: 'button', onclick: () => download(name, text.value) }, 'Download this file'),
       h('button', { class: 'quiet', type: 'button', onclick: () => { text.value = loaded; tried(); } }, 'Undo edits')));
   form.addEventListener('submit', (event) => { event.preventDefault(); tried(); });
   form.addEventListener('keydown', (event) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) tried(); });

@@ -30,6 +30,8 @@ const CHARTS = [
   ['Answer time of MIAW', 'ms on average', [['ms', 'shadow', (one) => one.callMillis]]],
   ['Writes to the store', 'a minute', [['good', 'good', (one) => one.writes - one.failedWrites], ['failed', 'bad', (one) => one.failedWrites]]],
 ];
+/** Orgs shown: those that use most. */
+const MOST_ORGS = 10;
 const COLUMNS = CHARTS.flatMap(([title, , parts]) => parts.map(([name, , value]) => [`${title}: ${name}`, value]));
 
 export function operations({ person, again }) {
@@ -84,7 +86,9 @@ export function operations({ person, again }) {
     samples = [...history.samples, history.open].slice(-60);
     put(hour, CHARTS.map(([title, unit, parts]) => chart(title, samples, parts, unit)));
     all.again();
-    put(tokens, budgets.tokens.length ? table('Tokens by org', ['Org', 'Tenants', 'Used in 60 s', 'Waits'], budgets.tokens.map((one) => [h('code', {}, one.org), h('span', { class: 'value' }, one.tenants.slice(0, 5).join(', '), one.tenants.length > 5 ? ` and ${one.tenants.length - 5} more` : ''), use(one.used, one.limit, 'tokens a minute'), one.waitSeconds ? chip('warn', count(one.waitSeconds, 'second')) : 'nobody'])) : empty('No tenant is in your scope.'));
+    const busiest = budgets.tokens.toSorted((a, b) => b.used - a.used).slice(0, MOST_ORGS);
+    put(tokens, busiest.length ? table('Tokens by org', ['Org', 'Tenants', 'Used in 60 s', 'Waits'], busiest.map((one) => [h('code', {}, one.org), h('span', { class: 'value' }, one.tenants.slice(0, 5).join(', '), one.tenants.length > 5 ? ` and ${one.tenants.length - 5} more` : ''), use(one.used, one.limit, 'tokens a minute'), one.waitSeconds ? chip('warn', count(one.waitSeconds, 'second')) : 'nobody'])) : empty('No tenant is in your scope.'),
+      budgets.tokens.length > busiest.length ? h('p', { class: 'soft' }, `The ${MOST_ORGS} that use most, of ${budgets.tokens.length}.`) : null);
     put(errors, budgets.errors.length ? table('Error budgets', ['Tenant', 'Gone wrong', 'Of these', 'Allowed', 'Not heard of'], budgets.errors.map((one) => {
       const bad = one.notStarted + one.slow + one.unanswered;
       const over = one.chats >= one.minChats && bad * 100 > one.chats * one.maxShare;

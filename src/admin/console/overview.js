@@ -8,6 +8,10 @@ import { count, days, evidence, from, instant, sentence, tone } from './words.js
 const NEAR_DAYS = 30;
 /** A filter is offered from here on. */
 const MANY = 9;
+/** Tenants on a page: drawing more would cost the eye and the browser. */
+const PAGE = 50;
+/** What needs attention is listed up to here. */
+const MOST = 12;
 const LEVELS = { bad: 0, warn: 1, shadow: 2 };
 
 /** What needs attention, worst first: [tone, word, tenant, sentence]. */
@@ -63,6 +67,9 @@ function stages(one, now) {
   return past ? [chip('soft', one.stage), chip('miaw', 'past removal')] : [chip(tone(one.stage), one.stage)];
 }
 
+/** Those who look want to know whether there are any, then what kind. */
+const failed = (one) => (one.failures ? chip('bad', String(one.failures)) : '0');
+
 function row(one, now, counts) {
   const decided = counts.get(one.id) || {};
   const parts = ['miaw', 'legacy', 'refused'].filter((route) => decided[route]);
@@ -75,6 +82,7 @@ function row(one, now, counts) {
     removal(one, now),
     one.relayedChats ? `${one.liveChats} MIAW, ${one.relayedChats} legacy` : String(one.liveChats),
     sum,
+    failed(one),
     one.hasLegacy || one.evidence ? chip(...evidence(one.evidence, now)) : '–',
     one.nextChange ? h('span', { title: instant(one.nextChange) }, from(one.nextChange, now)) : '–',
   ];
@@ -85,8 +93,12 @@ export function overview() {
   const first = h('div', {});
   const list = h('div', {});
   const filter = h('input', { type: 'search', 'aria-label': 'Filter tenants', placeholder: 'Filter tenants' });
+  const pager = h('nav', { class: 'pager', 'aria-label': 'Pages of tenants' });
   let data = null;
-  filter.addEventListener('input', () => draw());
+  let page = 0;
+  let whole = false;
+  let seen = '';
+  filter.addEventListener('input', () => { page = 0; draw(); });
   filter.hidden = true;
 
   function draw() {
@@ -100,16 +112,24 @@ export function overview() {
       tile('Live chats on MIAW', String(live), `${status.chats.talking} talking, ${status.chats.waiting} waiting; ${relayed} more on legacy`),
       tile('Failed calls', String(failures), 'to Salesforce, since the start', failures ? 'is-warn' : ''),
       tile('Needs attention', String(wanted.length), wanted.length ? 'listed below' : 'all quiet', wanted.some((one) => one.level === 'bad') ? 'is-bad' : ''));
-    put(first, wanted.length ? h('ul', { class: 'attention' }, wanted.slice(0, 50).map((one) => h('li', {},
+    const most = whole ? wanted.length : MOST;
+    put(first, wanted.length ? h('ul', { class: 'attention' }, wanted.slice(0, most).map((one) => h('li', {},
       chip(one.level, one.word), h('span', {}, one.tenant === null ? 'The bridge' : link(one.tenant), ' — ', one.text))))
-      : empty('Nothing. Every tenant does what its plan says.'));
+      : empty('Nothing. Every tenant does what its plan says.'),
+    wanted.length > most ? h('div', { class: 'actions' }, h('button', { type: 'button', class: 'quiet', 'data-key': 'whole', onclick: () => { whole = true; draw(); } }, `Show all ${wanted.length}`)) : null);
     filter.hidden = tenants.length < MANY;
     const fits = tenants.filter((one) => one.id.toLowerCase().includes(filter.value.toLowerCase()));
-    const place = (id) => { const at = wanted.findIndex((one) => one.tenant === id); return at < 0 ? Infinity : at; };
-    fits.sort((a, b) => (place(a.id) - place(b.id)) || a.id.localeCompare(b.id));
-    const heads = ['Tenant', 'Stage', 'On MIAW', 'Removal', 'Live', 'Decisions', 'Evidence', 'Next change'];
-    put(list, fits.length ? table('Tenants', heads, fits.map((one) => row(one, status.now, counts)))
+    const places = new Map(wanted.toReversed().map((one, index) => [one.tenant, wanted.length - index]));
+    const place = (id) => places.get(id) ?? wanted.length + 1;
+    fits.sort((a, b) => (place(a.id) - place(b.id)) || (a.id < b.id ? -1 : 1));
+    const pages = Math.max(1, Math.ceil(fits.length / PAGE));
+    page = Math.min(page, pages - 1);
+    const shown = fits.slice(page * PAGE, (page + 1) * PAGE);
+    const heads = ['Tenant', 'Stage', 'On MIAW', 'Removal', 'Live', 'Decisions', 'Failures', 'Evidence', 'Next change'];
+    put(list, fits.length ? table('Tenants', heads, shown.map((one) => row(one, status.now, counts)))
       : empty('No tenant of this name is in your scope.'));
+    const turn = (name, to, stop) => h('button', { type: 'button', class: 'quiet', 'data-key': name, disabled: stop, onclick: () => { page = to; draw(); } }, name);
+    put(pager, pages > 1 ? [turn('Previous', page - 1, page === 0), h('span', { class: 'soft', role: 'status' }, `${page * PAGE + 1} to ${page * PAGE + shown.length} of ${fits.length}`), turn('Next', page + 1, page === pages - 1)] : null);
   }
 
   async function load() {
@@ -126,11 +146,15 @@ export function overview() {
     }
     const hosts = lines.filter((one) => one.name === 'bridge_legacy_host' && tenants.some((t) => t.id === one.labels.tenant));
     data = { status, tenants, counts, failures, hosts };
+    // The clock moves with every look; what is drawn changes far less often.
+    const print = JSON.stringify([{ ...status, now: status.now.slice(0, 16) }, tenants, [...counts], failures, hosts]);
+    if (print === seen) return;
+    seen = print;
     draw();
   }
 
   const body = h('div', { class: 'stack' }, tiles,
     h('section', { class: 'card', 'aria-label': 'Needs attention' }, h('h2', {}, 'Needs attention first'), first),
-    h('section', { class: 'card', 'aria-label': 'Tenants' }, h('div', { class: 'line' }, h('h2', {}, 'Tenants'), filter), list));
+    h('section', { class: 'card', 'aria-label': 'Tenants' }, h('div', { class: 'line' }, h('h2', {}, 'Tenants'), filter), list, pager));
   return { title: 'Overview', body, load };
 }

@@ -30,14 +30,26 @@ function findings(all, caption) {
 
 const card = (title, ...rest) => h('section', { class: 'card', 'aria-label': title }, h('h2', {}, title), rest);
 
+/** Steps of one code together, heaviest first as they come. */
+function gathered(steps) {
+  const found = new Map();
+  for (const one of steps) {
+    const key = `${one.severity} ${one.code}`;
+    found.set(key, [one, [...(found.get(key)?.[1] || []), one]]);
+  }
+  return [...found.values()];
+}
+
+const list = (steps) => h('ul', { class: steps.length > 1 ? 'dots' : '' }, steps.map((one) => h('li', {}, one.todo, one.places > 1 ? h('span', { class: 'soft' }, ` (${count(one.places, 'place')})`) : null)));
+
 /** What a report says, by what is to be done first. */
 function described(report) {
   const { summary } = report;
   const routing = report.tenants.flatMap((one) => one.routing);
   return [
     card('What to do', report.next_steps.length
-      ? h('ol', { class: 'attention' }, report.next_steps.map((one) => h('li', {}, chip(SEVERITIES[one.severity], one.severity),
-        h('span', {}, h('strong', {}, `${one.code} ${one.slug}`), ' — ', one.todo, h('span', { class: 'soft' }, ` (${count(one.places, 'place')})`)))))
+      ? h('ol', { class: 'attention' }, gathered(report.next_steps).map(([head, steps]) => h('li', {}, chip(SEVERITIES[head.severity], head.severity),
+        h('div', {}, h('strong', {}, `${head.code} ${head.slug}`), steps.length > 3 ? h('details', {}, h('summary', {}, `${steps.length} steps`), list(steps)) : list(steps)))))
       : empty('Nothing: no value is lost that is not accepted.')),
     card('Findings', h('p', { class: 'soft' }, `${count(summary.errors, 'error')}, ${count(summary.warnings, 'warning')}, ${count(summary.notes, 'note')}; ${summary.accepted} accepted.`),
       findings(report.findings, 'Findings')),
@@ -162,7 +174,7 @@ export function reports({ person, param, again }) {
       h('dl', { class: 'tiles' }, tile('Errors', String(report.errors), 'block the move', report.errors ? 'is-bad' : ''), tile('Warnings', String(report.warnings), 'something is lost or changed', report.warnings ? 'is-warn' : ''),
         tile('Notes', String(report.notes), 'worth knowing'), tile('Accepted', String(report.accepted), 'with a reason and a date')),
       h('dl', { class: 'pairs' }, [['Made', `${instant(report.madeAt)} by ${report.madeBy}`], ['Speaks for', instant(report.asOf)], ['SHA-256', h('code', {}, report.report)],
-        ['Evidence hash', h('code', {}, report.evidenceHash)], ['Mapping', report.fitsMapping ? 'the one in force' : 'another version than the one in force: make it again before a move'], ['Signatures', signatures(report)]].map(([term, value]) => [h('dt', {}, term), h('dd', {}, value)]))),
+        ['Evidence hash', h('code', {}, report.evidenceHash)], ['Mapping', report.fitsMapping ? 'the one in force' : 'another version than the one in force: make it again before a move'], ['Signatures', signatures(report)]].flatMap(([term, value]) => [h('dt', {}, term), h('dd', {}, value)]))),
     described(JSON.parse(raw)));
     opened = report.report;
   }

@@ -84,7 +84,7 @@ export function tenant({ person, param: id, again }) {
       tile('New chats on MIAW', share(one.miawPercent), plain(now.decision.sentence)),
       tile(left >= 0 ? 'Until removal' : 'Since removal', count(Math.abs(left < 0 ? left + 1 : left), 'day'), instant(now.file.removal)),
       tile('Live chats', String(one.liveChats), `on MIAW; ${one.relayedChats} on legacy`),
-      tile('Evidence', chip(...evidence(one.evidence, status.now)), now.file.evidenceRequired ? 'required for a move to MIAW' : 'not required')));
+      tile('Evidence', chip(...evidence(one.evidence, status.now)), one.evidence && one.evidence.report ? h('a', { href: `#/reports/${encodeURIComponent(id)}/${one.evidence.report}` }, `report ${one.evidence.report.slice(0, 12)}`) : now.file.evidenceRequired ? 'required for a move to MIAW' : 'not required')));
     put(place.notes, drift(now).map(([level, word, text]) => h('p', { class: `note-line ${level}` }, chip(level, word), ' ', text)));
     const picture = timeline(asked === now ? { ...now, at: status.now } : asked, other.calendar, status.now);
     put(place.picture, picture);
@@ -102,6 +102,7 @@ export function tenant({ person, param: id, again }) {
     : h('section', { class: 'card', 'aria-label': 'Move' }, h('h2', {}, 'Move'), h('p', { class: 'soft' }, 'Your token has the role “read”: it looks and does not change.'));
   const aside = h('div', { class: 'actions' },
     h('a', { class: 'button quiet', href: `#/mapping/${encodeURIComponent(id)}` }, 'Mapping'),
+    h('a', { class: 'button quiet', href: `#/reports/${encodeURIComponent(id)}` }, 'Reports'),
     h('a', { class: 'button quiet', href: `#/chats/${encodeURIComponent(id)}` }, 'Chats'),
     person.operates ? h('button', { type: 'button', class: 'danger', id: 'roll-back', onclick: () => plan && rollBack(plan, again) }, 'Roll back …') : null);
   const body = h('div', { class: 'stack' }, place.tiles, place.notes,

@@ -22,7 +22,7 @@ export function from(text, now) {
   const millis = new Date(text) - new Date(now);
   const size = Math.abs(millis);
   const unit = [[DAY, 'day'], [3_600_000, 'hour'], [60_000, 'minute'], [1000, 'second']].find(([one]) => size >= one);
-  if (!unit) return 'now';
+  if (!unit) return 'just now';
   const words = count(Math.floor(size / unit[0]), unit[1]);
   return millis > 0 ? `in ${words}` : `${words} ago`;
 }
@@ -51,7 +51,8 @@ export function action(one) {
     case 'endBrownout': return 'Ended the brown-out';
     case 'acknowledge': return `Vouched for legacy until ${instant(one.until)}`;
     case 'withdrawAcknowledgement': return 'Withdrew the vouching for legacy';
-    case 'evidence': return `Evidence: ${count(one.errors, 'error')}, report ${one.hash.slice(0, 12)}`;
+    case 'evidence': if (one.report) return `Signed report ${one.report.slice(0, 12)}: ${count(one.errors, 'error')}`;
+      return `Evidence: ${count(one.errors, 'error')}, report ${one.hash.slice(0, 12)}`;
     case 'pastRemoval': return `Legacy was seen to be gone at ${instant(one.seen)}`;
     case 'undoPastRemoval': return 'Took back that legacy is gone';
     default: return `A change this version does not know (${one.kind})`;

@@ -1,8 +1,12 @@
 //! Mappings over the admin API: the files, and what becomes of a document.
 
+use liveagent_bridge::config::mapping::MappingFile;
+use liveagent_bridge::config::{Config, Tenant};
+use liveagent_bridge::mapping::Mapping;
+use liveagent_bridge::mapping::load::load;
 use serde_json::{Value, json};
 
-use super::{problem, quiet};
+use super::{Api, problem, quiet, quiet_bridge};
 
 const NOW: &str = "2026-11-23T10:00:00Z";
 const TRY: &str = "/admin/v1/tenants/acme/mapping/try";
@@ -79,4 +83,43 @@ async fn bodies_are_bounded_and_exact_and_tenants_guarded() {
 async fn a_tenant_without_files_has_none() {
     let got = quiet(NOW).await.get("/admin/v1/tenants/acme/mapping").await;
     assert_eq!(got, json!({ "files": [], "sha256": null }));
+}
+
+/// A tenant with a mapping file for each of two buttons.
+async fn with_two_files() -> Api {
+    let text = |button: &str, key: &str| {
+        format!(
+            "version = 1\n[match]\nbuttons = [\"{button}\"]\n[[rule]]\nlabel = \"E-Mail\"\nto = \"{key}\"\n"
+        )
+    };
+    let texts = vec![text("573000000000001", "mail"), text("573000000000002", "post")];
+    let files = texts.iter().map(|text| load("mapping.toml", text).expect("a mapping"));
+    let mapping = Mapping::together(files.collect()).expect("they go together");
+    let paths = vec!["maps/sales.toml".into(), "maps/service.toml".into()];
+    let (sha256, each) = ("00".to_owned(), vec!["00".to_owned(), "01".to_owned()]);
+    let file = MappingFile { paths, texts, mapping, sha256, each };
+    let acme = Tenant { mapping: Some(file), ..crate::stage::tenant("acme") };
+    let parts = quiet_bridge(Config { tenants: vec![acme], ..crate::console::config() }).await;
+    Api::new(parts)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_several_files_is_tried() {
+    let api = with_two_files().await;
+    let files = api.get("/admin/v1/tenants/acme/mapping").await;
+    assert_eq!(files["files"][1]["name"], "service.toml");
+    let text = files["files"][0]["text"].as_str().unwrap().replace("\"mail\"", "\"address\"");
+    let mut document = document();
+    document["buttonId"] = "573000000000001".into();
+    let ask =
+        |file: &str, text: &str| json!({ "prechat": document, "mapping": text, "file": file });
+    let got = api.post(TRY, &ask("sales.toml", &text)).await;
+    assert_eq!(got.status, 200, "{}", got.text);
+    assert_eq!(got.json()["routingAttributes"]["address"], "ana@example.test", "{}", got.text);
+    problem(&api.post(TRY, &ask("other.toml", &text)).await, 400, "bad-request");
+    // In the place of the other file it claims the button of the first one.
+    let got = api.post(TRY, &ask("service.toml", &text)).await;
+    problem(&got, 422, "mapping-wrong");
+    let told = got.json()["problems"].as_str().unwrap().to_owned();
+    assert!(told.contains("claim the same chats"), "{told}");
 }

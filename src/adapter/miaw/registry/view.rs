@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Registry;
+use super::{Failures, Registry};
 use crate::adapter::liveagent::is_pair;
 use crate::adapter::miaw::budget::Used;
 use crate::adapter::miaw::records;
@@ -52,6 +52,12 @@ impl Registry {
         drop(seats);
         all.sort_unstable_by_key(|listed| listed.chat);
         all
+    }
+
+    /// Chats that went wrong in this process.
+    #[must_use]
+    pub fn failures(&self) -> &Failures {
+        &self.shared.failures
     }
 
     /// What is used of an org's tokens.
