@@ -87,6 +87,12 @@ impl SseParser {
         Some(self.last_event_id.as_str()).filter(|id| !id.is_empty())
     }
 
+    /// How many bytes it holds back for what is yet to come.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.line.len() + self.data.len() + self.event.len() + self.last_event_id.len()
+    }
+
     /// The reconnection time the stream asked for, in milliseconds.
     #[must_use]
     pub const fn retry_millis(&self) -> Option<u64> {

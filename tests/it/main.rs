@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
 mod admin;
+mod any_bytes;
 mod bridge_stage;
 mod budget;
 mod bundle;
