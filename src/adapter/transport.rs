@@ -6,6 +6,7 @@
 
 mod held;
 pub mod in_process;
+pub mod names;
 pub mod reqwest;
 
 use std::time::Duration;

@@ -13,6 +13,8 @@ use super::section::Cx;
 use super::section::Text;
 use host::Verdict;
 
+pub(crate) use host::is_salesforce;
+
 /// The finding code of a corrected or wrong base address.
 const CF001: &str = "CF001";
 /// More corrections of one kind than anybody needs.

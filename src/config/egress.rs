@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::secrets::Secret;
 use super::section::Section;
+use super::values::{self, SWITCH};
 
 const EXPECTED_PROXY: &str = "e.g. \"http://proxy.acme.example:3128\"";
 const EXPECTED_CA: &str = "a PEM file with at least one certificate";
@@ -27,6 +28,8 @@ pub struct Egress {
     pub no_proxy: Vec<String>,
     /// A PEM file of certificate authorities that are trusted besides the built-in ones.
     pub extra_ca_file: Option<PathBuf>,
+    /// Whether Salesforce's names may lead to private addresses.
+    pub private_addresses: bool,
 }
 
 /// Reads the section, and the file of authorities to see whether it is one.
@@ -65,8 +68,9 @@ pub(super) fn read(section: Section<'_>) -> Egress {
             }
         }
     });
+    let private_addresses = section.read("private_addresses", false, SWITCH, values::switch);
     section.finish();
-    Egress { proxy, no_proxy, extra_ca_file }
+    Egress { proxy, no_proxy, extra_ca_file, private_addresses }
 }
 
 /// What is wrong with the address of a proxy; without the address, which may hold a password.

@@ -3,6 +3,7 @@
 
 mod events;
 mod h2;
+mod names;
 pub(crate) mod nouns;
 mod polls;
 mod relay;

@@ -28,6 +28,8 @@ use rustls::pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
 use tower::Service;
 
+use super::names::Names;
+
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The client.
@@ -44,6 +46,7 @@ pub(super) struct Settings<'a> {
     pub(super) authorities: Vec<CertificateDer<'static>>,
     pub(super) connect: Duration,
     pub(super) idle: Duration,
+    pub(super) names: Names,
 }
 
 impl Held {
@@ -58,7 +61,7 @@ impl Held {
         let proxy = settings.proxy.map(|proxy| {
             Arc::new(Matcher::builder().all(proxy).no(settings.no_proxy.as_str()).build())
         });
-        let mut http = HttpConnector::new();
+        let mut http = HttpConnector::new_with_resolver(settings.names);
         http.enforce_http(false);
         http.set_nodelay(true);
         let connector =
@@ -93,7 +96,7 @@ impl std::fmt::Debug for Held {
 /// Connects, through the proxy where it is asked to.
 #[derive(Clone)]
 struct Connector {
-    http: HttpConnector,
+    http: HttpConnector<Names>,
     tls: Arc<ClientConfig>,
     proxy: Option<Arc<Matcher>>,
     within: Duration,

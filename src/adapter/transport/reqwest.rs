@@ -17,6 +17,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::held::{Held, Settings};
+use super::names::{self, Lookup, Names};
 use super::{LongLived, Transport, TransportError};
 use crate::config::{Egress, Limits, Secret};
 
@@ -65,7 +66,19 @@ impl Reqwest {
     /// # Errors
     /// When the proxy's address or the file of authorities is of no use.
     pub fn new(egress: &Egress, limits: &Limits) -> Result<Self, EgressError> {
-        Ok(Self(Arc::new(RwLock::new(Clients::new(egress, limits)?))))
+        Self::looking_up(egress, limits, names::system())
+    }
+
+    /// The same with a way of looking names up that is not the system's.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn looking_up(
+        egress: &Egress,
+        limits: &Limits,
+        lookup: Lookup,
+    ) -> Result<Self, EgressError> {
+        Ok(Self(Arc::new(RwLock::new(Clients::looking_up(egress, limits, lookup)?))))
     }
 
     /// Requests that begin from now on use these clients; those that run keep theirs.
@@ -84,15 +97,22 @@ impl Clients {
     /// # Errors
     /// When the proxy's address or the file of authorities is of no use.
     pub fn new(egress: &Egress, limits: &Limits) -> Result<Self, EgressError> {
+        Self::looking_up(egress, limits, names::system())
+    }
+
+    fn looking_up(egress: &Egress, limits: &Limits, lookup: Lookup) -> Result<Self, EgressError> {
         let pem = authorities(egress)?;
         let connect = Duration::from_secs(limits.connect_seconds as u64);
-        let prompt = builder(egress, connect, &pem)?.build().map_err(EgressError::Client)?;
+        let names = Names::new(lookup, egress.private_addresses);
+        let prompt = builder(egress, connect, &pem)?.dns_resolver(Arc::new(names.clone()));
+        let prompt = prompt.build().map_err(EgressError::Client)?;
         let settings = Settings {
             proxy: egress.proxy.as_ref().map(Secret::reveal),
             no_proxy: egress.no_proxy.join(","),
             authorities: CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect(),
             connect,
             idle: IDLE_CONNECTION,
+            names,
         };
         let held = Held::new(settings).map_err(EgressError::Tls)?;
         Ok(Self { prompt, held })

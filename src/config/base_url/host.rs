@@ -51,7 +51,7 @@ pub(super) enum Verdict {
 }
 
 /// Whether Salesforce runs this host.
-pub(super) fn is_salesforce(host: &str) -> bool {
+pub(crate) fn is_salesforce(host: &str) -> bool {
     [LIVE_AGENT, LEGACY_SCRT, SCRT].iter().any(|domain| under(host, domain).is_some())
         || PAGES.iter().any(|(suffix, _)| host.ends_with(suffix))
 }
