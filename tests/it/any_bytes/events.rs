@@ -6,7 +6,7 @@ use liveagent_bridge::emulator::Command;
 use liveagent_bridge::wire::miaw::entry::ConversationEntry;
 use liveagent_bridge::wire::sse::SseEvent;
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{any_json, changed, changes, run};
 use crate::bridge_stage::{BridgeStage, Client};
@@ -51,7 +51,7 @@ proptest! {
 
     #[test]
     fn any_event_means_something_bounded((name, entry) in any_event()) {
-        let data = serde_json::json!({ "conversationId": CONVERSATION, "conversationEntry": entry });
+        let data = json!({ "conversationId": CONVERSATION, "conversationEntry": entry });
         let event = SseEvent { id: Some("7".to_owned()), event: name, data: data.to_string() };
         prop_assert!(read_event(&event, CONVERSATION).len() <= SAYS_MAX);
         if let Ok(entry) = serde_json::from_value::<ConversationEntry>(entry) {
