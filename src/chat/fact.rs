@@ -18,6 +18,13 @@ use crate::time::{Mono, Now, Wall};
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
+    /// Another process goes on: what follows is told by its clocks.
+    TakenUp {
+        /// The last reading of the process before.
+        saved: Now,
+        /// The first one of this process.
+        now: Now,
+    },
     /// The chat was asked for.
     Began {
         /// What was asked.
@@ -96,6 +103,9 @@ pub enum Fact {
     Sent {
         /// Its last number.
         through: i64,
+        /// The poll it answers named that number already: no acknowledgement can.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        foreseen: bool,
     },
     /// The client consumed everything up to this message.
     Consumed {
@@ -168,7 +178,8 @@ impl Fact {
     pub const fn may_be_late(&self) -> bool {
         matches!(
             self,
-            Self::Answered { .. }
+            Self::TakenUp { .. }
+                | Self::Answered { .. }
                 | Self::Attempted { .. }
                 | Self::Resolved { .. }
                 | Self::Noticed { .. }

@@ -19,6 +19,10 @@ pub enum Mutation {
     Cursor,
     /// Send again without looking whether it arrived.
     LookFirst,
+    /// Let a process write to a chat that is another's by now.
+    Fencing,
+    /// Let a process act that could not prolong its lease.
+    SelfFencing,
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub struct Session {
     answering: VecDeque<(ReplyTo, u64)>,
     abandon_at: Mono,
     linger_until: Option<Mono>,
+    /// The clocks of the process before and of this one, until that is written down.
+    taken_up: Option<(Now, Now)>,
 }
 
 impl Session {
@@ -69,7 +71,7 @@ impl Session {
             delta.facts.iter().for_each(|fact| state.apply(fact));
         }
         state.rebase(saved, now);
-        Self::around(state, settings, now)
+        Self { taken_up: Some((saved, now)), ..Self::around(state, settings, now) }
     }
 
     fn around(state: State, settings: Settings, now: Now) -> Self {
@@ -85,6 +87,7 @@ impl Session {
             answering: VecDeque::new(),
             abandon_at,
             linger_until: None,
+            taken_up: None,
         }
     }
 
@@ -129,6 +132,10 @@ impl Session {
             Fact::Sent { .. } => self.state.outbox.style() == AckStyle::Acks,
             fact => fact.may_be_late(),
         };
+        if let Some((saved, now)) = self.taken_up.take() {
+            // The state has it already; who folds the facts later needs it before any other.
+            self.out.facts.push(Fact::TakenUp { saved, now });
+        }
         self.out.save = self.out.save.max(if late { Save::Lazily } else { Save::BeforeEffects });
         self.state.apply(&fact);
         self.out.facts.push(fact);

@@ -197,6 +197,7 @@ impl State {
     /// Takes one fact in.
     pub fn apply(&mut self, fact: &Fact) {
         match fact {
+            Fact::TakenUp { saved, now } => self.rebase(*saved, *now),
             Fact::Began { begin, success_by, accept_by, at } => {
                 self.accept_by = *accept_by;
                 self.began = *at;
@@ -225,7 +226,7 @@ impl State {
                 self.notice(event_id.as_ref(), entry.as_ref(), *at_millis);
             }
             Fact::Told(event) => self.tell(event),
-            Fact::Sent { through } => self.outbox.mark_sent(*through),
+            Fact::Sent { through, foreseen } => self.outbox.mark_sent(*through, *foreseen),
             Fact::Consumed { through } => self.outbox.hear(Heard::Consumed(*through)),
             Fact::SendAgain { counted } => self.outbox.hear(Heard::Again { counted: *counted }),
             Fact::AckIs(style) => self.outbox.hear(Heard::Style(*style)),

@@ -36,6 +36,8 @@ pub struct Client {
     /// Was told 403.
     pub gone: bool,
     end_sent: bool,
+    /// Which node its next request goes to.
+    pub node: usize,
 }
 
 /// The POST that is being worked on.
@@ -186,6 +188,11 @@ impl World {
         };
         current.conns.retain(|other| *other != conn);
         match reply {
+            Some(Reply::Overloaded) if self.insists(item) => {
+                let wait = self.rng.range(200, 3_000);
+                self.after(wait, Event::Post);
+                return;
+            }
             None => {
                 if self.plan.traits.reconnects && self.client.begun && self.rng.chance(400) {
                     self.client.wants_reconnect = true;
@@ -215,10 +222,23 @@ impl World {
         self.after(1, Event::Post);
     }
 
+    /// Whether the client asks again after a 500.
+    fn insists(&self, item: u64) -> bool {
+        let Some(cluster) = &self.plan.cluster else { return false };
+        cluster.insists || item == BEGIN || item == END
+    }
+
+    /// After a failure the client finds the other node, or after each request.
+    pub fn client_moves(&mut self, failed: bool) {
+        if self.plan.cluster.as_ref().is_some_and(|cluster| cluster.sticky == failed) {
+            self.client.node = 1 - self.client.node;
+        }
+    }
+
     pub fn reconnect_answered(&mut self, reply: Option<Reply>) {
         self.client.reconnecting = false;
         match reply {
-            None => self.client.wants_reconnect = true,
+            None | Some(Reply::Overloaded) => self.client.wants_reconnect = true,
             Some(Reply::Reconnected) => {
                 self.client.next_number = 1;
                 if let Some(current) = &mut self.client.current {

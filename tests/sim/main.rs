@@ -26,7 +26,11 @@ mod bridge;
 #[allow(unreachable_pub)]
 mod client;
 #[allow(unreachable_pub)]
+mod cluster;
+#[allow(unreachable_pub)]
 mod desk;
+#[allow(unreachable_pub)]
+mod front;
 #[allow(unreachable_pub)]
 mod net;
 #[allow(unreachable_pub)]
@@ -42,6 +46,8 @@ mod runs;
 mod script;
 #[allow(unreachable_pub)]
 mod service;
+#[allow(unreachable_pub)]
+mod store;
 #[allow(unreachable_pub)]
 mod told;
 #[allow(unreachable_pub)]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::chat::visitor::Post;
 use crate::chat::{Input, Payload, Reply, ReplyTo};
+use crate::client::TIMEOUT;
+use crate::front::Asked;
 use crate::world::{Event, World};
 
 /// What the client asks.
@@ -36,6 +38,10 @@ pub struct Conn {
     arrived: bool,
     /// The process died under its answer, which was lost with it.
     severed: bool,
+    /// Which node it leads to.
+    node: usize,
+    /// The node was paused when it came.
+    pub frozen: bool,
 }
 
 /// All of them.
@@ -43,11 +49,25 @@ pub struct Conn {
 pub struct Net {
     conns: BTreeMap<u64, Conn>,
     next: u64,
+    pub asks: BTreeMap<u64, Asked>,
+    pub next_ask: u64,
 }
 
 impl Net {
     pub fn request(&self, conn: u64) -> Option<&Request> {
         self.conns.get(&conn).map(|conn| &conn.request)
+    }
+
+    /// Which node a connection leads to.
+    pub fn node(&self, conn: u64) -> usize {
+        self.conns.get(&conn).map_or(0, |conn| conn.node)
+    }
+
+    /// The node does not read it yet.
+    pub fn freeze(&mut self, conn: u64) {
+        if let Some(open) = self.conns.get_mut(&conn) {
+            open.frozen = true;
+        }
     }
 
     pub fn waits(&self, conn: u64) -> bool {
@@ -69,9 +89,23 @@ impl World {
             _ => Fate::Under(false),
         };
         self.note(|| format!("client #{conn} {request:?} ({fate:?})"));
-        self.net
-            .conns
-            .insert(conn, Conn { request, fate, waits: true, arrived: false, severed: false });
+        let several = self.plan.cluster.is_some();
+        let node = if several { self.client.node } else { 0 };
+        self.client_moves(false);
+        let posts = !matches!(request, Request::Poll { .. });
+        let open = Conn {
+            request,
+            fate,
+            waits: true,
+            arrived: false,
+            severed: false,
+            node,
+            frozen: false,
+        };
+        self.net.conns.insert(conn, open);
+        if several && posts {
+            self.after(TIMEOUT, Event::TimedOut { conn });
+        }
         let trip = self.trip();
         match fate {
             Fate::Before => self.after(trip, Event::ClientGets { conn, reply: None }),
@@ -82,37 +116,67 @@ impl World {
 
     pub fn arrive(&mut self, conn: u64) {
         let Some(open) = self.net.conns.get_mut(&conn) else { return };
-        if !open.waits {
+        // What a client posted before it hung up, a paused node reads all the same.
+        let read = open.frozen && matches!(open.request, Request::Post { .. });
+        if !open.waits && !read {
             return;
         }
         open.arrived = true;
+        let left = !open.waits;
         let (request, fate) = (open.request.clone(), open.fate);
-        if self.bridge.forgotten() {
-            return self.answer(ReplyTo(conn), Reply::Gone);
+        if self.forgotten {
+            return self.answer(ReplyTo(conn), Reply::Gone, 0);
         }
-        if !self.bridge.up() {
+        let several = self.plan.cluster.is_some();
+        if !several && !self.up() {
             let trip = self.trip();
             return self.after(trip, Event::ClientGets { conn, reply: None });
         }
         if let Fate::Waiting(wait) = fate {
             self.after(wait, Event::Break { conn });
         }
+        if several {
+            self.arrive_at_node(conn);
+            if left {
+                self.gone(conn, 20);
+            }
+            return;
+        }
         let reply = ReplyTo(conn);
-        self.feed(match request {
-            Request::Post { post, .. } => Input::Post { post, reply },
-            Request::Poll { ack } => Input::Poll { ack, reply },
-            Request::Reconnect { offset } => Input::Reconnect { offset, reply },
-        });
+        self.feed(
+            0,
+            match request {
+                Request::Post { post, .. } => Input::Post { post, reply },
+                Request::Poll { ack } => Input::Poll { ack, reply },
+                Request::Reconnect { offset } => Input::Reconnect { offset, reply },
+            },
+        );
     }
 
     /// The bridge answers.
-    pub fn answer(&mut self, to: ReplyTo, reply: Reply) {
-        let conn = to.0;
-        let boot = self.bridge.boot;
+    pub fn answer(&mut self, to: ReplyTo, reply: Reply, late: u64) {
+        if self.plan.cluster.is_some() {
+            return self.answer_ask(to.0, reply, late);
+        }
+        let boot = self.nodes[0].boot;
         if let Reply::Messages(payload) = &reply {
             self.on_the_wire(payload);
         }
-        let trip = self.trip();
+        self.write(to.0, boot, to, reply, late, false);
+    }
+
+    /// An answer is handed to the client, so much later; who has the chat, at another node perhaps,
+    /// learns of it.
+    pub fn write(
+        &mut self,
+        conn: u64,
+        boot: u64,
+        to: ReplyTo,
+        reply: Reply,
+        late: u64,
+        remote: bool,
+    ) {
+        let trip = self.trip() + late;
         let Some(open) = self.net.conns.get_mut(&conn) else {
             // Broken already; the bridge has not heard of it yet.
             if let Reply::Messages(payload) = &reply {
@@ -128,19 +192,25 @@ impl World {
             Fate::Under(written) => Some(written),
             _ => None,
         };
+        let unheard = remote && self.peers_fail();
+        let hop = if remote { self.hop() } else { 0 };
         match lost {
             Some(written) => {
-                self.died(conn, &reply, written);
+                self.died(conn, &reply, written && !unheard);
                 let told = match written {
                     true => Event::WrittenNotice { boot, reply: to },
                     false => Event::LostNotice { boot, reply: to },
                 };
                 let wait = if written { 1 } else { self.rng.range(1, 2_000) };
-                self.after(wait, told);
+                if !unheard {
+                    self.after(wait + hop, told);
+                }
                 self.after(trip, Event::ClientGets { conn, reply: None });
             }
             None => {
-                self.after(1, Event::WrittenNotice { boot, reply: to });
+                if !unheard {
+                    self.after(1 + hop, Event::WrittenNotice { boot, reply: to });
+                }
                 self.after(trip, Event::ClientGets { conn, reply: Some(reply) });
             }
         }
@@ -157,26 +227,47 @@ impl World {
     }
 
     pub fn break_waiting(&mut self, conn: u64) {
-        let boot = self.bridge.boot;
         if self.net.waits(conn) && self.net.conns[&conn].fate != Fate::Holds {
             let wait = self.rng.range(0, 2_000);
-            self.after(wait, Event::LostNotice { boot, reply: ReplyTo(conn) });
+            self.client_left(conn, wait);
             self.client_gets(conn, None);
         }
     }
 
     /// The client stops waiting for this answer.
     pub fn hang_up(&mut self, conn: u64) {
-        let boot = self.bridge.boot;
         if let Some(open) = self.net.conns.get_mut(&conn) {
             open.waits = false;
         }
-        self.after(1, Event::LostNotice { boot, reply: ReplyTo(conn) });
+        self.client_left(conn, 1);
+    }
+
+    fn client_left(&mut self, conn: u64, wait: u64) {
+        if self.plan.cluster.is_some() {
+            return self.gone(conn, wait);
+        }
+        let boot = self.nodes[0].boot;
+        self.after(wait, Event::LostNotice { boot, reply: ReplyTo(conn) });
+    }
+
+    /// A client waits for no answer longer than this.
+    pub fn timed_out(&mut self, conn: u64) {
+        if !self.net.waits(conn) {
+            return;
+        }
+        self.note(|| format!("client #{conn} hangs up"));
+        self.hang_up(conn);
+        match self.net.request(conn).cloned() {
+            Some(Request::Post { item, .. }) => self.post_answered(item, conn, None),
+            Some(Request::Reconnect { .. }) => self.reconnect_answered(None),
+            _ => {}
+        }
     }
 
     /// The process died under all its connections.
-    pub fn break_all(&mut self) {
-        let waiting = self.net.conns.iter().filter(|(_, conn)| conn.waits && conn.arrived);
+    pub fn break_all(&mut self, node: usize) {
+        let under = |conn: &Conn| conn.waits && conn.arrived && conn.node == node;
+        let waiting = self.net.conns.iter().filter(|(_, conn)| under(conn));
         let waiting: Vec<u64> = waiting.map(|(conn, _)| *conn).collect();
         for conn in waiting {
             let severed = self.rng.chance(400);
@@ -189,11 +280,18 @@ impl World {
     }
 
     pub fn written(&mut self, boot: u64, reply: ReplyTo, in_full: bool) {
-        if boot == self.bridge.boot && self.bridge.up() {
-            self.feed(match in_full {
-                true => Input::Written { reply },
-                false => Input::Lost { reply },
-            });
+        let input = match in_full {
+            true => Input::Written { reply },
+            false => Input::Lost { reply },
+        };
+        if self.plan.cluster.is_some() {
+            let Some(node) = self.node_of(boot) else { return };
+            if !in_full {
+                self.ask_lost(node, reply.0);
+            }
+            self.feed(node, input);
+        } else if boot == self.nodes[0].boot && self.up() {
+            self.feed(0, input);
         }
     }
 
@@ -212,6 +310,9 @@ impl World {
             return;
         }
         open.waits = false;
+        if matches!(reply, None | Some(Reply::Overloaded)) {
+            self.client_moves(true);
+        }
         self.note(|| format!("client #{conn} gets {}", shown(reply.as_ref())));
         let request = self.net.conns.remove(&conn).map(|open| open.request);
         match request {

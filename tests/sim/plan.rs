@@ -2,6 +2,7 @@
 
 use crate::chat::content::{Ask, Choice, Field, FieldKind, Form, Offer, Style};
 use crate::chat::limits::{Delivery, Settings};
+use crate::cluster::Cluster;
 use crate::rng::Rng;
 
 /// How a client uses `ack`.
@@ -111,6 +112,8 @@ pub struct Plan {
     /// Crash at this step, before its n-th action.
     pub crash_at: Option<(u64, usize)>,
     pub latency: (u64, u64),
+    /// Two nodes, and what goes wrong with them.
+    pub cluster: Option<Cluster>,
 }
 
 /// How long after the last fault everything must have settled.
@@ -170,6 +173,7 @@ impl Plan {
             visitor_ends_at: (ends == Ends::Visitor).then_some(ends_at),
             crash_at: None,
             latency: (5, r.pick(&[50, 200, 900])),
+            cluster: None,
         };
         if r.chance(120) {
             plan.tighten();
@@ -205,7 +209,8 @@ impl Plan {
     /// Whether nothing at all goes wrong.
     pub fn harmless(&self) -> bool {
         let Faults { calls, net, crash, stream, .. } = self.faults;
-        calls + net + crash + stream == 0 && self.outages.is_empty() && self.crash_at.is_none()
+        let calm = self.cluster.as_ref().is_none_or(Cluster::harmless) && self.crash_at.is_none();
+        calls + net + crash + stream == 0 && self.outages.is_empty() && calm
     }
 
     /// So small a budget that retries often take its last place, and a list that is behind.

@@ -1,5 +1,6 @@
 //! The tests: seeds, crashes everywhere, mutations.
 
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -11,6 +12,10 @@ use crate::world::World;
 
 /// Seeds of a plain `cargo test`.
 const SEEDS: u64 = 2_000;
+/// Failing seeds after which the others are not tried any more.
+const FAILURES_MAX: usize = 20;
+/// Seeds between two lines of progress.
+const PROGRESS_EVERY: u64 = 10_000;
 /// Lines of a failing run's trace that are printed; all of them when it is the only run.
 const TRACE_LINES: usize = 400;
 /// A broken rule must be noticed within this many seeds.
@@ -20,29 +25,53 @@ const MUTATION_SEEDS: u64 = 600;
 #[derive(Clone, Copy, Default)]
 struct Totals {
     seeds: u64,
+    runs: u64,
     crashes: u64,
     messages: u64,
     lost: u64,
     repeated: u64,
     misordered: u64,
+    pauses: u64,
+    stops: u64,
+    takeovers: u64,
+    fenced: u64,
+    forwards: u64,
 }
 
 impl Totals {
     fn add(&mut self, world: &World) {
-        self.seeds += 1;
-        self.crashes += world.ledger.crashes;
-        self.messages += world.ledger.messages();
-        self.lost += world.ledger.lost;
-        self.repeated += world.ledger.repeated;
-        self.misordered += world.ledger.misordered;
+        let ledger = &world.ledger;
+        self.runs += 1;
+        self.crashes += ledger.crashes;
+        self.messages += ledger.messages();
+        self.lost += ledger.lost;
+        self.repeated += ledger.repeated;
+        self.misordered += ledger.misordered;
+        self.pauses += ledger.pauses;
+        self.stops += ledger.stops;
+        self.takeovers += ledger.takeovers;
+        self.fenced += ledger.fenced;
+        self.forwards += ledger.forwards;
     }
 
+    /// One JSON object.
     fn line(&self) -> String {
-        let Self { seeds, crashes, messages, lost, repeated, misordered } = self;
-        format!(
-            "{{\"seeds\":{seeds},\"crashes\":{crashes},\"messages\":{messages},\"lost\":{lost},\
-             \"repeated\":{repeated},\"misordered\":{misordered}}}"
-        )
+        let fields = [
+            ("seeds", self.seeds),
+            ("runs", self.runs),
+            ("crashes", self.crashes),
+            ("messages", self.messages),
+            ("lost", self.lost),
+            ("repeated", self.repeated),
+            ("misordered", self.misordered),
+            ("pauses", self.pauses),
+            ("stops", self.stops),
+            ("takeovers", self.takeovers),
+            ("fenced", self.fenced),
+            ("forwards", self.forwards),
+        ];
+        let fields: Vec<_> = fields.iter().map(|(name, n)| format!("\"{name}\":{n}")).collect();
+        format!("{{{}}}", fields.join(","))
     }
 }
 
@@ -57,7 +86,7 @@ fn chosen_mutation() -> Option<Mutation> {
     Some(known.unwrap_or_else(|| panic!("SIM_MUTATE={name}: expected one of {names:?}")).1)
 }
 
-const ALL: [(&str, Mutation); 7] = [
+const ALL: [(&str, Mutation); 9] = [
     ("commit-first", Mutation::CommitFirst),
     ("derived-ids", Mutation::DerivedIds),
     ("fixed-contents", Mutation::FixedContents),
@@ -65,6 +94,8 @@ const ALL: [(&str, Mutation); 7] = [
     ("dedupe", Mutation::Dedupe),
     ("cursor", Mutation::Cursor),
     ("look-first", Mutation::LookFirst),
+    ("fencing", Mutation::Fencing),
+    ("self-fencing", Mutation::SelfFencing),
 ];
 
 fn run(plan: Plan, tracing: bool) -> World {
@@ -79,9 +110,9 @@ fn explain(plan: &Plan, repeat: &str) -> String {
     let trace = world.trace.unwrap_or_default();
     let lines = if number("SIM_SEEDS") == Some(1) { trace.len() } else { TRACE_LINES };
     let from = trace.len().saturating_sub(lines);
-    let Plan { traits, service, faults, outages, settings, .. } = plan;
+    let Plan { traits, service, faults, outages, settings, cluster, .. } = plan;
     format!(
-        "{}\n\nclient {traits:?}\n{service:?}\n{faults:?}, until {} ms, outages {outages:?}\n\
+        "{}\n\nclient {traits:?}\n{service:?}\n{faults:?}, until {} ms, outages {outages:?}\n{cluster:?}\n\
          {:?}, text limit {}\n\n{}\nrepeat it with: {repeat}\n",
         trace[from..].join("\n"),
         plan.faults_until,
@@ -89,6 +120,14 @@ fn explain(plan: &Plan, repeat: &str) -> String {
         settings.text_limit,
         world.ledger.violations.join("\n"),
     )
+}
+
+/// The runs of a seed: on one node and on two, or one of them (`SIM_NODES=2`).
+fn plans(seed: u64) -> Vec<Plan> {
+    let only = number("SIM_NODES");
+    let both = [(1, Plan::of_seed(seed)), (2, Plan::of_pair(seed))];
+    let wanted = both.into_iter().filter(|(nodes, _)| only.is_none_or(|only| only == *nodes));
+    wanted.map(|(_, plan)| plan).collect()
 }
 
 #[test]
@@ -99,40 +138,58 @@ fn seeds() {
     let next = AtomicU64::new(from);
     let totals = Mutex::new(Totals::default());
     let failed = Mutex::new(Vec::new());
-    let workers = thread::available_parallelism().map_or(2, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                mutation::set(mutation);
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= from + count || failed.lock().unwrap().len() >= 20 {
-                        break;
-                    }
-                    let world = run(Plan::of_seed(seed), false);
-                    if let Some(first) = world.ledger.violations.first() {
-                        failed.lock().unwrap().push((seed, first.clone()));
-                    }
-                    let mut totals = totals.lock().unwrap();
-                    totals.add(&world);
-                    if totals.seeds % 10_000 == 0 {
-                        eprintln!("{}", totals.line());
-                    }
+    let work = || {
+        mutation::set(mutation);
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from + count || failed.lock().unwrap().len() >= FAILURES_MAX {
+                break;
+            }
+            let worlds = plans(seed).into_iter().map(|plan| run(plan, false));
+            let worlds: Vec<World> = worlds.collect();
+            let mut totals = totals.lock().unwrap();
+            totals.seeds += 1;
+            for world in &worlds {
+                let nodes = world.nodes.len();
+                totals.add(world);
+                if let Some(first) = world.ledger.violations.first() {
+                    failed.lock().unwrap().push((seed, nodes, first.clone()));
                 }
-            });
+            }
+            if totals.seeds % PROGRESS_EVERY == 0 {
+                say(&totals.line());
+            }
         }
-    });
+    };
+    let workers = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
     let totals = totals.into_inner().unwrap();
     let mut failed = failed.into_inner().unwrap();
     failed.sort();
-    if let Some((seed, _)) = failed.first() {
+    if let Some((seed, nodes, _)) = failed.first() {
         mutation::set(mutation);
-        let repeat = format!("SIM_FROM={seed} SIM_SEEDS=1 cargo test --test sim seeds");
-        let story = explain(&Plan::of_seed(*seed), &repeat);
-        let list: Vec<_> = failed.iter().map(|(seed, what)| format!("{seed}: {what}")).collect();
+        let broken = std::env::var("SIM_MUTATE").map(|name| format!("SIM_MUTATE={name} "));
+        let broken = broken.unwrap_or_default();
+        let one = format!("{broken}SIM_NODES={nodes} SIM_FROM={seed} SIM_SEEDS=1");
+        let repeat = format!("{one} cargo test --test sim seeds");
+        let plan = if *nodes == 1 { Plan::of_seed(*seed) } else { Plan::of_pair(*seed) };
+        let story = explain(&plan, &repeat);
+        let shown = |(seed, nodes, what): &(u64, usize, String)| {
+            format!("{seed} on {}: {what}", if *nodes == 1 { "one node" } else { "two nodes" })
+        };
+        let list: Vec<_> = failed.iter().map(shown).collect();
         panic!("{story}\nfailing seeds:\n{}", list.join("\n"));
     }
-    println!("{}", totals.line());
+    say(&totals.line());
+    if mutation.is_none() && count >= SEEDS {
+        assert!(totals.fenced > 0, "no commit was fenced");
+        assert!(totals.takeovers > 0, "no chat was taken up by the other node");
+    }
+}
+
+/// Prints a line, also when the test passes.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Seeds beyond the range of every day that once broke a promise.
@@ -155,7 +212,7 @@ fn a_crash_at_every_point_of_every_script_does_no_harm() {
         if !calm.ledger.violations.is_empty() {
             panic!("{}", explain(&plan, &format!("script `{name}` without a crash")));
         }
-        for (step, width) in calm.bridge.widths.iter().enumerate() {
+        for (step, width) in calm.widths.iter().enumerate() {
             for point in 0..=*width {
                 let mut plan = plan.clone();
                 plan.crash_at = Some((step as u64, point));

@@ -37,6 +37,7 @@ fn plan(seed: u64, says: &[(u64, &str)], desk: &[(u64, DeskAct)]) -> Plan {
         visitor_ends_at: None,
         crash_at: None,
         latency: (5, 20),
+        cluster: None,
     }
 }
 

@@ -5,19 +5,18 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::bridge::EPOCH;
+use crate::bridge::{EPOCH, Node};
 use crate::chat::happening::{Happening, RoutingStatus, What};
 use crate::chat::limits::{BACKFILL_ATTEMPTS_MAX, FILE_LOST};
 use crate::chat::pending::UpstreamCall;
 use crate::chat::text::{Secret, Text};
-use crate::chat::{CallId, Input, Lost, Outcome};
+use crate::chat::{CallId, Effect, Input, Lost, Outcome};
+use crate::cluster::Cluster;
 use crate::plan::DeskAct;
 use crate::world::{Event, Fate, World};
 
 /// Calls of one kind that may fail in a row: beyond it nobody could promise anything.
 const LIST_FAILURES_MAX: u32 = 2;
-/// How far the wall clock steps.
-const STEP: u64 = 3_600_000;
 /// What is younger than this is in a fresh stream, however short its memory (decision 0008).
 const STARTS_WITH: u64 = 2_000;
 
@@ -28,14 +27,13 @@ pub struct Service {
     pub closed: bool,
     pub session_renewed: bool,
     pub entries: Vec<Entry>,
-    pub accepted: BTreeMap<Uuid, (Text, u64)>,
+    pub accepted: BTreeMap<Uuid, (Text, u64, bool)>,
     /// Answers of the entries list: when they reached the bridge, and what they held.
     pub looks: Vec<Look>,
     pub list_failures: u32,
-    pub gap_failures: u32,
-    pub generation: u64,
-    pub streaming: bool,
-    pub attached: bool,
+    generation: u64,
+    /// Streams asked for, by generation, oldest first.
+    streams: BTreeMap<u64, Stream>,
     pub last_event_at: u64,
     pub desk: Option<VecDeque<(u64, DeskAct)>>,
     pub people: Vec<&'static str>,
@@ -44,6 +42,13 @@ pub struct Service {
     /// When the bridge's token is due to be given up politely, and when it ends.
     pub token_due: u64,
     pub token_ends: Option<u64>,
+}
+
+/// A stream of events.
+struct Stream {
+    /// Which process reads it.
+    boot: u64,
+    open: bool,
 }
 
 /// One entry of the conversation.
@@ -64,26 +69,18 @@ pub struct Look {
 }
 
 impl Service {
-    /// The stream is gone for good, or until the next attach.
-    pub fn detach(&mut self) {
-        self.generation += 1;
-        self.streaming = false;
-        self.attached = false;
+    /// The streams of a process are gone for good, or until the next attach.
+    pub fn detach(&mut self, boot: u64) {
+        self.streams.retain(|_, stream| stream.boot != boot);
     }
 
-    pub fn closed(&self) -> bool {
-        self.closed
+    /// Which process reads a stream.
+    pub fn listener(&self, generation: u64) -> Option<u64> {
+        self.streams.get(&generation).map(|stream| stream.boot)
     }
 
-    /// An answer for a gap reaches the bridge. When too many in a row bring nothing, what no stream
-    /// supplies may come late or never.
-    fn gap_unfilled(&mut self, filled: bool) {
-        self.gap_failures = if filled { 0 } else { self.gap_failures + 1 };
-        if self.gap_failures >= BACKFILL_ATTEMPTS_MAX {
-            for entry in &mut self.entries {
-                entry.withheld |= entry.beyond_buffer;
-            }
-        }
+    fn open(&self, generation: u64) -> bool {
+        self.streams.get(&generation).is_some_and(|stream| stream.open)
     }
 
     /// Whether a message with this id was taken.
@@ -101,26 +98,50 @@ impl Service {
         self.entries.iter().any(|entry| entry.withheld && entry.what == What::SessionEnded)
     }
 
-    /// Whether the chat was to end for the token's sake by then; a step of the wall clock during
-    /// downtime counts as downtime.
-    pub fn token_was_due(&self, at: u64, stepped: bool) -> bool {
-        self.token_ends.is_some_and(|ends| at >= self.token_due || (stepped && ends < STEP))
+    /// Whether the chat was to end for the token's sake by then; what the clock of who takes a chat
+    /// up is ahead (`skipped`) counts as downtime.
+    pub fn token_was_due(&self, at: u64, skipped: u64) -> bool {
+        self.token_ends.is_some() && at + skipped >= self.token_due
     }
 }
 
 impl World {
+    /// What the owner of the chat has decided to do.
+    pub fn decided(&mut self, node: usize, effects: &[Effect]) {
+        if self.plan.cluster.is_none() {
+            return;
+        }
+        for effect in effects {
+            if let Effect::Call(
+                _,
+                UpstreamCall::SendMessage { id, .. } | UpstreamCall::SendFile { id, .. },
+            ) = effect
+            {
+                self.ledger.decided.entry(*id).or_insert(self.at);
+            }
+        }
+        let owner = self.store.owned_by(self.nodes[node].boot);
+        if !owner || !self.ledger.creating {
+            return;
+        }
+        let mints = |effect: &Effect| matches!(effect, Effect::Call(_, UpstreamCall::MintToken));
+        if effects.iter().any(mints) {
+            self.violation("a second token for a running chat".to_owned());
+        }
+    }
+
     /// The bridge starts a call.
-    pub fn call(&mut self, id: CallId, call: UpstreamCall) {
-        let boot = self.bridge.boot;
+    pub fn call(&mut self, node: usize, id: CallId, call: UpstreamCall, late: u64) {
+        let boot = self.nodes[node].boot;
         let sent_at = self.at;
-        let mut trip = self.trip();
+        let mut trip = self.trip() + late;
         match &call {
-            UpstreamCall::MintToken if self.ledger.creating => {
+            UpstreamCall::MintToken if self.ledger.creating && self.plan.cluster.is_none() => {
                 self.violation("a second token for a running chat".to_owned());
             }
             UpstreamCall::CreateConversation { .. } => self.ledger.creating = true,
             UpstreamCall::SendFile { id, number, file, .. }
-                if self.bridge.files.contains(number) =>
+                if self.nodes[node].files.contains(number) =>
             {
                 self.ledger.attempted(*id, &file.name, sent_at);
             }
@@ -176,7 +197,7 @@ impl World {
         fate: Fate,
         sent_at: u64,
     ) {
-        if boot != self.bridge.boot && self.rng.chance(300) {
+        if !self.nodes.iter().any(|node| node.boot == boot) && self.rng.chance(300) {
             return; // It died with the process that sent it.
         }
         let (outcome, look) = match fate {
@@ -184,7 +205,7 @@ impl World {
                 let wait = wait.map(Duration::from_millis);
                 (Outcome::Refused { status, wait }, None)
             }
-            _ => self.serve(call, sent_at),
+            _ => self.serve(boot, call, sent_at),
         };
         let outcome = match fate {
             Fate::DoneThen5xx => Outcome::Refused { status: 502, wait: None },
@@ -197,7 +218,7 @@ impl World {
         self.after(trip, Event::Outcome { boot, id, outcome, look });
     }
 
-    fn serve(&mut self, call: UpstreamCall, sent_at: u64) -> (Outcome, Option<usize>) {
+    fn serve(&mut self, boot: u64, call: UpstreamCall, sent_at: u64) -> (Outcome, Option<usize>) {
         let right = match &call {
             UpstreamCall::MintToken | UpstreamCall::ContinueToken | UpstreamCall::RevokeToken => {
                 true
@@ -234,8 +255,9 @@ impl World {
             },
             UpstreamCall::RevokeToken => Outcome::Done,
             UpstreamCall::SendFile { id, number, file, new_session, .. } => {
-                if self.bridge.files.contains(&number) {
-                    self.message(id, file.name, new_session.is_some(), sent_at)
+                let holds = |node: &Node| node.boot == boot && node.files.contains(&number);
+                if self.nodes.iter().any(holds) {
+                    self.message(boot, id, file.name, new_session.is_some(), sent_at)
                 } else {
                     Outcome::Refused { status: FILE_LOST, wait: None }
                 }
@@ -248,7 +270,7 @@ impl World {
                 }
             }
             UpstreamCall::SendMessage { id, text, new_session, .. } => {
-                self.message(id, text, new_session.is_some(), sent_at)
+                self.message(boot, id, text, new_session.is_some(), sent_at)
             }
             UpstreamCall::ListEntries { since_millis, .. } => return self.list(since_millis),
             UpstreamCall::RoutingStatus { .. } => Outcome::Routing(
@@ -273,10 +295,20 @@ impl World {
     }
 
     fn conversation(&self) -> Uuid {
-        self.bridge.chat().conversation()
+        self.chat().conversation()
     }
 
-    fn message(&mut self, id: Uuid, text: Text, new_session: bool, sent_at: u64) -> Outcome {
+    fn message(
+        &mut self,
+        boot: u64,
+        id: Uuid,
+        text: Text,
+        new_session: bool,
+        sent_at: u64,
+    ) -> Outcome {
+        // It believes in a lease that it has lost.
+        let deceived =
+            self.plan.cluster.as_ref().is_some_and(Cluster::deceives) && !self.store.owned_by(boot);
         if self.service.conversation.is_none() {
             self.violation("a message before the conversation".to_owned());
         }
@@ -289,7 +321,7 @@ impl World {
             }
             self.service.session_renewed = true;
         }
-        if let Some((known, first_sent_at)) = self.service.accepted.get(&id).cloned() {
+        if let Some((known, first_sent_at, strange)) = self.service.accepted.get(&id).cloned() {
             if known != text {
                 self.violation(format!("id {id} was used again for another text"));
             }
@@ -305,14 +337,14 @@ impl World {
                 let between = look.at.is_some_and(|at| from <= at && at <= to);
                 between && !look.held.contains(&id)
             });
-            if !looked {
+            if !looked && !deceived && !strange {
                 self.violation(format!("id {id} was sent again, and repeated, without a look"));
             }
             self.ledger.repeated += 1;
             self.note(|| format!("desk sees {} again", text.as_str()));
         } else {
             self.note(|| format!("desk sees {}", text.as_str()));
-            self.service.accepted.insert(id, (text.clone(), sent_at));
+            self.service.accepted.insert(id, (text.clone(), sent_at, deceived));
             self.ledger.at_desk.push(text);
         }
         self.append(What::Echo(id.to_string()), format!("Message:{id}"));
@@ -356,9 +388,8 @@ impl World {
         outcome: Outcome,
         look: Option<usize>,
     ) {
-        if boot != self.bridge.boot {
-            return;
-        }
+        let node = self.nodes.iter().position(|node| node.boot == boot);
+        let Some(node) = node else { return };
         if let Some(look) = look {
             self.service.looks[look].at = Some(self.at);
         }
@@ -368,9 +399,9 @@ impl World {
             self.service.token_ends = Some(self.at + life);
         }
         if id == CallId::Backfill {
-            self.service.gap_unfilled(matches!(outcome, Outcome::Entries(_)));
+            self.gap_unfilled(node, matches!(outcome, Outcome::Entries(_)));
         }
-        self.feed(Input::Called { call: id, outcome });
+        self.feed(node, Input::Called { call: id, outcome });
     }
 
     /// Something happened in the conversation.
@@ -382,20 +413,21 @@ impl World {
         let at = self.at;
         let entry = Entry { at, listed_at, what, id, beyond_buffer: false, withheld: false };
         self.service.entries.push(entry);
-        if self.service.streaming {
-            let index = self.service.entries.len() - 1;
-            self.stream_sends(index);
+        let index = self.service.entries.len() - 1;
+        let open = self.service.streams.iter().filter(|(_, stream)| stream.open);
+        let open: Vec<u64> = open.map(|(generation, _)| *generation).collect();
+        for generation in open {
+            self.stream_sends(generation, index);
         }
     }
 
-    fn stream_sends(&mut self, entry: usize) {
+    fn stream_sends(&mut self, generation: u64, entry: usize) {
         if self.token_over() {
             return;
         }
         let delay = self.rng.range(1, self.plan.service.event_delay);
         let at = self.service.last_event_at.max(self.at + delay);
         self.service.last_event_at = at + 1;
-        let generation = self.service.generation;
         self.when(at, Event::StreamTells { generation, entry });
         if self.goes_wrong(self.plan.faults.stream) {
             self.when(at + 1, Event::StreamTells { generation, entry });
@@ -407,11 +439,13 @@ impl World {
     }
 
     /// The bridge opens the stream.
-    pub fn attach(&mut self, after: Option<String>) {
-        self.service.detach();
-        self.service.attached = true;
+    pub fn attach(&mut self, node: usize, after: Option<String>, late: u64) {
+        let boot = self.nodes[node].boot;
+        self.service.detach(boot);
+        self.service.generation += 1;
         let generation = self.service.generation;
-        let mut trip = self.trip();
+        self.service.streams.insert(generation, Stream { boot, open: false });
+        let mut trip = self.trip() + late;
         if self.token_over() {
             let lost = Lost::Status(401);
             return self.after(trip, Event::StreamGone { generation, lost });
@@ -430,11 +464,14 @@ impl World {
     }
 
     pub fn stream_opens(&mut self, generation: u64, after: Option<String>) {
-        if generation != self.service.generation {
-            return;
+        let Some(stream) = self.service.streams.get_mut(&generation) else { return };
+        stream.open = true;
+        let boot = stream.boot;
+        let Some(node) = self.nodes.iter().position(|node| node.boot == boot) else { return };
+        if let Some(task) = &mut self.nodes[node].task {
+            task.gap_failures = 0;
         }
-        self.service.streaming = true;
-        self.service.gap_failures = 0;
+        self.newest_only(generation);
         let count = self.service.entries.len();
         let asked = match &after {
             Some(id) => id.parse::<usize>().unwrap_or(0),
@@ -448,17 +485,44 @@ impl World {
             kept = kept.min(first.unwrap_or(count));
         }
         for index in asked.max(kept)..count {
-            self.stream_sends(index);
+            self.stream_sends(generation, index);
         }
         let missed = if after.is_none() { 0..count } else { asked..kept.max(asked) };
         for entry in &mut self.service.entries[missed] {
             entry.beyond_buffer = true;
         }
-        self.feed(Input::StreamOpen);
+        self.feed(node, Input::StreamOpen);
+    }
+
+    /// Some services keep one stream of a token.
+    fn newest_only(&mut self, newest: u64) {
+        if self.plan.cluster.as_ref().is_some_and(|cluster| cluster.one_stream) {
+            let older: Vec<u64> = self.service.streams.range(..newest).map(|(k, _)| *k).collect();
+            older.into_iter().for_each(|generation| self.stream_drops(generation));
+        }
+    }
+
+    /// An answer for a gap reaches the bridge. When too many in a row bring nothing, what no stream
+    /// supplies may come late or never.
+    fn gap_unfilled(&mut self, node: usize, filled: bool) {
+        let Some(task) = &mut self.nodes[node].task else { return };
+        task.gap_failures = if filled { 0 } else { task.gap_failures + 1 };
+        if task.gap_failures >= BACKFILL_ATTEMPTS_MAX {
+            for entry in &mut self.service.entries {
+                entry.withheld |= entry.beyond_buffer;
+            }
+        }
+    }
+
+    fn feed_listener(&mut self, generation: u64, input: Input) {
+        let boot = self.service.listener(generation);
+        if let Some(node) = self.nodes.iter().position(|node| Some(node.boot) == boot) {
+            self.feed(node, input);
+        }
     }
 
     pub fn stream_event(&mut self, generation: u64, entry: usize) {
-        if generation != self.service.generation || !self.service.streaming {
+        if !self.service.open(generation) {
             return;
         }
         let known = &self.service.entries[entry];
@@ -468,22 +532,23 @@ impl World {
             at_millis: EPOCH + known.at as i64,
             what: known.what.clone(),
         };
-        self.feed(Input::Upstream(happening));
+        self.feed_listener(generation, Input::Upstream(happening));
     }
 
     pub fn stream_drops(&mut self, generation: u64) {
-        if generation == self.service.generation && self.service.streaming {
+        if let Some(stream) = self.service.streams.get_mut(&generation).filter(|s| s.open) {
+            stream.open = false;
             self.note(|| "the stream drops".to_owned());
-            self.service.streaming = false;
             let wait = self.rng.range(1, 5_000);
             self.after(wait, Event::StreamGone { generation, lost: Lost::Broken });
         }
     }
 
     pub fn stream_gone(&mut self, generation: u64, lost: Lost) {
-        if generation == self.service.generation {
-            self.service.detach();
-            self.feed(Input::StreamLost(lost));
+        if let Some(stream) = self.service.streams.remove(&generation)
+            && let Some(node) = self.nodes.iter().position(|node| node.boot == stream.boot)
+        {
+            self.feed(node, Input::StreamLost(lost));
         }
     }
 }

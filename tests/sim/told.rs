@@ -92,7 +92,7 @@ impl World {
         let mut lost: BTreeMap<u64, BTreeSet<Uuid>> = BTreeMap::new();
         for item in missing {
             // Its bytes died with a process, which is told at once.
-            if is_file(&self.text_of(*item)) && ledger.crashes > 0 && !ledger.notices.is_empty() {
+            if is_file(&self.text_of(*item)) && ledger.lives > 0 && !ledger.notices.is_empty() {
                 continue;
             }
             if hopeless && newest.is_none_or(|newest| *item > newest) {
@@ -117,7 +117,7 @@ impl World {
                 false => ledger.attempts[id].first_at,
             };
             due.extend(ids.iter().map(|id| (since(id), Some(*id), 0)));
-            if ids.is_empty() && ledger.crashes > 0 {
+            if ids.is_empty() && ledger.lives > 0 {
                 let with = item.checked_sub(1).and_then(|before| merged.get(&before));
                 let with = with.copied().filter(|_| self.plan.paced()).unwrap_or(*item);
                 merged.insert(*item, with);

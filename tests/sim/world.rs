@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bridge::Bridge;
+use crate::bridge::Node;
 use crate::chat::pending::UpstreamCall;
 use crate::chat::{CallId, Lost, Outcome, Reply, ReplyTo};
 use crate::client::Client;
@@ -11,50 +11,165 @@ use crate::oracle::Ledger;
 use crate::plan::{AFTER, Plan, SETTLE};
 use crate::rng::Rng;
 use crate::service::Service;
+use crate::store::{Ask, Store, Told};
 
 /// Something that happens at an instant.
 #[derive(Debug)]
 pub enum Event {
     /// The bridge asked to be woken.
-    Wake { alarm: u64 },
+    Wake {
+        node: usize,
+        alarm: u64,
+    },
     /// The process starts again.
-    Restart,
+    Restart {
+        node: usize,
+    },
     /// A request of the client reaches the bridge's address.
-    Arrive { conn: u64 },
+    Arrive {
+        conn: u64,
+    },
     /// The bridge learns that an answer was written.
-    WrittenNotice { boot: u64, reply: ReplyTo },
+    WrittenNotice {
+        boot: u64,
+        reply: ReplyTo,
+    },
     /// The bridge learns that a client went away.
-    LostNotice { boot: u64, reply: ReplyTo },
+    LostNotice {
+        boot: u64,
+        reply: ReplyTo,
+    },
     /// The client has its answer, or none (`None`: the connection broke).
-    ClientGets { conn: u64, reply: Option<Reply> },
+    ClientGets {
+        conn: u64,
+        reply: Option<Reply>,
+    },
     /// The connection breaks while the request waits.
-    Break { conn: u64 },
+    Break {
+        conn: u64,
+    },
     /// The client polls.
     Poll,
     /// The client has something to say.
-    Say { number: usize },
+    Say {
+        number: usize,
+    },
     /// The client ends the chat.
     VisitorEnds,
     /// The client works on its POSTs.
     Post,
     /// One more copy of a POST.
-    Again { post: u64 },
+    Again {
+        post: u64,
+    },
     /// A call reaches the service.
-    Reaches { boot: u64, id: CallId, call: UpstreamCall, fate: Fate, sent_at: u64 },
+    Reaches {
+        boot: u64,
+        id: CallId,
+        call: UpstreamCall,
+        fate: Fate,
+        sent_at: u64,
+    },
     /// A call's outcome reaches the bridge.
-    Outcome { boot: u64, id: CallId, outcome: Outcome, look: Option<usize> },
+    Outcome {
+        boot: u64,
+        id: CallId,
+        outcome: Outcome,
+        look: Option<usize>,
+    },
     /// The stream opens.
-    StreamOpens { generation: u64, after: Option<String> },
+    StreamOpens {
+        generation: u64,
+        after: Option<String>,
+    },
     /// An event travels down the stream.
-    StreamTells { generation: u64, entry: usize },
+    StreamTells {
+        generation: u64,
+        entry: usize,
+    },
     /// The stream breaks.
-    StreamDrops { generation: u64 },
+    StreamDrops {
+        generation: u64,
+    },
     /// The bridge learns that the stream is gone.
-    StreamGone { generation: u64, lost: Lost },
+    StreamGone {
+        generation: u64,
+        lost: Lost,
+    },
     /// The agent's side does what is next.
     Desk,
     /// Everything must have settled.
     MustHaveSettled,
+    /// A client waited too long for the answer to a POST.
+    TimedOut {
+        conn: u64,
+    },
+    /// A node is to stop in good order.
+    Stop {
+        node: usize,
+    },
+    /// A paused node goes on.
+    Resume {
+        boot: u64,
+    },
+    /// What may be late is late enough.
+    Flush {
+        node: usize,
+        epoch: u64,
+    },
+    /// A process renews its lease.
+    Beat {
+        boot: u64,
+    },
+    BeatAgain {
+        boot: u64,
+    },
+    /// A process looks for a chat whose owner is dead.
+    Sweep {
+        boot: u64,
+    },
+    /// A process finds somebody for what waits at it.
+    Route {
+        boot: u64,
+    },
+    /// A process asks the store; `heard`: it waits for the answer.
+    StoreGets {
+        boot: u64,
+        ask: Ask,
+        heard: bool,
+    },
+    StoreTells {
+        boot: u64,
+        ask: Ask,
+        told: Told,
+    },
+    /// No answer came.
+    StoreSilent {
+        boot: u64,
+        ask: Ask,
+    },
+    /// A request reaches the other node, and which of its asks broke before.
+    Forwarded {
+        ask: u64,
+        broken: Vec<u64>,
+    },
+    /// The other node's answer comes.
+    Replied {
+        ask: u64,
+        reply: Reply,
+    },
+    AskBroken {
+        ask: u64,
+    },
+    /// A request waited long enough at its node.
+    FrontDeadline {
+        boot: u64,
+        conn: u64,
+    },
+    /// Nobody waits for an ask any more.
+    CallOff {
+        ask: u64,
+    },
 }
 
 /// What becomes of a call.
@@ -79,7 +194,19 @@ pub struct World {
     pub at: u64,
     queue: BTreeMap<(u64, u64), Event>,
     order: u64,
-    pub bridge: Bridge,
+    pub nodes: Vec<Node>,
+    /// Counts the processes.
+    pub boots: u64,
+    pub store: Store,
+    pub steps: u64,
+    /// How much there was to do in each step, for the exhaustive runs.
+    pub widths: Vec<usize>,
+    /// The one node has let the chat go for good.
+    pub forgotten: bool,
+    /// How far ahead the calendar was of who wrote to the store last.
+    pub stored_wall_offset: i64,
+    /// Since when nobody has the chat.
+    pub lost_since: Option<u64>,
     pub net: Net,
     pub service: Service,
     pub client: Client,
@@ -92,12 +219,20 @@ pub struct World {
 impl World {
     /// A run of this plan; with `tracing` it keeps a readable record.
     pub fn new(plan: Plan, tracing: bool) -> Self {
+        let nodes = if plan.cluster.is_some() { 2 } else { 1 };
         let mut world = Self {
             rng: Rng::new(plan.seed ^ 0x00ab_cdef),
             at: 0,
             queue: BTreeMap::new(),
             order: 0,
-            bridge: Bridge::new(&plan),
+            nodes: (0..nodes).map(|boot| Node { boot, ..Node::default() }).collect(),
+            boots: nodes - 1,
+            store: Store::default(),
+            steps: 0,
+            widths: Vec::new(),
+            forgotten: false,
+            stored_wall_offset: 0,
+            lost_since: None,
             net: Net::default(),
             service: Service::default(),
             client: Client::new(&plan),
@@ -116,6 +251,7 @@ impl World {
         world.when(world.plan.faults_until + SETTLE, Event::MustHaveSettled);
         world.after(0, Event::Post);
         world.after(0, Event::Desk);
+        world.start_nodes();
         world
     }
 
@@ -136,10 +272,77 @@ impl World {
         self.judge(true);
     }
 
-    fn happen(&mut self, event: Event) {
+    /// The node that has to be awake for it.
+    fn happens_at(&self, event: &Event) -> Option<usize> {
+        let owner = |ask: &u64| self.node_of(self.net.asks[ask].owner);
+        let front = |ask: &u64| self.node_of(self.net.asks[ask].front);
         match event {
-            Event::Wake { alarm } => self.wake(alarm),
-            Event::Restart => self.restart(),
+            Event::Wake { node, .. } | Event::Flush { node, .. } | Event::Stop { node } => {
+                Some(*node)
+            }
+            Event::Arrive { conn } => Some(self.net.node(*conn)),
+            Event::WrittenNotice { boot, .. }
+            | Event::LostNotice { boot, .. }
+            | Event::Outcome { boot, .. }
+            | Event::Beat { boot }
+            | Event::BeatAgain { boot }
+            | Event::Sweep { boot }
+            | Event::Route { boot }
+            | Event::StoreTells { boot, .. }
+            | Event::StoreSilent { boot, .. }
+            | Event::FrontDeadline { boot, .. } => self.node_of(*boot),
+            Event::StreamOpens { generation, .. }
+            | Event::StreamTells { generation, .. }
+            | Event::StreamGone { generation, .. } => {
+                self.node_of(self.service.listener(*generation)?)
+            }
+            Event::Forwarded { ask, .. } | Event::CallOff { ask } => owner(ask),
+            Event::Replied { ask, .. } | Event::AskBroken { ask } => front(ask),
+            _ => None,
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        if self.plan.cluster.is_none() {
+            return self.happen_to_all(event);
+        }
+        let paused =
+            |node: &usize| self.nodes[*node].up && self.nodes[*node].paused_until > self.at;
+        if let Some(node) = self.happens_at(&event).filter(paused) {
+            if let Event::Arrive { conn } = &event {
+                self.net.freeze(*conn);
+            }
+            return self.when(self.nodes[node].paused_until, event);
+        }
+        match event {
+            Event::TimedOut { conn } => self.timed_out(conn),
+            Event::Stop { node } => self.stop(node),
+            Event::Resume { boot } => {
+                if let Some(node) = self.node_of(boot) {
+                    self.work(node);
+                }
+            }
+            Event::Flush { node, epoch } => self.flush(node, epoch),
+            Event::Beat { boot } => self.beats(boot, true),
+            Event::BeatAgain { boot } => self.beats(boot, false),
+            Event::Sweep { boot } => self.sweeps(boot),
+            Event::Route { boot } => self.routes(boot),
+            Event::StoreGets { boot, ask, heard } => self.store_gets(boot, ask, heard),
+            Event::StoreTells { boot, ask, told } => self.store_tells(boot, ask, told),
+            Event::StoreSilent { boot, ask } => self.store_silent(boot, ask),
+            Event::Forwarded { ask, broken } => self.forwarded(ask, broken),
+            Event::Replied { ask, reply } => self.front_writes(ask, reply, 0),
+            Event::AskBroken { ask } => self.ask_broken(ask),
+            Event::FrontDeadline { boot, conn } => self.front_deadline(boot, conn),
+            Event::CallOff { ask } => self.called_off(ask),
+            other => self.happen_to_all(other),
+        }
+    }
+
+    fn happen_to_all(&mut self, event: Event) {
+        match event {
+            Event::Wake { node, alarm } => self.wake(node, alarm),
+            Event::Restart { node } => self.restart(node),
             Event::Arrive { conn } => self.arrive(conn),
             Event::WrittenNotice { boot, reply } => self.written(boot, reply, true),
             Event::LostNotice { boot, reply } => self.written(boot, reply, false),
@@ -162,6 +365,7 @@ impl World {
             Event::StreamGone { generation, lost } => self.stream_gone(generation, lost),
             Event::Desk => self.desk_acts(),
             Event::MustHaveSettled => self.judge(false),
+            _ => {}
         }
     }
 

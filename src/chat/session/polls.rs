@@ -14,10 +14,18 @@ use super::super::{Payload, Reply, ReplyTo};
 use super::Session;
 use crate::time::Mono;
 
+/// A poll that waits.
+#[derive(Clone, Copy, Debug)]
+struct Parked {
+    reply: ReplyTo,
+    until: Mono,
+    ack: Option<i64>,
+}
+
 /// The polls that wait.
 #[derive(Debug, Default)]
 pub(super) struct Polls {
-    parked: Option<(ReplyTo, Mono)>,
+    parked: Option<Parked>,
     /// Polls that lost to another one: when each is answered, and what.
     superseded: VecDeque<(ReplyTo, Mono, Reply)>,
     last_answer: Option<(ReplyTo, i64)>,
@@ -31,7 +39,7 @@ impl Polls {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Mono> {
-        let parked = self.parked.map(|(_, until)| until);
+        let parked = self.parked.map(|parked| parked.until);
         parked.into_iter().chain(self.superseded.front().map(|(_, at, _)| *at)).min()
     }
 }
@@ -40,9 +48,9 @@ impl Session {
     pub(super) fn poll(&mut self, ack: Option<i64>, reply: ReplyTo) {
         self.abandon_at = self.now.mono.plus(self.settings.abandoned_after);
         match (self.polls.parked, self.settings.overlap) {
-            (Some((older, _)), Overlap::Supersede) => {
+            (Some(older), Overlap::Supersede) => {
                 self.polls.parked = None;
-                self.answer_late(older, Reply::Nothing);
+                self.answer_late(older.reply, Reply::Nothing);
             }
             (Some(_), Overlap::Conflict) => return self.answer_late(reply, Reply::Conflict),
             (Some(_), Overlap::Strict) => {
@@ -56,7 +64,8 @@ impl Session {
             self.reply(reply, Reply::Gone);
             return;
         }
-        self.polls.parked = Some((reply, self.now.mono.plus(self.settings.poll_hold)));
+        let until = self.now.mono.plus(self.settings.poll_hold);
+        self.polls.parked = Some(Parked { reply, until, ack });
     }
 
     /// Answers a poll that lost to another one, and not at once.
@@ -72,7 +81,7 @@ impl Session {
     /// The client of a poll went away. True when it took the last answer with it.
     pub(super) fn poll_lost(&mut self, reply: ReplyTo) -> bool {
         self.polls.superseded.retain(|(to, ..)| *to != reply);
-        if self.polls.parked.is_some_and(|(to, _)| to == reply) {
+        if self.polls.parked.is_some_and(|parked| parked.reply == reply) {
             self.polls.parked = None;
         }
         let Some((to, through)) = self.polls.last_answer else { return false };
@@ -107,12 +116,12 @@ impl Session {
     }
 
     pub(super) fn answer_polls(&mut self) {
-        if let Some((reply, until)) = self.polls.parked
-            && !self.answer_with_messages(reply)
-            && until <= self.now.mono
+        if let Some(parked) = self.polls.parked
+            && !self.answer_with_messages(parked)
+            && parked.until <= self.now.mono
         {
             self.polls.parked = None;
-            self.reply(reply, Reply::Nothing);
+            self.reply(parked.reply, Reply::Nothing);
         }
         while self.polls.superseded.front().is_some_and(|(_, at, _)| *at <= self.now.mono)
             && let Some((reply, _, answer)) = self.polls.superseded.pop_front()
@@ -121,7 +130,8 @@ impl Session {
         }
     }
 
-    fn answer_with_messages(&mut self, reply: ReplyTo) -> bool {
+    fn answer_with_messages(&mut self, poll: Parked) -> bool {
+        let reply = poll.reply;
         let next = self.state.outbox.next_answer(self.settings.delivery);
         let session_data = self.state.session_data_due;
         let (messages, sequence) = match (next, session_data) {
@@ -134,7 +144,9 @@ impl Session {
             self.record(Fact::SessionDataDue(false));
         }
         if !messages.is_empty() {
-            self.record(Fact::Sent { through: sequence });
+            // A poll that is asked again within the bridge names the number again.
+            let foreseen = poll.ack.is_some_and(|ack| ack >= sequence);
+            self.record(Fact::Sent { through: sequence, foreseen });
         }
         self.polls.parked = None;
         self.polls.last_answer = Some((reply, sequence));
@@ -146,7 +158,7 @@ impl Session {
 
     /// The process is about to stop: whoever waits is let go and will come back.
     pub(super) fn drain(&mut self) {
-        let parked = self.polls.parked.take().map(|(reply, _)| reply);
+        let parked = self.polls.parked.take().map(|parked| parked.reply);
         let superseded: Vec<_> = self.polls.superseded.drain(..).map(|(to, ..)| to).collect();
         for reply in parked.into_iter().chain(superseded) {
             self.reply(reply, Reply::Nothing);
