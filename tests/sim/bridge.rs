@@ -62,6 +62,8 @@ pub struct Task {
     lazy: Vec<Fact>,
     flush_asked: bool,
     pub gap_failures: u32,
+    /// How often the chat had changed hands or died before.
+    pub life: u64,
     epoch: u64,
     next_number: u64,
     inbox: VecDeque<Input>,
@@ -94,6 +96,7 @@ impl Task {
             lazy: Vec::new(),
             flush_asked: false,
             gap_failures: 0,
+            life: 0,
             epoch: 1,
             next_number: 1,
             inbox: VecDeque::new(),
@@ -453,7 +456,8 @@ impl World {
         let settings = self.plan.settings.clone();
         let session = Session::load(snapshot, self.chat(), &deltas, settings, now);
         let next_number = loaded.next_number;
-        self.nodes[node].task = Some(Task { epoch, next_number, ..Task::new(session) });
+        let life = self.ledger.lives;
+        self.nodes[node].task = Some(Task { life, epoch, next_number, ..Task::new(session) });
     }
 
     pub fn wake(&mut self, node: usize, alarm: u64) {

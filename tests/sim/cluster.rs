@@ -282,6 +282,7 @@ impl World {
                     return self.route_later(node);
                 }
                 let finished = from == boot && self.nodes[node].finished;
+                self.ledger.lives += 1;
                 self.take_up(node, epoch, &loaded);
                 self.nodes[node].finished = false;
                 self.nodes[node].hint = None;
@@ -289,7 +290,6 @@ impl World {
                     self.ledger.takeovers += 1;
                     self.ledger.longest_gap = self.ledger.longest_gap.max(self.gap());
                 }
-                self.ledger.lives += 1;
                 self.lost_since = None;
                 self.note(|| format!("node {node} (process {boot}) takes the chat up"));
                 if !finished {

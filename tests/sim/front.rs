@@ -245,8 +245,9 @@ impl World {
 
     /// The chat answers an ask.
     pub fn answer_ask(&mut self, ask: u64, reply: Reply, late: u64) {
+        let owner = self.net.asks.get(&ask).map_or(u64::MAX, |asked| asked.owner);
         if let Reply::Messages(payload) = &reply {
-            self.on_the_wire(payload);
+            self.on_the_wire(owner, payload);
         }
         let Some(asked) = self.net.asks.get_mut(&ask) else { return };
         if std::mem::replace(&mut asked.replied, true) {

@@ -160,7 +160,7 @@ impl World {
         }
         let boot = self.nodes[0].boot;
         if let Reply::Messages(payload) = &reply {
-            self.on_the_wire(payload);
+            self.on_the_wire(boot, payload);
         }
         self.write(to.0, boot, to, reply, late, false);
     }

@@ -78,7 +78,7 @@ pub struct Ledger {
     dead: BTreeMap<i64, u32>,
     seen: Vec<i64>,
     last_payload: (i64, i64),
-    /// In the life of which process an answer ending here was handed over, each time.
+    /// In which life of the chat an answer ending here was handed over, each time.
     handed: BTreeMap<i64, Vec<u64>>,
     /// The last word: its number, and when it was first handed over.
     pub last_word: Option<(i64, u64)>,
@@ -178,15 +178,17 @@ fn is_last_word(event: &AgentEvent) -> bool {
 
 impl World {
     /// The bridge hands an answer over.
-    pub fn on_the_wire(&mut self, payload: &Payload) {
+    pub fn on_the_wire(&mut self, boot: u64, payload: &Payload) {
         if payload.offset != payload.sequence + 1 {
             self.violation(format!("offset {} at {}", payload.offset, payload.sequence));
         }
         if payload.messages.is_empty() && payload.transcript.is_none() {
             self.violation("an empty answer".to_owned());
         }
-        let lives = self.ledger.lives;
-        self.ledger.handed.entry(payload.sequence).or_default().push(lives);
+        let node = self.nodes.iter().find(|node| node.boot == boot);
+        let life = node.and_then(|node| node.task.as_ref()).map(|task| task.life);
+        let life = life.unwrap_or(self.ledger.lives);
+        self.ledger.handed.entry(payload.sequence).or_default().push(life);
         for (number, event) in numbers(payload) {
             let known = self.ledger.wire.entry(number).or_insert_with(|| event.clone()).clone();
             if known != *event {

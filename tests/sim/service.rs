@@ -393,7 +393,9 @@ impl World {
         if let Some(look) = look {
             self.service.looks[look].at = Some(self.at);
         }
-        if let Outcome::Token { lifetime: Some(life), .. } = &outcome {
+        if let Outcome::Token { lifetime: Some(life), .. } = &outcome
+            && self.store.owned_by(boot)
+        {
             let life = life.as_millis() as u64;
             self.service.token_due = self.at + life * 3 / 4;
             self.service.token_ends = Some(self.at + life);
