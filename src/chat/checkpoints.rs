@@ -193,7 +193,7 @@ impl Checkpoints {
             }
             Fact::Told(event) => self.told(at, event),
             Fact::AckIs(style) => self.style = *style,
-            Fact::Sent { through } => self.of_agent(*through).for_each(|one| {
+            Fact::Sent { through, .. } => self.of_agent(*through).for_each(|one| {
                 one.sent.get_or_insert(at);
             }),
             Fact::Consumed { through } => {
@@ -371,9 +371,10 @@ mod tests {
         for (style, acked) in [(AckStyle::Acks, Some(at(4))), (AckStyle::Never, None)] {
             let mut all = Checkpoints::new(CHAT);
             let told = AgentEvent::Message { from: None, text: Text::from("hello") };
-            let mut first = step(vec![Fact::Told(told), Fact::Sent { through: 0 }]);
+            let mut first =
+                step(vec![Fact::Told(told), Fact::Sent { through: 0, foreseen: false }]);
             let mut outbox = Outbox::default();
-            outbox.mark_sent(0);
+            outbox.mark_sent(0, false);
             let payload = crate::chat::Payload {
                 messages: Vec::new(),
                 sequence: 0,

@@ -211,3 +211,91 @@ impl Session {
         deadlines.into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::super::pending::CommandKind;
+    use super::super::text::{Secret, Text};
+    use super::super::visitor::{Begin, Post, VisitorCommand};
+    use super::super::{CallId, Outcome};
+    use super::*;
+    use crate::time::Wall;
+
+    fn at(wall: i64, mono: u64) -> Now {
+        Now { wall: Wall::from_millis(wall), mono: Mono::from_millis(mono) }
+    }
+
+    fn post(number: u64, command: VisitorCommand) -> Input {
+        let post = Post { sequence: Some(number), fingerprint: number, command };
+        Input::Post { post, reply: ReplyTo(number) }
+    }
+
+    fn load(deltas: &[Delta], now: Now) -> Session {
+        let chat = ChatId(Uuid::from_u128(1));
+        Session::load(None, chat, deltas, Settings::default(), now)
+    }
+
+    #[test]
+    fn instants_are_read_in_the_clock_of_the_process_that_wrote_them() {
+        // A process that has run for a while begins the chat, a younger one takes it up, then an
+        // older one; each writes something down.
+        let hour = 3_600_000;
+        let token = Outcome::Token {
+            bearer: Secret("token".into()),
+            last_event_id: Some("0".into()),
+            lifetime: Some(Duration::from_secs(6 * 3_600)),
+        };
+        let mut deltas = Vec::new();
+        let mut first = load(&[], at(0, 50 * hour as u64));
+        for input in [
+            post(1, VisitorCommand::Begin(Box::<Begin>::default())),
+            Input::Called { call: CallId::Command(1), outcome: token },
+            Input::Called { call: CallId::Command(2), outcome: Outcome::Done },
+        ] {
+            let facts = first.step(at(0, 50 * hour as u64), input).facts;
+            deltas.push(Delta { at: at(0, 50 * hour as u64), facts });
+        }
+        let ends = first.state.token_ends;
+        let left = ends.map(|ends| ends.since(Mono::from_millis(50 * hour as u64)));
+        for (took, mono) in [(hour, 10), (2 * hour, 900 * hour as u64), (3 * hour, 7)] {
+            let mut next = load(&deltas, at(took, mono));
+            let now_left = next.state.token_ends.map(|ends| ends.since(Mono::from_millis(mono)));
+            let passed = Duration::from_millis(took.unsigned_abs());
+            assert_eq!(now_left, left.map(|left| left.saturating_sub(passed)), "at {took}");
+            let said = VisitorCommand::Say(Text::from("hello"));
+            let facts = next.step(at(took, mono), post(mono + 2, said)).facts;
+            let queued = |fact: &Fact| matches!(fact, Fact::Queued(c) if matches!(c.kind, CommandKind::Say(_)));
+            assert!(facts.iter().any(queued));
+            deltas.push(Delta { at: at(took, mono), facts });
+        }
+    }
+
+    #[test]
+    fn a_poll_that_is_asked_again_does_not_acknowledge_what_the_first_one_got() {
+        // A client whose `ack` counts its polls; a node asks its second poll again of another node.
+        let mut session = load(&[], at(0, 0));
+        let mut deltas = Vec::new();
+        let mut facts =
+            session.step(at(0, 0), post(1, VisitorCommand::Begin(Box::default()))).facts;
+        facts.extend(session.step(at(0, 0), Input::Poll { ack: Some(0), reply: ReplyTo(2) }).facts);
+        // The first answer comes with the deadline of the success.
+        let step = session.step(at(10_000, 10_000), Input::Deadline);
+        assert!(step.effects.iter().any(|e| matches!(e, Effect::Reply(_, Reply::Messages(_)))));
+        facts.extend(step.facts);
+        deltas.push(Delta { at: at(10_000, 10_000), facts });
+        // The answer died with the process.
+        let mut session = load(&deltas, at(20_000, 0));
+        session.step(at(20_000, 0), Input::Recovered);
+        let poll = Input::Poll { ack: Some(0), reply: ReplyTo(3) };
+        let step = session.step(at(20_000, 0), poll);
+        let again = step.effects.iter().find_map(|effect| match effect {
+            Effect::Reply(_, Reply::Messages(payload)) => Some(payload.sequence),
+            _ => None,
+        });
+        assert_eq!(again, Some(0), "{:?}", step.effects);
+    }
+}
