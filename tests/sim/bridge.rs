@@ -15,6 +15,7 @@ use crate::chat::session::Session;
 use crate::chat::state::State;
 use crate::chat::{Effect, Input, Save, Step};
 use crate::front::Want;
+use crate::lease::Lease;
 use crate::store::{Ask, Commit, Loaded, Told};
 use crate::time::{Mono, Now, Wall};
 use crate::world::{Event, World};
@@ -43,8 +44,7 @@ pub struct Node {
     pub alarm: u64,
     /// Files in memory, by the numbers of their commands.
     pub files: BTreeSet<u64>,
-    /// When it last asked for its lease with success, by its stopwatch.
-    pub renewed: Option<u64>,
+    pub lease: Lease,
     pub claiming: bool,
     /// The chat's task left with nothing left to do.
     pub finished: bool,
@@ -64,7 +64,7 @@ pub struct Task {
     pub gap_failures: u32,
     /// How often the chat had changed hands or died before.
     pub life: u64,
-    epoch: u64,
+    pub epoch: u64,
     next_number: u64,
     inbox: VecDeque<Input>,
     acts: VecDeque<Act>,
@@ -247,7 +247,7 @@ impl World {
                 continue;
             }
             if self.lapsed(node) {
-                return self.let_go(node, "it fences itself");
+                return; // Until it is known whether the chat is still here.
             }
             let Some(task) = &mut self.nodes[node].task else { return };
             if let Some(act) = task.acts.pop_front() {
@@ -357,10 +357,7 @@ impl World {
         if !self.awaits(node, &commit) {
             return;
         }
-        match self.lapsed(node) {
-            true => self.let_go(node, "it fences itself"),
-            false => self.ask_store(node, Ask::Commit(commit), 0),
-        }
+        self.ask_store(node, Ask::Commit(commit), 0);
     }
 
     fn perform(&mut self, node: usize, effect: Effect, late: u64) {
@@ -411,7 +408,7 @@ impl World {
         let it = &mut self.nodes[node];
         (it.boot, it.up, it.alarm) = (boots, false, it.alarm + 1);
         (it.paused_until, it.unseen, it.stopping) = (0, 0, false);
-        (it.task, it.renewed, it.claiming, it.finished) = (None, None, false, false);
+        (it.task, it.lease, it.claiming, it.finished) = (None, Lease::new(), false, false);
         it.files.clear();
         it.wants.clear();
         (it.routing, it.hint) = (false, None);

@@ -1,21 +1,18 @@
 //! Two nodes: what a seed does to them, their leases, and how one takes the chat up from the other.
 
-use crate::bridge::Node;
 use crate::chat::Input;
 use crate::chat::mutation::{self, Mutation};
+use crate::lease::{BEAT_EVERY, Renewed};
 use crate::plan::Plan;
 use crate::rng::Rng;
 use crate::store::{Ask, Told};
+use crate::time::Mono;
 use crate::world::{Event, World};
 
-/// A node renews its lease this often.
-const BEAT: u64 = 2_000;
 /// And again this soon when it was not answered.
-const BEAT_AGAIN: u64 = 500;
+const BEAT_AGAIN: u64 = 300;
 /// A node looks for chats of dead ones this often.
 const SWEEP: u64 = 1_000;
-/// Without a renewal for this long, by its own stopwatch, a node stops acting.
-const SELF_FENCE: u64 = 4_000;
 /// The longest pause.
 const PAUSE: u64 = 60_000;
 
@@ -144,10 +141,8 @@ impl World {
 
     /// Whether the node has to take its lease for lost.
     pub fn lapsed(&self, node: usize) -> bool {
-        let Node { renewed, .. } = self.nodes[node];
-        let now = self.mono(node);
-        let fresh = renewed.is_some_and(|renewed| now.saturating_sub(renewed) <= SELF_FENCE);
-        !fresh && !mutation::on(Mutation::SelfFencing)
+        let now = Mono::from_millis(self.mono(node));
+        !self.nodes[node].lease.may_serve(now) && !mutation::on(Mutation::SelfFencing)
     }
 
     fn cut_off(&self, node: usize) -> bool {
@@ -197,7 +192,7 @@ impl World {
 
     pub fn store_gets(&mut self, boot: u64, ask: Ask, heard: bool) {
         let told = self.store.serve(boot, self.store_now(), ask.clone());
-        if !matches!(ask, Ask::Beat { .. } | Ask::Claim { sweep: true }) {
+        if !matches!(ask, Ask::Beat { .. } | Ask::Mine | Ask::Claim { sweep: true }) {
             self.note(|| format!("store: process {boot} {}: {told:?}", shown(&ask)));
         }
         let Some(node) = self.node_of(boot).filter(|_| heard) else { return };
@@ -212,12 +207,14 @@ impl World {
     pub fn store_tells(&mut self, boot: u64, ask: Ask, told: Told) {
         let Some(node) = self.node_of(boot) else { return };
         match (ask, told) {
-            (_, Told::Beaten { sent, lapsed }) => {
-                self.nodes[node].renewed = self.nodes[node].renewed.max(Some(sent));
-                if lapsed && self.nodes[node].task.is_some() {
-                    self.let_go(node, "its lease had lapsed");
+            (_, Told::Beaten { began, lapsed }) => {
+                let now = Mono::from_millis(self.mono(node));
+                let renewed = self.nodes[node].lease.answered(began, now);
+                if lapsed || renewed == Renewed::AfterGap {
+                    self.ask_store(node, Ask::Mine, 0);
                 }
             }
+            (_, Told::Mine(epoch)) => self.settled(node, epoch),
             (Ask::Commit(commit), told) => self.committed(node, &commit, &told),
             (Ask::Claim { .. }, told) => {
                 self.nodes[node].claiming = false;
@@ -239,23 +236,34 @@ impl World {
                 self.note(|| format!("process {boot} has no answer to its beat"));
                 self.after(BEAT_AGAIN, Event::BeatAgain { boot });
             }
-            Ask::Release => {}
+            // The next beat finds out.
+            Ask::Mine | Ask::Release => {}
         }
     }
 
     pub fn beats(&mut self, boot: u64, regular: bool) {
         let Some(node) = self.node_of(boot) else { return };
-        if self.lapsed(node) && self.nodes[node].task.is_some() {
-            self.let_go(node, "it fences itself");
-        }
         if self.nodes[node].stopping && self.nodes[node].task.is_none() {
             return self.stopped(node);
         }
-        let sent = self.mono(node);
-        self.ask_store(node, Ask::Beat { sent }, 0);
+        let began = Mono::from_millis(self.mono(node));
+        self.ask_store(node, Ask::Beat { began }, 0);
         if regular {
-            self.after(BEAT, Event::Beat { boot });
+            self.after(BEAT_EVERY.as_millis() as u64, Event::Beat { boot });
         }
+    }
+
+    /// It is known whether the chat is still this node's.
+    fn settled(&mut self, node: usize, epoch: Option<u64>) {
+        let held = self.nodes[node].task.as_ref().map(|task| task.epoch);
+        // What it is just about to begin, the store does not know.
+        let new = held == Some(1) && epoch.is_none() && self.store.is_empty();
+        self.nodes[node].lease.settled();
+        if held.is_some() && held != epoch && !new {
+            return self.let_go(node, "another node has it");
+        }
+        self.work(node);
+        self.route(node);
     }
 
     pub fn sweeps(&mut self, boot: u64) {
@@ -291,6 +299,7 @@ impl World {
                     self.ledger.longest_gap = self.ledger.longest_gap.max(self.gap());
                 }
                 self.lost_since = None;
+                self.call_back(node);
                 self.note(|| format!("node {node} (process {boot}) takes the chat up"));
                 if !finished {
                     self.feed(node, Input::Recovered);

@@ -224,6 +224,18 @@ impl World {
         self.route_later(node);
     }
 
+    /// The chat is here now: what was handed on to another is asked here.
+    pub fn call_back(&mut self, node: usize) {
+        let boot = self.nodes[node].boot;
+        for want in &mut self.nodes[node].wants {
+            let elsewhere = |ask: &u64| self.net.asks[ask].owner != boot;
+            if let Some(ask) = want.ask.filter(elsewhere) {
+                want.ask = None;
+                want.broken.push(ask);
+            }
+        }
+    }
+
     /// A process died: who asked it, and whom it asked, learn of it.
     pub fn asks_break(&mut self, boot: u64) {
         let theirs = |asked: &Asked| asked.front != asked.owner;

@@ -16,10 +16,12 @@
 #[path = "../../src"]
 mod source {
     pub mod chat;
+    #[path = "cluster/lease.rs"]
+    pub mod lease;
     pub mod time;
     pub mod wire;
 }
-use source::{chat, time, wire};
+use source::{chat, lease, time, wire};
 
 #[allow(unreachable_pub)]
 mod bridge;

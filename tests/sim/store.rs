@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::chat::mutation::{self, Mutation};
-
-/// A process that was not heard of for this long has lost its chats to whoever asks.
-pub const LEASE: i64 = 6_000;
+use crate::lease::LEASE;
+use crate::time::Mono;
 
 /// The store.
 #[derive(Default)]
@@ -40,10 +39,12 @@ pub struct Commit {
 /// What a process asks the store.
 #[derive(Clone, Debug)]
 pub enum Ask {
-    /// Prolongs its lease; `sent` is when it asked, by its own stopwatch.
+    /// Prolongs its lease; `began` is when it asked, by its own stopwatch.
     Beat {
-        sent: u64,
+        began: Mono,
     },
+    /// Asks what is still its own.
+    Mine,
     /// Asks for the chat; `sweep`: only when its owner is dead.
     Claim {
         sweep: bool,
@@ -72,9 +73,11 @@ impl fmt::Debug for Loaded {
 pub enum Told {
     /// The lease is prolonged; `lapsed`: it had run out, and others may have claimed meanwhile.
     Beaten {
-        sent: u64,
+        began: Mono,
         lapsed: bool,
     },
+    /// The epoch of the chat, if it is the asker's.
+    Mine(Option<u64>),
     NoSuchChat,
     /// Somebody else has it.
     Owned(u64),
@@ -97,6 +100,11 @@ impl Store {
         self.row.as_ref().is_none_or(|row| row.owner == boot)
     }
 
+    /// Whether nothing was ever written.
+    pub fn is_empty(&self) -> bool {
+        self.row.is_none()
+    }
+
     fn alive(&self, boot: u64, now: i64) -> bool {
         self.leases.get(&boot).is_some_and(|until| now < *until)
     }
@@ -104,10 +112,14 @@ impl Store {
     /// Does what it is asked, now by its own clock.
     pub fn serve(&mut self, boot: u64, now: i64, ask: Ask) -> Told {
         match ask {
-            Ask::Beat { sent } => {
+            Ask::Mine => {
+                let mine = self.row.as_ref().filter(|row| row.owner == boot);
+                Told::Mine(mine.map(|row| row.epoch))
+            }
+            Ask::Beat { began } => {
                 let lapsed = !self.alive(boot, now);
-                self.leases.insert(boot, now + LEASE);
-                Told::Beaten { sent, lapsed }
+                self.leases.insert(boot, now + LEASE.as_millis() as i64);
+                Told::Beaten { began, lapsed }
             }
             Ask::Release => {
                 self.leases.remove(&boot);

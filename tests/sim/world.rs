@@ -6,6 +6,7 @@ use crate::bridge::Node;
 use crate::chat::pending::UpstreamCall;
 use crate::chat::{CallId, Lost, Outcome, Reply, ReplyTo};
 use crate::client::Client;
+use crate::lease::Lease;
 use crate::net::Net;
 use crate::oracle::Ledger;
 use crate::plan::{AFTER, Plan, SETTLE};
@@ -225,7 +226,9 @@ impl World {
             at: 0,
             queue: BTreeMap::new(),
             order: 0,
-            nodes: (0..nodes).map(|boot| Node { boot, ..Node::default() }).collect(),
+            nodes: (0..nodes)
+                .map(|boot| Node { boot, lease: Lease::new(), ..Node::default() })
+                .collect(),
             boots: nodes - 1,
             store: Store::default(),
             steps: 0,
