@@ -51,6 +51,8 @@ mod service;
 #[allow(unreachable_pub)]
 mod store;
 #[allow(unreachable_pub)]
+mod stream;
+#[allow(unreachable_pub)]
 mod told;
 #[allow(unreachable_pub)]
 mod world;

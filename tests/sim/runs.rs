@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use crate::chat::mutation::{self, Mutation};
+use crate::cluster::Cluster;
 use crate::plan::Plan;
 use crate::script;
 use crate::world::World;
@@ -203,36 +204,89 @@ fn what_failed_once_does_not_fail_again() {
     }
 }
 
-/// Every point at which the process can die, in each scripted chat.
-#[test]
-fn a_crash_at_every_point_of_every_script_does_no_harm() {
-    let mut runs = 0;
-    for (name, plan) in script::all() {
+/// Each script, run once without harm and then with harm at every point; how many runs, the longest
+/// time that nobody had the chat, and how many commits were fenced.
+fn at_every_point(scripts: Vec<(&'static str, Plan)>) -> (u64, u64, u64) {
+    let mut jobs = Vec::new();
+    for (name, plan) in scripts {
         let calm = run(plan.clone(), false);
         if !calm.ledger.violations.is_empty() {
-            panic!("{}", explain(&plan, &format!("script `{name}` without a crash")));
+            panic!("{}", explain(&plan, &format!("script `{name}` without harm")));
         }
         for (step, width) in calm.widths.iter().enumerate() {
             for point in 0..=*width {
-                let mut plan = plan.clone();
-                plan.crash_at = Some((step as u64, point));
-                runs += 1;
-                let world = run(plan.clone(), false);
-                if !world.ledger.violations.is_empty() {
-                    let repeat = format!("script `{name}`, crash at step {step}, point {point}");
-                    panic!("{}", explain(&plan, &repeat));
-                }
+                let crash_at = Some((step as u64, point));
+                jobs.push((name, Plan { crash_at, ..plan.clone() }));
             }
         }
     }
+    let totals = Mutex::new((0, 0, 0));
+    let next = AtomicU64::new(0);
+    let failed = Mutex::new(None);
+    let work = || {
+        while let Some((name, plan)) = jobs.get(next.fetch_add(1, Ordering::Relaxed) as usize)
+            && failed.lock().unwrap().is_none()
+        {
+            let ledger = run(plan.clone(), false).ledger;
+            if !ledger.violations.is_empty() {
+                *failed.lock().unwrap() = Some((*name, plan.clone()));
+            }
+            let mut totals = totals.lock().unwrap();
+            totals.0 += 1;
+            totals.1 = totals.1.max(ledger.longest_gap);
+            totals.2 += ledger.fenced;
+        }
+    };
+    let workers = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+    if let Some((name, plan)) = failed.into_inner().unwrap() {
+        panic!("{}", explain(&plan, &format!("script `{name}`, {:?}", plan.crash_at)));
+    }
+    totals.into_inner().unwrap()
+}
+
+/// The scripts, on two nodes that the client takes in turns.
+fn on_two_nodes(pauses_for: Option<u64>) -> Vec<(&'static str, Plan)> {
+    let cluster = Cluster { pauses_for, ..Cluster::default() };
+    let plan = |plan: Plan| Plan { cluster: Some(cluster.clone()), ..plan };
+    script::all().into_iter().map(|(name, script)| (name, plan(script))).collect()
+}
+
+/// Every point at which the process can die, in each scripted chat.
+#[test]
+fn a_crash_at_every_point_of_every_script_does_no_harm() {
+    let (runs, ..) = at_every_point(script::all());
     println!("{{\"scripts\":{},\"crash_points\":{runs}}}", script::all().len());
     assert!(runs > 1_000, "only {runs} crash points");
+}
+
+/// The same with two nodes: before, between and inside the acts of each step. The other node has
+/// the chat within 8 s (P4).
+#[test]
+fn the_loss_of_a_node_at_every_point_of_every_script_does_no_harm() {
+    let (runs, longest, _) = at_every_point(on_two_nodes(None));
+    println!("{{\"crash_points\":{runs},\"longest_gap_ms\":{longest}}}");
+    assert!(runs > 2_000, "only {runs} crash points");
+    assert!((1..=8_000).contains(&longest), "nobody had the chat for {longest} ms");
+}
+
+/// And with a node that stands still for longer than its lease lasts.
+#[test]
+fn a_pause_at_every_point_of_every_script_does_no_harm() {
+    for pause in [5_000, 11_000] {
+        let (runs, longest, fenced) = at_every_point(on_two_nodes(Some(pause)));
+        println!("{{\"pause_points\":{runs},\"longest_gap_ms\":{longest},\"fenced\":{fenced}}}");
+        assert!(longest <= 8_000, "nobody had the chat for {longest} ms");
+        assert!(fenced > 0 || pause < 6_000, "no commit was fenced");
+    }
 }
 
 /// Breaks one rule and waits for the oracle to notice the harm that the rule prevents.
 fn caught(mutation: Mutation, harms: &[&str]) {
     let harmed = |seed: &u64| {
-        let mut world = World::new(Plan::of_seed(*seed), false);
+        let clustered = matches!(mutation, Mutation::Fencing | Mutation::SelfFencing);
+        let plan = if clustered { Plan::of_pair(*seed) } else { Plan::of_seed(*seed) };
+        let mut world = World::new(plan, false);
         world.goes_on = true;
         world.run();
         let harm = |what: &String| harms.iter().any(|harm| what.contains(harm));
@@ -283,4 +337,14 @@ fn counting_sent_as_consumed_is_noticed() {
 #[test]
 fn sending_again_without_a_look_is_noticed() {
     caught(Mutation::LookFirst, &["repeated, without a look"]);
+}
+
+#[test]
+fn writing_to_a_chat_that_is_anothers_is_noticed() {
+    caught(Mutation::Fencing, &[LOST, "changed its message", "again for another text"]);
+}
+
+#[test]
+fn acting_without_a_lease_is_noticed() {
+    caught(Mutation::SelfFencing, &["repeated, without a look"]);
 }

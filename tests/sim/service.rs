@@ -7,18 +7,16 @@ use uuid::Uuid;
 
 use crate::bridge::{EPOCH, Node};
 use crate::chat::happening::{Happening, RoutingStatus, What};
-use crate::chat::limits::{BACKFILL_ATTEMPTS_MAX, FILE_LOST};
+use crate::chat::limits::FILE_LOST;
 use crate::chat::pending::UpstreamCall;
 use crate::chat::text::{Secret, Text};
-use crate::chat::{CallId, Effect, Input, Lost, Outcome};
+use crate::chat::{CallId, Effect, Input, Outcome};
 use crate::cluster::Cluster;
 use crate::plan::DeskAct;
 use crate::world::{Event, Fate, World};
 
 /// Calls of one kind that may fail in a row: beyond it nobody could promise anything.
 const LIST_FAILURES_MAX: u32 = 2;
-/// What is younger than this is in a fresh stream, however short its memory (decision 0008).
-const STARTS_WITH: u64 = 2_000;
 
 /// The service.
 #[derive(Default)]
@@ -27,13 +25,13 @@ pub struct Service {
     pub closed: bool,
     pub session_renewed: bool,
     pub entries: Vec<Entry>,
-    pub accepted: BTreeMap<Uuid, (Text, u64, bool)>,
+    pub accepted: BTreeMap<Uuid, (Text, Sent)>,
     /// Answers of the entries list: when they reached the bridge, and what they held.
     pub looks: Vec<Look>,
     pub list_failures: u32,
-    generation: u64,
+    pub generation: u64,
     /// Streams asked for, by generation, oldest first.
-    streams: BTreeMap<u64, Stream>,
+    pub streams: BTreeMap<u64, Stream>,
     pub last_event_at: u64,
     pub desk: Option<VecDeque<(u64, DeskAct)>>,
     pub people: Vec<&'static str>,
@@ -44,19 +42,27 @@ pub struct Service {
     pub token_ends: Option<u64>,
 }
 
+/// How a call left the bridge.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    at: u64,
+    /// Its process believed in a lease that it had lost.
+    deceived: bool,
+}
+
 /// A stream of events.
-struct Stream {
+pub struct Stream {
     /// Which process reads it.
-    boot: u64,
-    open: bool,
+    pub boot: u64,
+    pub open: bool,
 }
 
 /// One entry of the conversation.
 pub struct Entry {
     pub at: u64,
     listed_at: u64,
-    what: What,
-    id: String,
+    pub what: What,
+    pub id: String,
     /// No stream can supply it any more.
     pub beyond_buffer: bool,
     /// Nor did the list when it was asked.
@@ -79,7 +85,7 @@ impl Service {
         self.streams.get(&generation).map(|stream| stream.boot)
     }
 
-    fn open(&self, generation: u64) -> bool {
+    pub fn open(&self, generation: u64) -> bool {
         self.streams.get(&generation).is_some_and(|stream| stream.open)
     }
 
@@ -134,6 +140,8 @@ impl World {
     pub fn call(&mut self, node: usize, id: CallId, call: UpstreamCall, late: u64) {
         let boot = self.nodes[node].boot;
         let sent_at = self.at;
+        let deceives = self.plan.cluster.as_ref().is_some_and(Cluster::deceives);
+        let sent = Sent { at: sent_at, deceived: deceives && !self.store.owned_by(boot) };
         let mut trip = self.trip() + late;
         match &call {
             UpstreamCall::MintToken if self.ledger.creating && self.plan.cluster.is_none() => {
@@ -180,7 +188,7 @@ impl World {
             self.after(wait, Event::Outcome { boot, id, outcome: Outcome::Unknown, look: None });
             trip += wait + self.rng.range(0, 5_000);
         }
-        self.after(trip, Event::Reaches { boot, id, call, fate, sent_at });
+        self.after(trip, Event::Reaches { boot, id, call, fate, sent });
     }
 
     fn fails(&mut self, boot: u64, id: CallId, outcome: Outcome, longest: u64) {
@@ -195,7 +203,7 @@ impl World {
         id: CallId,
         call: UpstreamCall,
         fate: Fate,
-        sent_at: u64,
+        sent: Sent,
     ) {
         if !self.nodes.iter().any(|node| node.boot == boot) && self.rng.chance(300) {
             return; // It died with the process that sent it.
@@ -205,7 +213,7 @@ impl World {
                 let wait = wait.map(Duration::from_millis);
                 (Outcome::Refused { status, wait }, None)
             }
-            _ => self.serve(boot, call, sent_at),
+            _ => self.serve(boot, call, sent),
         };
         let outcome = match fate {
             Fate::DoneThen5xx => Outcome::Refused { status: 502, wait: None },
@@ -218,7 +226,7 @@ impl World {
         self.after(trip, Event::Outcome { boot, id, outcome, look });
     }
 
-    fn serve(&mut self, boot: u64, call: UpstreamCall, sent_at: u64) -> (Outcome, Option<usize>) {
+    fn serve(&mut self, boot: u64, call: UpstreamCall, sent: Sent) -> (Outcome, Option<usize>) {
         let right = match &call {
             UpstreamCall::MintToken | UpstreamCall::ContinueToken | UpstreamCall::RevokeToken => {
                 true
@@ -257,7 +265,7 @@ impl World {
             UpstreamCall::SendFile { id, number, file, new_session, .. } => {
                 let holds = |node: &Node| node.boot == boot && node.files.contains(&number);
                 if self.nodes.iter().any(holds) {
-                    self.message(boot, id, file.name, new_session.is_some(), sent_at)
+                    self.message(id, file.name, new_session.is_some(), sent)
                 } else {
                     Outcome::Refused { status: FILE_LOST, wait: None }
                 }
@@ -270,7 +278,7 @@ impl World {
                 }
             }
             UpstreamCall::SendMessage { id, text, new_session, .. } => {
-                self.message(boot, id, text, new_session.is_some(), sent_at)
+                self.message(id, text, new_session.is_some(), sent)
             }
             UpstreamCall::ListEntries { since_millis, .. } => return self.list(since_millis),
             UpstreamCall::RoutingStatus { .. } => Outcome::Routing(
@@ -298,17 +306,7 @@ impl World {
         self.chat().conversation()
     }
 
-    fn message(
-        &mut self,
-        boot: u64,
-        id: Uuid,
-        text: Text,
-        new_session: bool,
-        sent_at: u64,
-    ) -> Outcome {
-        // It believes in a lease that it has lost.
-        let deceived =
-            self.plan.cluster.as_ref().is_some_and(Cluster::deceives) && !self.store.owned_by(boot);
+    fn message(&mut self, id: Uuid, text: Text, new_session: bool, sent: Sent) -> Outcome {
         if self.service.conversation.is_none() {
             self.violation("a message before the conversation".to_owned());
         }
@@ -321,7 +319,7 @@ impl World {
             }
             self.service.session_renewed = true;
         }
-        if let Some((known, first_sent_at, strange)) = self.service.accepted.get(&id).cloned() {
+        if let Some((known, first)) = self.service.accepted.get(&id).cloned() {
             if known != text {
                 self.violation(format!("id {id} was used again for another text"));
             }
@@ -333,18 +331,18 @@ impl World {
             }
             let looked = self.service.looks.iter().any(|look| {
                 // Attempts may arrive in another order than they were sent in.
-                let (from, to) = (first_sent_at.min(sent_at), first_sent_at.max(sent_at));
+                let (from, to) = (first.at.min(sent.at), first.at.max(sent.at));
                 let between = look.at.is_some_and(|at| from <= at && at <= to);
                 between && !look.held.contains(&id)
             });
-            if !looked && !deceived && !strange {
+            if !looked && !sent.deceived && !first.deceived {
                 self.violation(format!("id {id} was sent again, and repeated, without a look"));
             }
             self.ledger.repeated += 1;
             self.note(|| format!("desk sees {} again", text.as_str()));
         } else {
             self.note(|| format!("desk sees {}", text.as_str()));
-            self.service.accepted.insert(id, (text.clone(), sent_at, deceived));
+            self.service.accepted.insert(id, (text.clone(), sent));
             self.ledger.at_desk.push(text);
         }
         self.append(What::Echo(id.to_string()), format!("Message:{id}"));
@@ -420,137 +418,6 @@ impl World {
         let open: Vec<u64> = open.map(|(generation, _)| *generation).collect();
         for generation in open {
             self.stream_sends(generation, index);
-        }
-    }
-
-    fn stream_sends(&mut self, generation: u64, entry: usize) {
-        if self.token_over() {
-            return;
-        }
-        let delay = self.rng.range(1, self.plan.service.event_delay);
-        let at = self.service.last_event_at.max(self.at + delay);
-        self.service.last_event_at = at + 1;
-        self.when(at, Event::StreamTells { generation, entry });
-        if self.goes_wrong(self.plan.faults.stream) {
-            self.when(at + 1, Event::StreamTells { generation, entry });
-        }
-        if self.goes_wrong(self.plan.faults.stream) {
-            let when = self.at + self.rng.range(0, 6_000);
-            self.when(when, Event::StreamDrops { generation });
-        }
-    }
-
-    /// The bridge opens the stream.
-    pub fn attach(&mut self, node: usize, after: Option<String>, late: u64) {
-        let boot = self.nodes[node].boot;
-        self.service.detach(boot);
-        self.service.generation += 1;
-        let generation = self.service.generation;
-        self.service.streams.insert(generation, Stream { boot, open: false });
-        let mut trip = self.trip() + late;
-        if self.token_over() {
-            let lost = Lost::Status(401);
-            return self.after(trip, Event::StreamGone { generation, lost });
-        }
-        if self.goes_wrong(self.plan.faults.stream) {
-            trip += self.rng.range(500, 8_000);
-        }
-        if self.outage() || self.goes_wrong(self.plan.faults.stream) {
-            let lost = match self.rng.chance(500) {
-                true => Lost::Broken,
-                false => Lost::Status(503),
-            };
-            return self.after(trip, Event::StreamGone { generation, lost });
-        }
-        self.after(trip, Event::StreamOpens { generation, after });
-    }
-
-    pub fn stream_opens(&mut self, generation: u64, after: Option<String>) {
-        let Some(stream) = self.service.streams.get_mut(&generation) else { return };
-        stream.open = true;
-        let boot = stream.boot;
-        let Some(node) = self.nodes.iter().position(|node| node.boot == boot) else { return };
-        if let Some(task) = &mut self.nodes[node].task {
-            task.gap_failures = 0;
-        }
-        self.newest_only(generation);
-        let count = self.service.entries.len();
-        let asked = match &after {
-            Some(id) => id.parse::<usize>().unwrap_or(0),
-            None => count,
-        };
-        let mut kept = count.saturating_sub(self.plan.service.buffer);
-        if asked == 0 {
-            // Where a token's stream starts, it starts at least with what is this young.
-            let young = |entry: &Entry| entry.at + STARTS_WITH >= self.at;
-            let first = self.service.entries.iter().position(young);
-            kept = kept.min(first.unwrap_or(count));
-        }
-        for index in asked.max(kept)..count {
-            self.stream_sends(generation, index);
-        }
-        let missed = if after.is_none() { 0..count } else { asked..kept.max(asked) };
-        for entry in &mut self.service.entries[missed] {
-            entry.beyond_buffer = true;
-        }
-        self.feed(node, Input::StreamOpen);
-    }
-
-    /// Some services keep one stream of a token.
-    fn newest_only(&mut self, newest: u64) {
-        if self.plan.cluster.as_ref().is_some_and(|cluster| cluster.one_stream) {
-            let older: Vec<u64> = self.service.streams.range(..newest).map(|(k, _)| *k).collect();
-            older.into_iter().for_each(|generation| self.stream_drops(generation));
-        }
-    }
-
-    /// An answer for a gap reaches the bridge. When too many in a row bring nothing, what no stream
-    /// supplies may come late or never.
-    fn gap_unfilled(&mut self, node: usize, filled: bool) {
-        let Some(task) = &mut self.nodes[node].task else { return };
-        task.gap_failures = if filled { 0 } else { task.gap_failures + 1 };
-        if task.gap_failures >= BACKFILL_ATTEMPTS_MAX {
-            for entry in &mut self.service.entries {
-                entry.withheld |= entry.beyond_buffer;
-            }
-        }
-    }
-
-    fn feed_listener(&mut self, generation: u64, input: Input) {
-        let boot = self.service.listener(generation);
-        if let Some(node) = self.nodes.iter().position(|node| Some(node.boot) == boot) {
-            self.feed(node, input);
-        }
-    }
-
-    pub fn stream_event(&mut self, generation: u64, entry: usize) {
-        if !self.service.open(generation) {
-            return;
-        }
-        let known = &self.service.entries[entry];
-        let happening = Happening {
-            event_id: Some((entry + 1).to_string()),
-            entry: Some(known.id.clone()),
-            at_millis: EPOCH + known.at as i64,
-            what: known.what.clone(),
-        };
-        self.feed_listener(generation, Input::Upstream(happening));
-    }
-
-    pub fn stream_drops(&mut self, generation: u64) {
-        if let Some(stream) = self.service.streams.get_mut(&generation).filter(|s| s.open) {
-            stream.open = false;
-            self.note(|| "the stream drops".to_owned());
-            let wait = self.rng.range(1, 5_000);
-            self.after(wait, Event::StreamGone { generation, lost: Lost::Broken });
-        }
-    }
-
-    pub fn stream_gone(&mut self, generation: u64, lost: Lost) {
-        if let Some(stream) = self.service.streams.remove(&generation)
-            && let Some(node) = self.nodes.iter().position(|node| node.boot == stream.boot)
-        {
-            self.feed(node, Input::StreamLost(lost));
         }
     }
 }

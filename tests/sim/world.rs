@@ -11,7 +11,7 @@ use crate::net::Net;
 use crate::oracle::Ledger;
 use crate::plan::{AFTER, Plan, SETTLE};
 use crate::rng::Rng;
-use crate::service::Service;
+use crate::service::{Sent, Service};
 use crate::store::{Ask, Store, Told};
 
 /// Something that happens at an instant.
@@ -69,7 +69,7 @@ pub enum Event {
         id: CallId,
         call: UpstreamCall,
         fate: Fate,
-        sent_at: u64,
+        sent: Sent,
     },
     /// A call's outcome reaches the bridge.
     Outcome {
@@ -261,12 +261,12 @@ impl World {
     /// Runs to the end, or to the first violation.
     pub fn run(&mut self) {
         let end = self.plan.faults_until + SETTLE + AFTER;
-        while let Some(((at, _), event)) = self.queue.pop_first() {
+        while let Some(((at, order), event)) = self.queue.pop_first() {
             if at > end {
                 break;
             }
             self.at = self.at.max(at);
-            self.happen(event);
+            self.happen(order, event);
             if !self.ledger.violations.is_empty() && !self.goes_on {
                 return;
             }
@@ -305,7 +305,7 @@ impl World {
         }
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, order: u64, event: Event) {
         if self.plan.cluster.is_none() {
             return self.happen_to_all(event);
         }
@@ -315,7 +315,8 @@ impl World {
             if let Event::Arrive { conn } = &event {
                 self.net.freeze(*conn);
             }
-            return self.when(self.nodes[node].paused_until, event);
+            self.queue.insert((self.nodes[node].paused_until, order), event);
+            return;
         }
         match event {
             Event::TimedOut { conn } => self.timed_out(conn),
@@ -356,8 +357,8 @@ impl World {
             Event::VisitorEnds => self.client_ends(),
             Event::Post => self.client_posts(),
             Event::Again { post } => self.send_copy(post),
-            Event::Reaches { boot, id, call, fate, sent_at } => {
-                self.service_gets(boot, id, call, fate, sent_at);
+            Event::Reaches { boot, id, call, fate, sent } => {
+                self.service_gets(boot, id, call, fate, sent);
             }
             Event::Outcome { boot, id, outcome, look } => {
                 self.service_answered(boot, id, outcome, look);
