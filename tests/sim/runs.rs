@@ -19,6 +19,8 @@ const FAILURES_MAX: usize = 20;
 const PROGRESS_EVERY: u64 = 10_000;
 /// Lines of a failing run's trace that are printed; all of them when it is the only run.
 const TRACE_LINES: usize = 400;
+/// Longer than a lease.
+const LONG_PAUSE: u64 = 11_000;
 /// A broken rule must be noticed within this many seeds.
 const MUTATION_SEEDS: u64 = 600;
 
@@ -273,12 +275,10 @@ fn the_loss_of_a_node_at_every_point_of_every_script_does_no_harm() {
 /// And with a node that stands still for longer than its lease lasts.
 #[test]
 fn a_pause_at_every_point_of_every_script_does_no_harm() {
-    for pause in [5_000, 11_000] {
-        let (runs, longest, fenced) = at_every_point(on_two_nodes(Some(pause)));
-        println!("{{\"pause_points\":{runs},\"longest_gap_ms\":{longest},\"fenced\":{fenced}}}");
-        assert!(longest <= 8_000, "nobody had the chat for {longest} ms");
-        assert!(fenced > 0 || pause < 6_000, "no commit was fenced");
-    }
+    let (runs, longest, fenced) = at_every_point(on_two_nodes(Some(LONG_PAUSE)));
+    println!("{{\"pause_points\":{runs},\"longest_gap_ms\":{longest},\"fenced\":{fenced}}}");
+    assert!(longest <= 8_000, "nobody had the chat for {longest} ms");
+    assert!(fenced > 0, "no commit was fenced");
 }
 
 /// Breaks one rule and waits for the oracle to notice the harm that the rule prevents.
@@ -346,5 +346,5 @@ fn writing_to_a_chat_that_is_anothers_is_noticed() {
 
 #[test]
 fn acting_without_a_lease_is_noticed() {
-    caught(Mutation::SelfFencing, &["repeated, without a look"]);
+    caught(Mutation::SelfFencing, &["repeated, without a look", "ß\" never came"]);
 }
