@@ -13,14 +13,17 @@ export const HOSTILE = "<img src=x onerror=console.error('inert?')>";
 
 const instant = (days) => new Date(Date.now() + days * DAY_MS).toISOString().replace(/\.\d+/, "");
 
+/** A Salesforce id of 15 characters. */
+const salesforce = (prefix, number) => prefix + String(number).padStart(12, "0");
+
 function tenant(number, { id, plan, legacy }, { liveagent, miaw }) {
-  const org = `00D00000000000${number}`;
+  const org = salesforce("00D", number);
   const old = legacy === false ? "" : `
 [tenant.legacy]
 live_agent_base_url = "${liveagent}"
 organization_id = "${org}"
-deployment_id = "57200000000000${number}"
-button_id = "57300000000000${number}"`;
+deployment_id = "${salesforce("572", number)}"
+button_id = "${salesforce("573", number)}"`;
   return `
 [[tenant]]
 id = "${id}"
@@ -65,7 +68,7 @@ async function listens(child, names) {
   throw new Error(`a program ended before it told ${names.join(", ")}`);
 }
 
-export async function startBridge(program) {
+export async function startBridge(program, { tenants = TENANTS, agents = "echo" } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "liveagent-bridge-console-"));
   const env = { ...process.env, ADMIN_SECRET: SECRET };
   const children = [];
@@ -75,7 +78,7 @@ export async function startBridge(program) {
     return child;
   };
   const any = "127.0.0.1:0";
-  const emulate = ["emulate", "--liveagent", any, "--miaw", any, "--desk", any, "--agents", "echo"];
+  const emulate = ["emulate", "--liveagent", any, "--miaw", any, "--desk", any, "--agents", agents];
   const backends = await listens(start(emulate), ["liveagent", "miaw"]);
   const config = `listen = "${any}"
 [store]
@@ -85,7 +88,7 @@ listen = "${any}"
 [[admin.key]]
 algorithm = "HS256"
 secret = { env = "ADMIN_SECRET" }
-${TENANTS.map((one, at) => tenant(at + 1, one, backends)).join("")}`;
+${tenants.map((one, at) => tenant(at + 1, one, backends)).join("")}`;
   await writeFile(join(folder, "bridge.toml"), config);
   await writeFile(join(folder, "acme.toml"), MAPPING);
   const { admin, listening } = await listens(start(["serve", "--config", "bridge.toml"]), ["admin", "listening"]);
@@ -119,8 +122,8 @@ export async function startChat({ base }, id, number) {
   const headers = { "X-LIVEAGENT-API-VERSION": "52", "X-LIVEAGENT-AFFINITY": "null" };
   const session = await (await fetch(`${rest}/System/SessionId`, { headers })).json();
   const body = {
-    organizationId: `00D00000000000${number}`, deploymentId: `57200000000000${number}`,
-    buttonId: `57300000000000${number}`, sessionId: session.id, visitorName: HOSTILE, language: "en-US",
+    organizationId: salesforce("00D", number), deploymentId: salesforce("572", number),
+    buttonId: salesforce("573", number), sessionId: session.id, visitorName: HOSTILE, language: "en-US",
     userAgent: "test", screenResolution: "1x1", prechatDetails: [], prechatEntities: [],
     receiveQueueUpdates: true, isPost: true,
   };

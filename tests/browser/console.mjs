@@ -386,7 +386,7 @@ async function pictures({ page, bridge, operate, propose }) {
   for (const name of Object.keys(PAGES)) {
     await open(page, name);
     if (name === "tenant") {
-      await page.click("label.pick:nth-of-type(3)");
+      await page.click("label.pick:nth-of-type(4)");
       await page.click("main form .check input");
       await page.sees(".effect td strong", "on MIAW");
     }
@@ -395,7 +395,7 @@ async function pictures({ page, bridge, operate, propose }) {
       await page.click(`tbody tr:nth-child(${row}) button.link`);
       await page.sees(".points td time");
     }
-    await page.resize({ ...DESKTOP, height: { tenant: 1900, mapping: 1400, chats: 1300, reports: 2200, operations: 2000 }[name] || 1000 });
+    await page.resize({ ...DESKTOP, height: { tenant: 1900, mapping: 1400, chats: 1900, reports: 2200, operations: 2000 }[name] || 1000 });
     if (name === "reports") {
       await page.run((hash) => { location.hash = `#/reports/acme/${hash}`; }, report.report);
       await page.sees("#report");

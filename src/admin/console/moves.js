@@ -32,7 +32,8 @@ function buttonField(plan) {
 }
 
 /** How many of 100 new chats go where, in words. */
-const shares = (moment) => [`${moment.miawPercent} on MIAW`, moment.refusedPercent ? `${moment.refusedPercent} refused` : null, moment.stage].filter(Boolean).join(', ');
+const shares = (moment) => (moment.refusedPercent ? `${moment.miawPercent} on MIAW, ${moment.refusedPercent} refused` : `${moment.miawPercent} on MIAW`);
+const told = (moment) => h('span', {}, h('strong', {}, shares(moment)), h('br', {}), h('span', { class: 'soft' }, `stage ${moment.stage}`));
 
 /** What the change would do, by the rules that would take or refuse it; asked anew when it differs. */
 function preview(plan) {
@@ -59,8 +60,8 @@ function preview(plan) {
       ? h('p', { class: 'soft' }, `Relies on the dry run of ${instant(evidence.madeAt)} with ${evidence.errors} errors`, evidence.report ? [', report ', h('a', { href: `#/reports/${encodeURIComponent(plan().tenant)}/${evidence.report}` }, evidence.report.slice(0, 12))] : `, evidence ${evidence.hash.slice(0, 12)}`, '.') : null;
     const rows = [{ ...seen.now, label: 'Now' }, ...seen.ahead.map((row) => ({ ...row, label: instant(row.at) }))];
     put(box, h('p', {}, h('strong', {}, 'What would happen'), ' to 100 new chats. Chats in progress stay where they are.'),
-      table('What would happen', ['When', 'Without the change', 'With it'], rows.map((row) => [row.label, shares(row.before),
-        shares(row.before) === shares(row.after) ? h('span', { class: 'soft' }, 'the same') : h('strong', {}, shares(row.after))])), relies);
+      table('What would happen', ['When', 'Without the change', 'With it'], rows.map((row) => [row.label, told(row.before),
+        JSON.stringify(row.before) === JSON.stringify(row.after) ? h('span', { class: 'soft' }, 'the same') : told(row.after)])), relies);
   };
   return [box, show];
 }

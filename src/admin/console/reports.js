@@ -18,7 +18,7 @@ function findings(all, caption) {
   if (!all.length) return empty('None.');
   const rows = (some) => table(caption, ['Weight', 'What', 'Where'], some.map((one) => [
     h('span', {}, chip(SEVERITIES[one.severity] || 'soft', one.severity), one.accepted ? chip('soft', 'accepted') : null),
-    h('span', {}, h('strong', {}, `${one.code} ${one.slug}`), h('br', {}), one.message),
+    h('span', {}, h('strong', {}, `${one.code} ${one.slug}`), h('br', {}), sentence(one.message)),
     h('span', { class: 'value' }, one.document ? [one.document, h('br', {})] : null, h('code', { class: 'soft' }, one.path))]));
   const box = h('div', {}, rows(all.slice(0, MOST)));
   if (all.length > MOST) {
