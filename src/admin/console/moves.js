@@ -4,6 +4,8 @@ import { at, get, post } from './api.js';
 import { ask, chip, field, h, put, say, table } from './dom.js';
 import { action, instant, sentence } from './words.js';
 
+/** A dialog opens after this long, whether its preview has come or not. */
+const PATIENCE_MS = 1000;
 const STAGES = ['legacy', 'shadow', 'ramp', 'miaw', 'complete'];
 const MEANS = {
   legacy: 'All new chats go to Live Agent.',
@@ -74,15 +76,16 @@ async function propose(plan, why, wanted, again) {
 }
 
 /** Asks for the reason and whatever else, then makes the change. */
-function change(plan, again, { title, text, fields = [], yes, danger, wanted }) {
+async function change(plan, again, { title, text, fields = [], yes, danger, wanted }) {
   const [why, reason] = reasonField();
   const [box, show] = preview(() => plan);
   const inputs = h('div', {}, fields);
   // A window that is not filled in yet is no change.
-  const look = () => { if ([...inputs.querySelectorAll('input, select')].every((one) => one.checkValidity())) show(wanted()); };
+  const look = async () => { if ([...inputs.querySelectorAll('input, select')].every((one) => one.checkValidity())) await show(wanted()); };
   inputs.addEventListener('input', look);
+  // Known before the dialog opens, so that nothing moves in it; a slow answer is not waited for.
+  await Promise.race([look(), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
   ask({ title, text, fields: [inputs, box, reason], yes, danger, act: () => propose(plan, why.value, wanted(), again) });
-  look();
 }
 
 export function rollBack(plan, again) {
@@ -108,7 +111,9 @@ export function stageForm(current, again) {
   const radios = STAGES.map((stage) => h('label', { class: 'pick' }, h('input', { type: 'radio', name: 'stage', value: stage, required: true }), h('span', {}, stage)));
   const go = h('button', { type: 'submit' }, 'Move …');
   const form = h('form', {}, h('fieldset', {}, h('legend', {}, 'Stage'), h('div', { class: 'picks' }, radios)), ramp,
-    h('label', { class: 'check' }, skip, ' Without evidence; the reason says why'), means, effect, h('div', { class: 'actions' }, go));
+    h('label', { class: 'check' }, skip, ' Without evidence; the reason says why'), means, h('div', { class: 'actions' }, go),
+    // Below the button, which must not move away from under a finger when the answer comes.
+    effect);
   const chosen = () => new FormData(form).get('stage');
   const stage = () => (chosen() === 'ramp' ? `ramp ${percent.value} %` : chosen());
   const wanted = () => ({ kind: 'stage', stage: stage(), ...(skip.checked ? { withoutEvidence: true } : {}) });
