@@ -32,6 +32,7 @@ struct Memory {
     changes: Vec<Change>,
     owners: Owners,
     writes: u64,
+    loads: u64,
     stopped: bool,
 }
 
@@ -52,6 +53,12 @@ impl MemoryStore {
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.lock().writes
+    }
+
+    /// How many chats were asked for.
+    #[must_use]
+    pub fn loads(&self) -> u64 {
+        self.lock().loads
     }
 
     /// From now on every write answers [`StoreError::Full`], until [`Self::resume_writes`].
@@ -131,7 +138,9 @@ impl Store for MemoryStore {
     }
 
     async fn load(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {
-        Ok(self.lock().chats.get(&chat).cloned())
+        let mut memory = self.lock();
+        memory.loads += 1;
+        Ok(memory.chats.get(&chat).cloned())
     }
 
     async fn unfinished(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {

@@ -21,6 +21,7 @@ mod program;
 mod proxy;
 mod reload;
 mod site;
+mod sizing;
 mod stop;
 mod store;
 mod tally;

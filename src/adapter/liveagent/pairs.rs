@@ -191,6 +191,8 @@ impl Pairs {
     /// Takes a pair of an earlier process up; false when the chat is not one of ours.
     pub(super) fn take_up(&self, id: Uuid, loaded: &Loaded, now: Now) -> bool {
         if !is_pair(loaded) {
+            // Its first request need not ask the store.
+            self.is_translated(ChatId(id));
             return false;
         }
         self.remember(ChatId(id), loaded, now);

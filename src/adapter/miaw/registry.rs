@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::Tenant;
 use super::budget::TokenBudgets;
 use super::files::FileMemory;
-use super::task::{Envelope, Seen, Task};
+use super::task::{Envelope, Found, Seen, Task};
 use crate::adapter::transport::Transport;
 use crate::adapter::{Answer, Chats, Uploads, VisitorFile};
 use crate::chat::ids::ChatId;
@@ -34,6 +35,8 @@ pub use view::End;
 
 /// Chats taken up at once when the process starts.
 const RECOVERY_PAGE: u32 = 200;
+/// Chats of an earlier process go on one after the other, this far apart: each opens a stream.
+const RECOVERY_GAP: Duration = Duration::from_millis(2);
 /// Chats remembered as finished by this process.
 const FINISHED_MAX: usize = 10_000;
 /// A request meets a leaving task at most this often.
@@ -197,7 +200,8 @@ impl Registry {
     }
 
     /// Takes up every chat that was not finished when the last process ended, but for those that
-    /// `elsewhere` takes up.
+    /// `elsewhere` takes up. Each is read once; their work begins one after the other, or when
+    /// somebody asks for them.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -207,6 +211,7 @@ impl Registry {
     ) -> Result<usize, StoreError> {
         let mut after = None;
         let mut count = 0;
+        let mut turn = self.shared.clock.now().mono;
         loop {
             let page = self.shared.store.unfinished(after, RECOVERY_PAGE).await?;
             let Some(last) = page.last().copied() else { return Ok(count) };
@@ -217,7 +222,8 @@ impl Registry {
                 }
                 match self.shared.tenant(&loaded.tenant) {
                     Some(tenant) => {
-                        self.seat(&tenant, ChatId(id));
+                        self.seat_with(&tenant, ChatId(id), Some(Found { loaded, turn }));
+                        turn = turn.plus(RECOVERY_GAP);
                         count += 1;
                     }
                     None => tracing::warn!(
@@ -265,6 +271,15 @@ impl Registry {
 
     /// The inbox of the chat's task, started when there is none.
     fn seat(&self, tenant: &Arc<Tenant>, chat: ChatId) -> mpsc::Sender<Envelope> {
+        self.seat_with(tenant, chat, None)
+    }
+
+    fn seat_with(
+        &self,
+        tenant: &Arc<Tenant>,
+        chat: ChatId,
+        found: Option<Found>,
+    ) -> mpsc::Sender<Envelope> {
         let mut seats = self.shared.seats();
         if let Some(seat) = seats.get(&chat)
             && !seat.inbox.is_closed()
@@ -278,7 +293,8 @@ impl Registry {
         seats.insert(chat, seat);
         drop(seats);
         let shared = self.shared.clone();
-        let task = Task::new(chat, tenant.clone(), shared, receiver, sender.clone(), glance);
+        let task =
+            Task::new(chat, tenant.clone(), shared, receiver, sender.clone(), glance).with(found);
         let registry = self.clone();
         let tenant = tenant.clone();
         self.shared.tasks.spawn(async move {

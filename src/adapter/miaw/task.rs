@@ -33,6 +33,7 @@ use crate::chat::visitor::{Post, VisitorCommand};
 use crate::chat::{CallId, Effect, Input, Outcome, Reply, ReplyTo, Save};
 use crate::store::{Commit, NewChat, Retry, StoreError};
 use crate::time::Mono;
+pub(super) use inbox::Found;
 
 /// Deltas after which a snapshot replaces them.
 const SNAPSHOT_EVERY: u64 = 64;
@@ -84,6 +85,9 @@ pub(super) struct Task {
     /// The file that came with the POST at hand, and which POST that is.
     arrived: Option<(u64, Held)>,
     over: Arc<AtomicBool>,
+    found: Option<Found>,
+    /// What was asked before the chat's turn.
+    first: Option<Envelope>,
     checkpoints: Checkpoints,
     late: Vec<Fact>,
     late_until: Option<Mono>,
@@ -117,6 +121,8 @@ impl Task {
             files: Files::default(),
             arrived: None,
             over: calls::not_over(),
+            found: None,
+            first: None,
             checkpoints: Checkpoints::new(chat),
             late: Vec::new(),
             late_until: None,
@@ -130,6 +136,7 @@ impl Task {
 
     /// Runs until there is nothing left to do; gives back what came too late to be handled.
     pub(super) async fn run(mut self) -> Vec<Envelope> {
+        self.wait_for_turn().await;
         let stop = match self.load().await {
             Ok(Some(mut session)) if self.shared.shutdown.is_cancelled() => {
                 self.shut_down(&mut session).await
@@ -150,7 +157,10 @@ impl Task {
     }
 
     async fn load(&mut self) -> Result<Option<Session>, Stop> {
-        let loaded = self.patiently(|store, chat| async move { store.load(chat.0).await }).await?;
+        let loaded = match self.found.take() {
+            Some(found) => Some(found.loaded),
+            None => self.patiently(|store, chat| async move { store.load(chat.0).await }).await?,
+        };
         let Some(loaded) = loaded else { return Ok(None) };
         if loaded.tenant != self.tenant.id {
             return Ok(None);
@@ -279,6 +289,9 @@ impl Task {
 
     async fn next_input(&mut self, wake_at: Option<Mono>) -> Next {
         let clock = self.shared.clock.clone();
+        if let Some(first) = self.first.take() {
+            return self.asked(first);
+        }
         loop {
             return tokio::select! {
                 biased;
@@ -331,7 +344,7 @@ impl Task {
             }
             Effect::Forget => {
                 self.finish(session).await?;
-                if self.shared.may_leave(self.chat, &mut self.inbox) {
+                if self.first.is_none() && self.shared.may_leave(self.chat, &mut self.inbox) {
                     return Err(Stop::Done);
                 }
             }

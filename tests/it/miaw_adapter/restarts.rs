@@ -110,6 +110,36 @@ async fn nothing_is_acknowledged_that_is_not_stored() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_chats_go_on_at_a_pace_and_each_is_read_once() {
+    const CHATS: usize = 150;
+    let mut stage = BridgeStage::new().await;
+    let mut clients = Vec::new();
+    for _ in 0..CHATS {
+        clients.push(Client::begin(&stage).await);
+    }
+    while stage.count("sse") < CHATS {
+        stage.seconds(1).await;
+    }
+    stage.stop().await;
+    let (loads, streams, tokens) = (stage.memory.loads(), CHATS, stage.count("token"));
+    stage.start_again().await;
+    assert_eq!((stage.recovered, stage.memory.loads() - loads), (CHATS, CHATS as u64));
+    // Who is asked for does not wait for its turn.
+    let began = stage.clock.now().mono;
+    let client = clients.last_mut().unwrap();
+    client.moves_to(&stage);
+    client.says("at once").await;
+    assert_eq!(stage.clock.now().mono, began);
+    stage.pass(Duration::from_millis(100)).await;
+    let some = stage.count("sse") - streams;
+    assert!((40..=60).contains(&some), "{some} streams in a tenth of a second");
+    stage.seconds(2).await;
+    assert_eq!(stage.count("sse") - streams, CHATS);
+    assert_eq!(stage.memory.loads() - loads, CHATS as u64, "each chat is read once");
+    assert_eq!(stage.count("token"), tokens, "no chat asks for another token");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_chat_cannot_begin_without_the_store_and_begins_when_it_is_back() {
     let stage = BridgeStage::new().await;
     stage.memory.stop_writes();

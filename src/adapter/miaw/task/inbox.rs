@@ -2,8 +2,32 @@
 
 use super::{Envelope, Next, Task};
 use crate::chat::Input;
+use crate::store::Loaded;
+use crate::time::Mono;
+
+/// What was read of a chat of an earlier process, and when its turn is.
+pub(in super::super) struct Found {
+    pub(in super::super) loaded: Loaded,
+    pub(in super::super) turn: Mono,
+}
 
 impl Task {
+    pub(in super::super) fn with(self, found: Option<Found>) -> Self {
+        Self { found, ..self }
+    }
+
+    /// Chats of an earlier process go on one after the other, but for those somebody asks for.
+    pub(super) async fn wait_for_turn(&mut self) {
+        let Some(Found { turn, .. }) = self.found else { return };
+        let shared = self.shared.clone();
+        tokio::select! {
+            biased;
+            envelope = self.inbox.recv() => self.first = envelope,
+            () = shared.clock.until(turn) => {}
+            () = shared.shutdown.cancelled() => {}
+        }
+    }
+
     /// Takes note of who waits, and says what is to be done.
     pub(super) fn asked(&mut self, envelope: Envelope) -> Next {
         Next::Input(match envelope {

@@ -8,7 +8,7 @@ use crate::chat::{Effect, Input, Reply};
 impl Task {
     /// What came until now is answered; what it asks for is done by the next process.
     pub(super) async fn shut_down(&mut self, session: &mut Session) -> Result<(), Stop> {
-        while let Ok(envelope) = self.inbox.try_recv() {
+        while let Some(envelope) = self.first.take().or_else(|| self.inbox.try_recv().ok()) {
             match envelope {
                 Envelope::Post { file: None, .. } | Envelope::Told { .. } => {
                     if let Next::Input(input) = self.asked(envelope) {
