@@ -193,5 +193,7 @@ async fn without_file_descriptors_it_waits_and_goes_on() {
     let log = std::fs::read_to_string(site.log()).unwrap();
     let told = log.matches("connections cannot be accepted").count();
     assert!(told < 10, "it is said once for each time, not for each attempt: {told}");
-    tell(&format!("L5 no file descriptors: {spent} ms/100 of work in 2 s, back without a restart"));
+    tell(&format!(
+        "L5 no file descriptors: {spent} hundredths of a second of work in 2 s, back without a restart"
+    ));
 }

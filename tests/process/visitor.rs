@@ -77,12 +77,13 @@ impl Line {
                 let status = answer.status().as_u16();
                 Ok::<_, reqwest::Error>(Answer { status, text: answer.text().await? })
             };
-            match within("an answer", answer).await {
+            let why = match within("an answer", answer).await {
                 Ok(answer) => return answer,
-                Err(_) => self.cut += 1,
-            }
+                Err(error) => format!("another bridge after {error:?}"),
+            };
+            self.cut += 1;
             let next = self.turns.wait_for(|turns| turns.started > bridge);
-            within("another bridge", next).await.expect("the site is there");
+            within(&why, next).await.expect("the site is there");
         }
     }
 
