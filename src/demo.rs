@@ -2,7 +2,8 @@
 //!
 //! Promised: nothing here decides anything about a chat; the visitor speaks the legacy protocol to
 //! the facade, the agents work at the emulators' desk, and all three parts talk over real sockets.
-//! The calendar is simulated, durations are not. Everything is on loopback and gone at the exit.
+//! The calendar is simulated, durations are not. The bridge can be killed and built again from its
+//! store. Everything is on loopback and gone at the exit.
 //! Not promised: anything for production; the addresses below are not an interface of the bridge.
 //!
 //! | request | answer |
@@ -11,18 +12,27 @@
 //! | `GET /demo/state` | all that a page needs to begin: clock, zones, ids, decisions, wire rows |
 //! | `GET /demo/clock` | `{"now","at","zone","removed"}`, explained below |
 //! | `POST /demo/clock` | sets it: `{"to": milliseconds or RFC 3339}`; durations are not touched |
-//! | `GET /demo/events` | a stream: `decision`, `wire`, `clock`, `desk`, `agents` as they happen |
+//! | `GET /demo/events` | a stream of everything as it happens, each with its name |
 //! | `GET /demo/decisions` | a stream of `decision` alone, from the first one on |
 //! | `POST /demo/agents` | `{"auto": true}`: the agents accept and answer by themselves |
 //! | `POST /demo/restart` | throws everything away and begins anew |
+//! | `GET /demo/raw?number=7` | the request and the answer of a wire row |
+//! | `POST /demo/crowd` | `{"count": 20}`: so many visitors who chat by themselves |
+//! | `POST /demo/bridge` | `{"up": false}` kills the bridge, `{"up": true}` builds it again |
+//! | `POST /demo/outage` | `{"seconds": 8}`: MIAW refuses everything for so long |
+//! | `POST /demo/ramp` | `{"percent": 50}`: a change of the tenant's stage |
+//! | `GET /demo/report` | the dry run as a page |
+//! | `GET /demo/console` | `{"token"}` for the console |
 //!
 //! `now` is in milliseconds, `at` the same as RFC 3339, `zone` is `legacy`, `margin` or `after`;
 //! `removed` says whether the clock was ever past the removal: the bridge does not go back behind
 //! it.
 //!
-//! Anything else, but for the desk below `/desk`, is the facade. It answers `SessionId` with one
-//! header more, `x-demo-chat`: the letter under which the chat is shown. A wire row says who sent
-//! what kind of message to whom, never what was in it.
+//! Anything else is the facade, but for the desk below `/desk`, and the console with the admin API
+//! below `/console/` and `/admin/`. The facade answers `SessionId` with one header more,
+//! `x-demo-chat`: the letter under which the chat is shown; while the bridge is killed every answer
+//! is 502. A wire row says who sent what kind of message to whom; what was in it is asked for by
+//! the row's number.
 
 mod agents;
 mod api;

@@ -11,8 +11,9 @@ use crate::observe::log;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The clock is simulated and starts on the day before the removal; the page can drag it. Nothing is
-configured, nothing leaves this machine, nothing is kept.
+The clock is simulated and starts on the day before the removal; the page can drag it. It has a tour
+of less than two minutes, and scenarios to press. Nothing is configured, nothing leaves this machine,
+nothing is kept.
 Exit codes: 0 stopped, or all was right; 1 failed, or something was wrong.")]
 pub(super) struct Args {
     /// Play the whole story without a page and print what everybody saw as one line of JSON
@@ -43,9 +44,9 @@ async fn page(port: u16) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     writeln!(
         out,
-        "1. Open the address below; start a chat on the left, accept it at the desk on the right.\n\
-         2. Move the clock past the margin: new chats go to MIAW, the running one stays.\n\
-         3. Move it past the removal: legacy chats end, the others go on. Ctrl-C stops everything."
+        "Open the address below and press Guided tour: it takes less than two minutes.\n\
+         Or play: chat on both sides, drag the clock past the removal, kill the bridge in mid-chat.\n\
+         Ctrl-C stops everything."
     )?;
     writeln!(out, "listening  http://{}", demo.address())?;
     out.flush()?;

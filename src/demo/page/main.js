@@ -109,3 +109,4 @@ startDesk();
 startVisitor(await getState());
 await listen();
 startTour(startScenarios());
+document.body.dataset.ready = 'yes';
