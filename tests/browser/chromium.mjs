@@ -67,12 +67,29 @@ export class Chromium {
 
   async open(url, size) {
     const { targetId } = await this.call("Target.createTarget", { url: "about:blank" });
+    const page = await this.attach(targetId);
+    await page.resize(size);
+    await page.go(url);
+    return page;
+  }
+
+  /** The tab that the page opened by itself, once its address contains a text. */
+  async opened(part) {
+    const deadline = Date.now() + WAIT_MS;
+    for (;;) {
+      const { targetInfos } = await this.call("Target.getTargets");
+      const found = targetInfos.find((one) => one.type === "page" && one.url.includes(part));
+      if (found) return this.attach(found.targetId);
+      if (Date.now() > deadline) throw new Error(`no tab was opened with ${part}`);
+      await pause(LOOK_AGAIN_MS);
+    }
+  }
+
+  async attach(targetId) {
     const { sessionId } = await this.call("Target.attachToTarget", { targetId, flatten: true });
     const page = new Page(this, sessionId);
     this.pages.set(sessionId, page);
     for (const domain of ["Page", "Runtime", "Log"]) await page.call(`${domain}.enable`);
-    await page.resize(size);
-    await page.go(url);
     return page;
   }
 

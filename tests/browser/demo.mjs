@@ -227,19 +227,14 @@ const story = {
     assert(images === 0, "a name became an element");
   },
   "the console opens signed in, and shows the chats": async ({ page }) => {
-    const href = await page.run(async () => {
-      const opened = [];
-      window.open = (where) => { opened.push(where); };
-      document.querySelector("#console").click();
-      const latest = Date.now() + 10000;
-      while (!opened.length && Date.now() < latest) await new Promise((go) => setTimeout(go, 20));
-      return new URL(opened[0], location.href).href;
-    });
-    await page.go(href);
-    await page.sees("#who", "demo · operate");
-    await page.sees("tbody th", "demo");
-    await page.run(() => { location.hash = "#/chats"; });
-    await page.sees("h1", "Chats");
+    await page.click("#console");
+    const tab = await page.browser.opened("/console/");
+    await tab.sees("#who", "demo · operate");
+    await tab.sees("tbody th", "demo");
+    await tab.run(() => { location.hash = "#/chats"; });
+    await tab.sees("h1", "Chats");
+    assert(tab.errors.length === 0, tab.errors.join("\n    "));
+    await tab.call("Page.close");
   },
   "the dry run opens as a report": async ({ page, address }) => {
     await page.go(`${address}/demo/report`);
@@ -271,6 +266,23 @@ const story = {
     assert((await page.run(() => document.activeElement.id)) === "tour-start", "the focus is lost");
     await page.sees("#latest", "removed");
     forget(page, 502);
+  },
+  "on a phone the tour stays in sight, above what it is about": async ({ page }) => {
+    await page.resize(PHONE);
+    const before = page.loads;
+    await page.click("#tour-start");
+    await page.until("the page is loaded anew", () => page.loads > before);
+    await page.sees("#tour-count", "Step 1");
+    await until("the first step",
+      () => page.run(() => document.querySelector("#tour").dataset.playing === "no"));
+    await page.click("#tour-next");
+    await page.sees("#tour-said", "20 chats started");
+    const [tour, board] = await page.run(() => ["#tour", "#board"].map(
+      (css) => document.querySelector(css).getBoundingClientRect().toJSON()));
+    assert(tour.top >= 0 && tour.bottom <= board.top && board.bottom < PHONE.height,
+      `the tour is at ${tour.top} to ${tour.bottom}, the board at ${board.top} to ${board.bottom}`);
+    await page.click("#tour-skip");
+    await page.resize(DESKTOP);
   },
   "a tour can be left and begun again": async ({ page }) => {
     const before = page.loads;

@@ -84,9 +84,14 @@ const STEPS = [
 
 let at = -1;
 
+/** Where the columns do not fit beside each other, what a step is about is scrolled to. */
+const NARROW = '(max-width: 68rem)';
+
 function light(names) {
   for (const one of document.querySelectorAll('.lit')) one.classList.remove('lit');
   for (const name of names) by(name).classList.add('lit');
+  const column = names.find((name) => by(name).closest('main'));
+  if (column && window.matchMedia(NARROW).matches) by(column).scrollIntoView({ block: 'start' });
 }
 
 async function step(next) {
