@@ -383,6 +383,7 @@ impl World {
             self.nodes[node].task = None;
             self.nodes[node].alarm += 1;
             self.service.detach(self.nodes[node].boot);
+            self.forget_calls(self.nodes[node].boot);
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::chat::text::Text;
 use crate::chat::visitor::{FileInfo, Post, VisitorCommand};
 use crate::chat::{Payload, Reply};
+use crate::front::POST_WAITS;
 use crate::net::Request;
 use crate::plan::{Acks, Plan, Posts};
 use crate::world::{Event, World};
@@ -106,7 +107,9 @@ impl World {
             return;
         }
         let (item, number) = (current.item, current.number);
-        if self.at > current.since + 28_000 {
+        // A node may keep it waiting before the chat has it.
+        let waits = if self.plan.cluster.is_some() { POST_WAITS } else { 0 };
+        if self.at > current.since + 28_000 - waits {
             self.ledger.late_retry.insert(item);
         }
         let post = Post {

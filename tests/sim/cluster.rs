@@ -323,6 +323,7 @@ impl World {
         self.nodes[node].files.clear();
         self.nodes[node].alarm += 1;
         self.service.detach(boot);
+        self.forget_calls(boot);
         self.hand_on(node);
     }
 

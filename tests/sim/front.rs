@@ -10,7 +10,7 @@ use crate::net::Request;
 use crate::world::{Event, World};
 
 /// A POST waits this long for a node that has the chat.
-const POST_WAITS: u64 = 10_000;
+pub const POST_WAITS: u64 = 10_000;
 /// A poll is answered after this long whatever becomes of the nodes.
 const POLL_WAITS: u64 = 25_000;
 

@@ -80,6 +80,8 @@ pub struct Ledger {
     last_payload: (i64, i64),
     /// In which life of the chat an answer ending here was handed over, each time.
     handed: BTreeMap<i64, Vec<u64>>,
+    /// Messages that a client without acks did not see, and how many deaths account for it.
+    missed: Vec<(i64, u32)>,
     /// The last word: its number, and when it was first handed over.
     pub last_word: Option<(i64, u64)>,
     /// Notices that a message could not be delivered: when each was first handed over.
@@ -235,8 +237,11 @@ impl World {
         for missing in last + 1..span.0 {
             let deaths = self.ledger.dead.get(&missing).copied().unwrap_or(0);
             let needed = if acks { FIRST_ANSWER_DEATHS } else { 1 };
-            if deaths < needed || (acks && last >= 0) {
+            if acks && last >= 0 {
                 self.violation(format!("message {missing} never came"));
+            } else if deaths < needed {
+                // Perhaps its answer has not reached the place yet where it dies.
+                self.ledger.missed.push((missing, needed));
             }
             self.ledger.lost += 1;
         }
@@ -251,10 +256,21 @@ impl World {
 
     /// Whether the promises were kept; `finally`: at the end of the run.
     pub fn judge(&mut self, finally: bool) {
+        if finally {
+            self.judge_missed();
+        }
         self.judge_numbers();
         self.judge_visitor(finally);
         self.judge_agent(finally);
         self.judge_end(finally);
+    }
+
+    fn judge_missed(&mut self) {
+        for (missing, needed) in std::mem::take(&mut self.ledger.missed) {
+            if self.ledger.dead.get(&missing).is_none_or(|deaths| *deaths < needed) {
+                self.violation(format!("message {missing} never came"));
+            }
+        }
     }
 
     fn judge_numbers(&mut self) {
