@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::chat::text::Text;
 use crate::chat::visitor::{FileInfo, Post, VisitorCommand};
 use crate::chat::{Payload, Reply};
-use crate::front::POST_WAITS;
 use crate::net::Request;
 use crate::plan::{Acks, Plan, Posts};
 use crate::world::{Event, World};
 
 /// Without an answer for this long a client hangs up.
 pub const TIMEOUT: u64 = 30_000;
+/// A retry that the chat gets later than this may be later than the window for retries.
+pub const RETRY_IN_TIME: u64 = 28_000;
 /// Item numbers that are not messages of the visitor.
 const BEGIN: u64 = 1_000_000;
 const END: u64 = 1_000_001;
@@ -107,9 +108,7 @@ impl World {
             return;
         }
         let (item, number) = (current.item, current.number);
-        // A node may keep it waiting before the chat has it.
-        let waits = if self.plan.cluster.is_some() { POST_WAITS } else { 0 };
-        if self.at > current.since + 28_000 - waits {
+        if self.at > current.since + RETRY_IN_TIME {
             self.ledger.late_retry.insert(item);
         }
         let post = Post {

@@ -6,11 +6,12 @@
 
 use crate::chat::visitor::VisitorCommand;
 use crate::chat::{Input, Reply, ReplyTo};
+use crate::client::RETRY_IN_TIME;
 use crate::net::Request;
 use crate::world::{Event, World};
 
 /// A POST waits this long for a node that has the chat.
-pub const POST_WAITS: u64 = 10_000;
+const POST_WAITS: u64 = 10_000;
 /// A poll is answered after this long whatever becomes of the nodes.
 const POLL_WAITS: u64 = 25_000;
 
@@ -124,6 +125,11 @@ impl World {
                 }
             };
             let reply = ReplyTo(ask);
+            if let Some(Request::Post { item, .. }) = self.net.request(conn)
+                && self.ledger.posted[item] + RETRY_IN_TIME < self.at
+            {
+                self.ledger.late_retry.insert(*item);
+            }
             let input = match self.net.request(conn).cloned() {
                 Some(Request::Post { post, .. }) => Input::Post { post, reply },
                 Some(Request::Poll { ack }) => Input::Poll { ack, reply },
