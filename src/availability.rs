@@ -173,7 +173,9 @@ impl Availability {
     pub fn told(&self, chat: ChatId, event: &AgentEvent) {
         let decided = matches!(
             event,
-            AgentEvent::Established(_) | AgentEvent::RequestFail { .. } | AgentEvent::Ended { .. }
+            AgentEvent::Established { .. }
+                | AgentEvent::RequestFail { .. }
+                | AgentEvent::Ended { .. }
         );
         if !decided {
             return;
@@ -184,7 +186,7 @@ impl Availability {
         waiting.over = true;
         let (key, wait) = (waiting.key.clone(), now.since(waiting.asked));
         match event {
-            AgentEvent::Established(_) => {
+            AgentEvent::Established { .. } => {
                 seen.outcomes.record(&key, now, Outcome::Accepted(wait));
                 seen.count(chat, now, Began::Waited(wait));
             }

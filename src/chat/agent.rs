@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::content::Style;
+use super::content::{Choice, Style};
 use super::text::Text;
 
 /// One message of the legacy `System/Messages` stream (live-agent.md 4).
@@ -28,9 +28,23 @@ pub enum AgentEvent {
         wait_seconds: i64,
     },
     /// `ChatEstablished`.
-    Established(Person),
+    Established {
+        /// Who is there.
+        #[serde(flatten)]
+        who: Person,
+        /// A bot's menu, for clients that show one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        menu: Vec<Choice>,
+    },
     /// `ChatTransferred`: the new person.
-    Transferred(Person),
+    Transferred {
+        /// Who is there now.
+        #[serde(flatten)]
+        who: Person,
+        /// A bot's menu, for clients that show one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        menu: Vec<Choice>,
+    },
     /// `TransferToButtonInitiated`: on the way to a queue.
     TransferBegan,
     /// `AgentJoinedConference`: somebody besides who is there.
@@ -135,6 +149,18 @@ impl EndReason {
 }
 
 impl AgentEvent {
+    /// Somebody is there, without a menu.
+    #[must_use]
+    pub const fn established(who: Person) -> Self {
+        Self::Established { who, menu: Vec::new() }
+    }
+
+    /// Somebody else is there, without a menu.
+    #[must_use]
+    pub const fn transferred(who: Person) -> Self {
+        Self::Transferred { who, menu: Vec::new() }
+    }
+
     /// Whether clients treat it as a change of the chat's state: such a message travels alone
     /// (client-hazards.md 7).
     #[must_use]

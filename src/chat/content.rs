@@ -36,6 +36,14 @@ pub struct Offer {
     pub items: Vec<Choice>,
 }
 
+impl Offer {
+    /// Whether an option has this id.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        self.items.iter().any(|item| item.id == id)
+    }
+}
+
 /// What a field of a form takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FieldKind {
@@ -129,7 +137,13 @@ pub fn chosen(items: &[Choice], text: &str) -> Option<usize> {
     {
         return Some(number - 1);
     }
-    let lower = text.to_lowercase();
+    chosen_by_title(items, text)
+}
+
+/// Which option has this title.
+#[must_use]
+pub fn chosen_by_title(items: &[Choice], text: &str) -> Option<usize> {
+    let lower = text.trim().to_lowercase();
     let mut titled = items.iter().enumerate().filter(|(_, item)| {
         let title = item.title.as_str().trim();
         !title.is_empty() && title.to_lowercase() == lower

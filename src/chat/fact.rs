@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::agent::{AgentEvent, Person};
-use super::content::{Ask, Value};
+use super::content::{Ask, Offer, Value};
 use super::outbox::AckStyle;
 use super::pending::Command;
 use super::replay::Seen;
@@ -139,6 +139,8 @@ pub enum Fact {
         /// Whose subject.
         subject: String,
     },
+    /// A bot has a menu, or nobody has.
+    Menu(Option<Offer>),
     /// The visitor was asked something that can be answered.
     Asked(Ask),
     /// The next field of the form was answered.

@@ -1,7 +1,7 @@
 //! What can happen in a MIAW conversation, in the bridge's own terms.
 
 use super::agent::Person;
-use super::content::Ask;
+use super::content::{Ask, Choice};
 use super::text::Text;
 
 /// One conversation entry, from the stream or from the entries list.
@@ -68,6 +68,13 @@ pub enum What {
         who: Person,
         /// Whether it is a bot.
         bot: bool,
+    },
+    /// The menu of a bot.
+    Menu {
+        /// Its entries; none takes it away.
+        items: Vec<Choice>,
+        /// Whether the bot's coming follows.
+        joining: bool,
     },
     /// An agent or bot left.
     Left {

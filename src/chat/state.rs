@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::agent::{AgentEvent, FileStep, Person};
-use super::content::{Ask, Value};
+use super::content::{Ask, Offer, Value};
 use super::fact::Fact;
 use super::ids::ChatId;
 use super::limits::{PEOPLE_MAX, SEEN_ENTRIES_MAX, TRANSCRIPT_MAX};
@@ -114,6 +114,9 @@ pub struct State {
     /// Subjects of bots.
     #[serde(default)]
     pub bots: Vec<String>,
+    /// The menu of the bot that is there.
+    #[serde(default)]
+    pub menu: Option<Offer>,
     /// When the chat was asked for, by the calendar.
     #[serde(default)]
     pub began: Option<Wall>,
@@ -170,6 +173,7 @@ impl State {
             ask_open: false,
             answered: Vec::new(),
             form_until: None,
+            menu: None,
             began: None,
             said: 0,
         }
@@ -243,6 +247,7 @@ impl State {
             Fact::Transferring(yes) => self.transferring = *yes,
             Fact::Conferencing(yes) => self.conferencing = *yes,
             Fact::Bot { subject } => remember_subject(&mut self.bots, subject),
+            Fact::Menu(menu) => self.menu.clone_from(menu),
             Fact::Asked(ask) => {
                 self.ask = Some(ask.clone());
                 self.ask_open = true;
@@ -312,7 +317,7 @@ impl State {
                 self.outcome_told = true;
                 self.success_by = None;
             }
-            AgentEvent::Established(_) => {
+            AgentEvent::Established { .. } => {
                 self.established = true;
                 self.accept_by = None;
                 self.raise(Phase::Talking);
@@ -332,7 +337,7 @@ impl State {
             AgentEvent::ConferenceJoined(person) => {
                 remember_subject(&mut self.guests, &person.subject);
             }
-            AgentEvent::Transferred(person) => self.guests.retain(|s| *s != person.subject),
+            AgentEvent::Transferred { who, .. } => self.guests.retain(|s| *s != who.subject),
             AgentEvent::FileTransfer(step) => self.file_open = *step == FileStep::Requested,
             AgentEvent::Typing(person) => self.typing = Some(person.clone()),
             AgentEvent::NotTyping(_) => self.typing = None,

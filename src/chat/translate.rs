@@ -66,7 +66,7 @@ fn mean(entry: &ConversationEntry, payload: EntryPayload) -> Vec<What> {
     vec![match payload {
         EntryPayload::Message(message) => return vec![said(entry, &message)],
         EntryPayload::ParticipantChanged(changed) => {
-            let meanings: Vec<What> = changed.entries.iter().filter_map(changed_one).collect();
+            let meanings: Vec<What> = changed.entries.iter().flat_map(changed_one).collect();
             return if meanings.is_empty() { vec![What::Nothing] } else { meanings };
         }
         EntryPayload::TypingStarted(_) => sender(entry).map_or(What::Nothing, What::Typing),
@@ -102,20 +102,23 @@ fn person(subject: Option<&str>, name: Option<&str>, role: &Role) -> Person {
     Person { subject: subject.unwrap_or(unnamed).to_owned(), name: Text::from(name) }
 }
 
-fn changed_one(change: &ParticipantChange) -> Option<What> {
+fn changed_one(change: &ParticipantChange) -> Vec<What> {
     let participant = &change.participant;
     if !matches!(participant.role, Role::Agent | Role::Chatbot) {
-        return None;
+        return Vec::new();
     }
     let display = change.display_name.as_deref();
     let who = person(participant.subject.as_deref(), display, &participant.role);
-    match change.operation {
-        ParticipantOperation::Add => {
-            Some(What::Joined { who, bot: participant.role == Role::Chatbot })
-        }
-        ParticipantOperation::Remove => Some(What::Left { subject: who.subject }),
+    let bot = participant.role == Role::Chatbot;
+    let joining = change.operation == ParticipantOperation::Add;
+    let menu = change.menu_metadata.as_ref().filter(|menu| bot && !menu.is_null());
+    let menu = menu.map(|menu| What::Menu { items: content::menu(menu), joining });
+    let moved = match change.operation {
+        ParticipantOperation::Add => Some(What::Joined { who, bot }),
+        ParticipantOperation::Remove => return vec![What::Left { subject: who.subject }],
         _ => None,
-    }
+    };
+    menu.into_iter().chain(moved).collect()
 }
 
 fn routing(result: &RoutingResult) -> What {

@@ -31,6 +31,11 @@ pub enum VisitorCommand {
     Typing,
     /// `ChasitorNotTyping`.
     NotTyping,
+    /// `RichMessage` `ChatWindowFooterMenu`: an entry of the menu.
+    ChooseFromMenu {
+        /// Its place, from 0.
+        index: usize,
+    },
     /// `RichMessage`: an entry of the last list of choices.
     Choose {
         /// Its place in the list, from 0.

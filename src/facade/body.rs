@@ -19,7 +19,7 @@ use super::reply::{self, Refusal};
 use crate::chat::text::Text;
 use crate::chat::visitor::VisitorCommand;
 use crate::config::{Limits, Tenant};
-use crate::wire::liveagent::{BadProperty, BadRequest, CHAT_END_REASON, request};
+use crate::wire::liveagent::{BadProperty, BadRequest, CHAT_END_REASON, FOOTER_MENU, request};
 
 /// Requests that one MultiNoun may batch.
 const BATCH_MAX: usize = 32;
@@ -140,8 +140,11 @@ fn command(
         Noun::ChatCancel => VisitorCommand::End,
         Noun::RichMessage if !body.trim().is_empty() => {
             let picked: request::RichMessage = parse(body)?;
-            let index = picked.actions.iter().find_map(|action| action.index);
-            match index.and_then(|index| usize::try_from(index).ok()) {
+            let action = picked.actions.iter().find(|action| action.index.is_some());
+            let menu = action.is_some_and(|action| action.kind.as_deref() == Some(FOOTER_MENU));
+            let index = action.and_then(|action| usize::try_from(action.index?).ok());
+            match index {
+                Some(index) if menu => VisitorCommand::ChooseFromMenu { index },
                 Some(index) => VisitorCommand::Choose { index },
                 None => VisitorCommand::Ignored,
             }

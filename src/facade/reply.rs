@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::affinity::Affinity;
 use crate::adapter::Receipt;
 use crate::chat::agent::{AgentEvent, FileStep, Person};
-use crate::chat::content::Style;
+use crate::chat::content::{Choice, Style};
 use crate::chat::ids::ChatId;
 use crate::chat::state::Line;
 use crate::chat::text::Text;
@@ -184,15 +184,17 @@ impl Scene<'_> {
                 let (position, estimated_wait_time) = (*position, *wait_seconds);
                 Message::new(&message::QueueUpdate { estimated_wait_time, position })
             }
-            AgentEvent::Established(person) => Message::new(&message::ChatEstablished {
-                name: self.name(person),
-                user_id: self.user_id(person),
+            AgentEvent::Established { who, menu } => Message::new(&message::ChatEstablished {
+                name: self.name(who),
+                user_id: self.user_id(who),
+                items: menu.iter().map(menu_item).collect(),
                 chasitor_idle_timeout: self.idle_timer(),
                 ..message::ChatEstablished::default()
             }),
-            AgentEvent::Transferred(person) => Message::new(&message::ChatTransferred {
-                name: self.name(person),
-                user_id: self.user_id(person),
+            AgentEvent::Transferred { who, menu } => Message::new(&message::ChatTransferred {
+                name: self.name(who),
+                user_id: self.user_id(who),
+                items: menu.iter().map(menu_item).collect(),
                 chasitor_idle_timeout: self.idle_timer(),
                 ..message::ChatTransferred::default()
             }),
@@ -292,6 +294,13 @@ impl Scene<'_> {
         let hash = self.chat.person(subject).simple().to_string();
         format!("005{}", &hash[..12])
     }
+}
+
+/// An entry of a menu; a client names it by its place and `dialogId`.
+fn menu_item(entry: &Choice) -> serde_json::Value {
+    let title = entry.title.as_str();
+    serde_json::json!({ "type": liveagent::FOOTER_MENU, "id": entry.id, "text": title,
+        "value": title, "dialogId": entry.id })
 }
 
 /// Options as clients that know them read them.

@@ -33,6 +33,8 @@ pub const SESSION_INVALID: &str = "Session required but was invalid or not found
 pub const INVALID_AFFINITY: &str = "Invalid Affinity Token";
 /// 500: the server failed.
 pub const INTERNAL_ERROR: &str = "Internal Server Error";
+/// The type of an entry of a menu, and of the action that picks one.
+pub const FOOTER_MENU: &str = "ChatWindowFooterMenu";
 /// 400: ChatEnd came without its reason.
 pub const CHAT_END_REASON: &str =
     "Request is not a valid ChatEnd - ChatEnd requires a non-null value on the reason property";

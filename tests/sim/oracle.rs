@@ -289,7 +289,7 @@ impl World {
             if over {
                 wrong.push(format!("message {number} after the last word"));
             }
-            if matches!(event, AgentEvent::Established(_)) {
+            if matches!(event, AgentEvent::Established { .. }) {
                 if established {
                     wrong.push("established twice".to_owned());
                 }

@@ -214,7 +214,7 @@ fn a_transfer_is_not_an_end_whatever_the_order_of_its_signals() {
                 chat.meets(signal);
             }
             assert_eq!(chat.ends(), 0, "{order:?}");
-            let moved = AgentEvent::Transferred(person("bert"));
+            let moved = AgentEvent::transferred(person("bert"));
             let told = chat.told().into_iter().filter(|told| **told == moved).count();
             assert_eq!(told, 1, "{order:?}");
             // And it goes on: bert is there.

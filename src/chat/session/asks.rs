@@ -15,6 +15,12 @@ use super::Session;
 impl Session {
     /// Somebody asks the visitor.
     pub(super) fn asked(&mut self, from: Option<Person>, bot: bool, text: Text, ask: Ask) {
+        // A bot that begins with a menu: clients that show menus get it with the beginning, too.
+        if let Ask::Offer(offer) = &ask
+            && (bot && offer.style == Style::Menu && !self.state.established)
+        {
+            self.record(Fact::Menu(Some(offer.clone())));
+        }
         if !self.speaks(from.as_ref(), bot) {
             return;
         }
@@ -63,7 +69,7 @@ impl Session {
                 Some(index) => self.pick(&offer.message, offer.items.get(index)),
                 None => {
                     self.record(Fact::AskClosed);
-                    self.say(text);
+                    self.say_or_pick_from_menu(text);
                 }
             },
             Some(Ask::Form(form)) => {
@@ -78,11 +84,11 @@ impl Session {
                     }
                     _ => {
                         self.flush_form();
-                        self.say(text);
+                        self.say_or_pick_from_menu(text);
                     }
                 }
             }
-            None => self.say(text),
+            None => self.say_or_pick_from_menu(text),
         }
     }
 
@@ -109,11 +115,12 @@ impl Session {
         }
     }
 
-    fn pick(&mut self, message: &str, choice: Option<&Choice>) {
+    pub(super) fn pick(&mut self, message: &str, choice: Option<&Choice>) {
         let Some(choice) = choice.cloned() else { return };
         self.record(Fact::AskClosed);
         let Choice { id, title: text } = choice;
-        if id.is_empty() || message.is_empty() || self.settings.content.answers_as_text {
+        let asked = !message.is_empty() || self.state.menu.as_ref().is_some_and(|m| m.has(&id));
+        if id.is_empty() || !asked || self.settings.content.answers_as_text {
             self.say(&text);
             return;
         }

@@ -132,6 +132,9 @@ impl Session {
         let guest = self.state.guests.iter().any(|known| known == subject);
         let who = self.state.people.iter().find(|known| known.subject == subject).cloned();
         self.record(Fact::Left { subject: subject.to_owned() });
+        if self.state.bots.iter().any(|known| known == subject) {
+            self.no_menu();
+        }
         if !self.state.established {
             return;
         }
@@ -140,7 +143,7 @@ impl Session {
             (Some(who), _) if guest => self.tell(AgentEvent::ConferenceLeft(who)),
             // Who came to help stays in charge.
             (_, Some(heir)) if self.state.guests.contains(&heir.subject) => {
-                self.tell(AgentEvent::Transferred(heir));
+                self.tell(AgentEvent::transferred(heir));
             }
             _ => {}
         }
@@ -323,7 +326,7 @@ mod tests {
             [Input::Recovered, Input::Deadline, Input::StreamOpen, listed(vec![joined(4, "bert")])];
         let steps = inputs.map(|input| session.step(at(later + 90_000), input));
         assert!(!over(&steps));
-        let told = Fact::Told(AgentEvent::Transferred(person("bert")));
+        let told = Fact::Told(AgentEvent::transferred(person("bert")));
         assert!(steps[3].facts.contains(&told));
         assert_eq!(session.state().hold_until, None);
         // Nobody came: the chat ends, with some time for late news.

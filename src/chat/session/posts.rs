@@ -71,6 +71,10 @@ impl Session {
                 self.visitor_heard();
                 self.choose(index);
             }
+            VisitorCommand::ChooseFromMenu { index } => {
+                self.visitor_heard();
+                self.choose_from_menu(index);
+            }
             VisitorCommand::IdleWarning { .. } | VisitorCommand::Ignored => {}
         }
         self.reply(reply, Reply::Ok);
@@ -99,7 +103,9 @@ impl Session {
             VisitorCommand::Upload(file) if !self.takes_file(file) => {
                 Some(Reply::BadRequest("No file of this kind is awaited"))
             }
-            VisitorCommand::Choose { .. } | VisitorCommand::Upload(_) => {
+            VisitorCommand::Choose { .. }
+            | VisitorCommand::ChooseFromMenu { .. }
+            | VisitorCommand::Upload(_) => {
                 let full = self.state.pending.len() >= PENDING_MAX;
                 full.then_some(Reply::Overloaded)
             }

@@ -238,6 +238,7 @@ impl Session {
             What::Typing(person) => self.agent_types(person),
             What::NotTyping(_) => self.typing_over(),
             What::Joined { who, bot } => self.joined(who, bot),
+            What::Menu { items, joining } => self.menu_changed(items, joining),
             What::Left { subject } => self.left(&subject),
             What::Routed { wait_seconds } => self.routed(wait_seconds),
             What::RoutingFailed { nobody } if !self.state.established => self.fail(match nobody {
@@ -334,25 +335,32 @@ impl Session {
         if new && !bot {
             // Whoever comes knows nothing of what was asked.
             self.flush_form();
+            self.no_menu();
         }
+        let shows = (bot && new).then(|| who.clone());
         if self.state.established && new {
             if self.state.conferencing {
                 self.record(Fact::Conferencing(false));
             }
             self.record(Fact::Joined(who.clone()));
+            let menu = self.menu_items();
             self.tell(match beside {
                 true => AgentEvent::ConferenceJoined(who),
-                false => AgentEvent::Transferred(who),
+                false => AgentEvent::Transferred { who, menu },
             });
         } else if !bot || self.settings.bot_establishes {
             self.establish(who);
+        }
+        if let Some(bot) = shows {
+            self.show_menu(Some(bot));
         }
     }
 
     fn establish(&mut self, who: Person) {
         if !self.state.established {
             self.record(Fact::Joined(who.clone()));
-            self.tell(AgentEvent::Established(who));
+            let menu = self.menu_items();
+            self.tell(AgentEvent::Established { who, menu });
             self.visitor_awaited();
             self.offer_upload();
         }

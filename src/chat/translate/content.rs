@@ -150,6 +150,17 @@ fn slot(slot: &Value) -> Option<Choice> {
     Some(Choice { id, title: Text::from(title) })
 }
 
+/// The entries of a bot's menu (miaw.md 6.8).
+pub(super) fn menu(metadata: &Value) -> Vec<Choice> {
+    let options = metadata.get("menuOptions").and_then(Value::as_array);
+    let entry = |option: &Value| {
+        let id = option.get("optionIdentifier").and_then(Value::as_str)?.to_owned();
+        let title = option.get("title").and_then(title).or_else(|| title(option))?;
+        Some(Choice { id, title: Text::from(title) })
+    };
+    options.into_iter().flatten().filter_map(entry).take(OPTIONS_MAX).collect()
+}
+
 fn form_title(form: &Value) -> Vec<String> {
     let parts = ["formTitle", "message"].into_iter().filter_map(|name| form.get(name));
     parts.filter_map(title).collect()

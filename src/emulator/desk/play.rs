@@ -74,6 +74,11 @@ pub enum Play {
         /// Whether it joins.
         on: bool,
     },
+    /// A bot joins with a menu of entries `m1`, `m2` and so on.
+    BotWithMenu {
+        /// The titles.
+        menu: Vec<String>,
+    },
     /// A further agent joins or leaves.
     Conference {
         /// Whether one joins.

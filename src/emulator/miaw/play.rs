@@ -75,6 +75,7 @@ impl Inner {
         let (initial, transfer) = (RoutingType::Initial, RoutingType::Transfer);
         match play {
             Play::Bot { on } => self.participant(id, now, operation(*on), bot()),
+            Play::BotWithMenu { menu } => self.bot_with_menu(id, now, menu),
             Play::Supervisor { on } => self.participant(id, now, operation(*on), supervisor()),
             Play::Conference { on } => {
                 if *on {
@@ -137,6 +138,19 @@ impl Inner {
         if let Some(conversation) = self.conversations.get_mut(id) {
             conversation.routing = status;
         }
+    }
+
+    fn bot_with_menu(&mut self, id: &str, now: Now, titles: &[String]) {
+        let option = |(nth, title): (usize, &String)| json!({ "title": title, "optionIdentifier": format!("m{}", nth + 1) });
+        let options: Vec<Value> = titles.iter().enumerate().map(option).collect();
+        let change = ParticipantChange {
+            operation: ParticipantOperation::Add,
+            menu_metadata: Some(json!({ "menuOptions": options })),
+            participant: bot().participant,
+            display_name: Some(bot().name),
+        };
+        let changed = ParticipantChanged { entries: vec![change] };
+        self.announce(id, now, &EntryPayload::ParticipantChanged(changed));
     }
 
     fn participant(&mut self, id: &str, now: Now, operation: ParticipantOperation, who: From) {

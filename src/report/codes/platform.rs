@@ -111,7 +111,7 @@ LS107 "messages-never-sent" Note "Messages that legacy sent and MIAW has no sour
     "AgentDisconnect, ChatResumedAfterTransfer, CustomEvent, NewVisitorBreadcrumb, SensitiveDataRules and AsyncResult never come."
     "Remove what waits for them.";
 LS108 "members-always-empty" Note "Members of answers that are always empty"
-    "attachedRecords, customDetails, items and transcriptSaveEnabled are there and say nothing."
+    "attachedRecords, customDetails and transcriptSaveEnabled are there and say nothing."
     "Read records and transcripts from the org instead.";
 RP101 "evidence-old" Warning "Evidence is old"
     "What clients send, and what the org is set to, may have changed since."

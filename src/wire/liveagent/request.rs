@@ -104,6 +104,9 @@ pub struct RichMessage {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct RichAction {
+    /// `ChatWindowButton`, `ChatWindowMenu` or `ChatWindowFooterMenu`.
+    #[serde(rename = "type", deserialize_with = "lenient::text")]
+    pub kind: Option<String>,
     /// The place of the entry, from 0.
     #[serde(deserialize_with = "lenient::integer")]
     pub index: Option<i64>,

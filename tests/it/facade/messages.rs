@@ -33,7 +33,7 @@ async fn messages_have_the_recorded_field_sets() {
     stage.chats.will(told(vec![
         AgentEvent::RequestSuccess { queue_position: 1, wait_seconds: 9 },
         AgentEvent::QueueUpdate { position: 0, wait_seconds: 0 },
-        AgentEvent::Established(agent.clone()),
+        AgentEvent::established(agent.clone()),
         AgentEvent::Typing(agent.clone()),
         said("one"),
         AgentEvent::NotTyping(agent.clone()),
@@ -68,7 +68,7 @@ async fn ends_failures_and_nameless_speakers() {
     stage.chats.will(told(vec![
         AgentEvent::RequestFail { reason: FailReason::Unavailable },
         AgentEvent::Message { from: None, text: Text::from("note") },
-        AgentEvent::Established(person("bot:1", " ")),
+        AgentEvent::established(person("bot:1", " ")),
         AgentEvent::Ended { reason: EndReason::Agent },
     ]));
     let ours = stage.get("/chat/rest/System/Messages", Some(&key)).await.json();

@@ -172,7 +172,7 @@ async fn from_what_became_of_the_last_chats() {
         [tenant.availability.observed]\nfailures = 2\nwindow = '10m'\n";
     let stage = stage(AFTER, vec![with(observed)]);
     let agent =
-        || AgentEvent::Established(Person { subject: "005".to_owned(), name: Text::from("Sam") });
+        || AgentEvent::established(Person { subject: "005".to_owned(), name: Text::from("Sam") });
     let fail = |reason| AgentEvent::RequestFail { reason };
     assert_eq!(available(&stage, BUTTON).await, [true], "nothing is known");
     chat(&stage, BUTTON, 20, agent()).await;
