@@ -12,6 +12,7 @@
 
 pub mod affinity;
 mod body;
+mod buttons;
 mod call;
 mod chat;
 mod cors;

@@ -209,6 +209,11 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// The same request with other headers.
+    pub(super) fn with_headers<'b>(&'b self, headers: &'b HeaderMap) -> Call<'b> {
+        Call { headers, rest: self.rest.clone(), ..*self }
+    }
+
     /// Whether the path or the host names this tenant, not only that there is no other.
     pub(super) fn names(&self, tenant: &Tenant) -> bool {
         let host = self.headers.get(header::HOST).and_then(|host| host.to_str().ok());

@@ -23,18 +23,32 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The answer to a script tag.
 pub(super) async fn answer(facade: &Facade, call: &Call<'_>, script: Script) -> Response<Body> {
-    let Some(callback) = call.parameter("callback").filter(|name| is_callback(name)) else {
-        let problem = "The parameter callback must be the name of a function";
-        let mut refusal = reply::text(StatusCode::BAD_REQUEST, problem);
-        refusal.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        return refusal;
-    };
+    if callback(call).is_none() {
+        return uncallable();
+    }
     let messages = match script {
         Script::One(noun) => visitor::message(facade, call, noun).await.into_iter().collect(),
         Script::Many => many(facade, call).await,
     };
-    let payload = MessagesPayload { messages, sequence: None, offset: None };
-    let Ok(json) = serde_json::to_string(&payload) else { return reply::failed() };
+    calling(call, &MessagesPayload { messages, sequence: None, offset: None })
+}
+
+/// The function that is to be called.
+fn callback(call: &Call<'_>) -> Option<String> {
+    call.parameter("callback").filter(|name| is_callback(name))
+}
+
+fn uncallable() -> Response<Body> {
+    let problem = "The parameter callback must be the name of a function";
+    let mut refusal = reply::text(StatusCode::BAD_REQUEST, problem);
+    refusal.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    refusal
+}
+
+/// A call of the asker's function with these messages.
+pub(super) fn calling(call: &Call<'_>, payload: &MessagesPayload) -> Response<Body> {
+    let Some(callback) = callback(call) else { return uncallable() };
+    let Ok(json) = serde_json::to_string(payload) else { return reply::failed() };
     let mut response = reply::script(format!("{callback}({});", harmless(&json)));
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);

@@ -7,12 +7,13 @@ use axum::body::Body;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use uuid::Uuid;
 
+use super::buttons::{self, Backend};
 use super::call::{Call, Noun};
 use super::key::{OwnKey, Owner};
 use super::reply::{self, Refusal};
 use super::{Decided, Facade, chat, jsonp, legacy, relayed, visitor};
 use crate::chat::ids::ChatId;
-use crate::router::decide::{Because, Decision, Draw, Route, whatever_button};
+use crate::router::decide::{Decision, Draw, Route, whatever_button};
 use crate::wire::liveagent;
 
 pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
@@ -65,8 +66,12 @@ async fn without_session(
             Err(refusal) => *refusal,
         };
     }
-    if goes_to_legacy(facade, call) {
-        return legacy::pass(facade, call, None, body).await;
+    match buttons::backend(facade, call) {
+        Backend::Legacy => return legacy::pass(facade, call, None, body).await,
+        Backend::Both(ours) if checked(facade, call).is_ok() => {
+            return buttons::both(facade, call, &ours, body).await;
+        }
+        Backend::Both(_) | Backend::Ours => {}
     }
     match checked(facade, call) {
         Ok(noun) => alone(facade, call, noun).await.unwrap_or_else(reply::gone),
@@ -94,15 +99,6 @@ async fn session_id(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Bo
         Route::Miaw => chat::session_id(facade, call, OwnKey { chat, issued: at }),
         Route::Refused => reply::refused(&because, at),
     }
-}
-
-/// Whether most chats that start now go to legacy: who asks without a session is answered by the
-/// backend with the larger weight, and always by the same. A brown-out refuses chats and nothing
-/// else.
-fn goes_to_legacy(facade: &Facade, call: &Call<'_>) -> bool {
-    let at = facade.clock.now().wall;
-    let decision = facade.cutover.decide(call.tenant, None, at, Draw::MIDDLE);
-    decision.route == Route::Legacy || matches!(decision.because, Because::BrownOut { .. })
 }
 
 /// What the facade answers by itself, with or without a session.

@@ -13,6 +13,7 @@ use super::call::{Call, Lookup};
 use super::{Facade, reply};
 use crate::availability::{Presence, button_of};
 use crate::config::availability::Button;
+use crate::wire::liveagent::invitation::Invitation;
 use crate::wire::liveagent::message::{
     Availability, AvailabilityResult, ButtonSettings, EmbeddedServiceError, Settings, VisitorId,
 };
@@ -78,6 +79,7 @@ async fn settings(facade: &Facade, call: &Call<'_>) -> Settings {
             prechat_url: own.and_then(|own| own.prechat_url.clone()),
             is_available: Some(known.available),
             estimated_wait_time: wait.then(|| seconds(known)),
+            invitation: own.filter(|own| own.kind == "Invite").map(|_| Invitation::default()),
             id,
         }
     });

@@ -3,6 +3,7 @@
 //! Promised: request bodies read whatever known clients send; answers carry the field set that
 //! known clients depend on. Not promised: numbering, delivery or any other rule.
 
+pub mod invitation;
 pub mod message;
 pub mod request;
 pub mod undocumented;

@@ -295,6 +295,7 @@ async fn without_a_tag_of_ours_a_key_is_foreign() {
     assert_eq!(KeyRing::single(SECRET).owner("acme", "a!1!c2hvcnQ="), Owner::Foreign);
 }
 
+mod buttons;
 mod messages;
 mod modes;
 mod presence;

@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::invitation::Invitation;
+
 /// The answer of `System/Messages`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MessagesPayload {
@@ -456,6 +458,9 @@ pub struct ButtonSettings {
     /// Seconds, -1 when unknown; only when asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_wait_time: Option<i64>,
+    /// For a button of the type `Invite`.
+    #[serde(flatten)]
+    pub invitation: Option<Invitation>,
 }
 
 /// The answer of `Visitor/VisitorId`.
