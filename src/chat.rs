@@ -36,7 +36,7 @@ use happening::{Happening, RoutingStatus};
 use pending::UpstreamCall;
 use state::Line;
 use text::Secret;
-use visitor::Post;
+use visitor::{FileRules, Post};
 
 /// Names one waiting request of the legacy client; never reused within a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,6 +136,8 @@ pub enum Outcome {
         last_event_id: Option<String>,
         /// Its life from now (`exp − iat`), when the token tells.
         lifetime: Option<Duration>,
+        /// What the deployment says about visitors' files.
+        files: Option<FileRules>,
     },
     /// Accepted.
     Done,

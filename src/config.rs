@@ -32,7 +32,7 @@ use std::path::PathBuf;
 pub use admin::AdminConfig;
 pub use availability::AvailabilityConfig;
 pub(crate) use base_url::is_salesforce;
-pub use behaviour::{Behaviour, Delivery, Overlap, Sequence};
+pub use behaviour::{Behaviour, Delivery, FILE_TYPES, Overlap, Sequence};
 pub use capture::CaptureConfig;
 pub use difference::{Difference, Written};
 pub use egress::Egress;

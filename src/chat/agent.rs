@@ -47,6 +47,8 @@ pub enum AgentEvent {
     },
     /// `TransferToButtonInitiated`: on the way to a queue.
     TransferBegan,
+    /// `ChatResumedAfterTransfer`: the transfer came to nothing, and this one goes on.
+    Resumed(Person),
     /// `AgentJoinedConference`: somebody besides who is there.
     ConferenceJoined(Person),
     /// `AgentLeftConference`.
@@ -91,6 +93,8 @@ pub enum FileStep {
     Success,
     /// It did not.
     Failure,
+    /// Nobody waits for it any more.
+    Canceled,
 }
 
 /// Someone on the business's side.

@@ -12,7 +12,7 @@ use super::outbox::AckStyle;
 use super::pending::Command;
 use super::replay::Seen;
 use super::text::{Secret, Text};
-use super::visitor::Begin;
+use super::visitor::{Begin, FileRules};
 use crate::time::{Mono, Now, Wall};
 
 /// One decision.
@@ -78,6 +78,9 @@ pub enum Fact {
         last_event_id: Option<String>,
         /// When the chat must end for want of a token.
         ends_at: Option<Mono>,
+        /// What the deployment says about visitors' files.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<FileRules>,
     },
     /// An access token of the same user took the place of the one before.
     TokenRenewed {

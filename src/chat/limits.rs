@@ -67,6 +67,8 @@ pub const STREAM_REFUSALS_MAX: u32 = 2;
 pub const BACKFILL_ATTEMPTS_MAX: u32 = 5;
 /// Visitor typing is passed on at most this often (miaw.md 9.5).
 pub const TYPING_EVERY: Duration = Duration::from_secs(5);
+/// A visitor whose client says no more is taken to type for this long.
+pub const TYPING_BELIEVED: Duration = Duration::from_secs(30);
 /// The window of the message budget.
 pub const BUDGET_WINDOW: Duration = Duration::from_secs(60);
 /// An ended chat stays in memory this long for its last poll.

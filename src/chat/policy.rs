@@ -89,6 +89,11 @@ pub struct Content {
     pub agent_files: AgentFiles,
     /// When the visitor is asked for a file.
     pub uploads: Uploads,
+    /// With these words an agent takes the request for a file back.
+    pub file_cancel_text: Option<Text>,
+    /// The extensions of visitors' files that the deployment takes; `None`: all that MIAW is known
+    /// to take.
+    pub file_types: Option<Vec<String>>,
     /// The largest file of a visitor, in bytes.
     pub file_bytes_max: u64,
     /// Where visitors' files go, as their clients reach it; by the name they use when absent.
@@ -103,6 +108,8 @@ impl Default for Content {
             form_wait: Duration::from_secs(300),
             agent_files: AgentFiles::default(),
             uploads: Uploads::default(),
+            file_cancel_text: None,
+            file_types: None,
             file_bytes_max: 5 << 20,
             upload_url: None,
         }

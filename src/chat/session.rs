@@ -4,7 +4,8 @@
 //! asks), `session/polls.rs` (what the visitor is answered), `session/calls.rs` (what is asked
 //! upstream), `session/upstream.rs` (what upstream tells), `session/ending.rs` (how it all ends),
 //! `session/idle.rs` (a visitor who falls silent), `session/asks.rs` (questions and answers),
-//! `session/menu.rs` (menus of bots), `session/files.rs` (files), `session/pace.rs` (how fast), `session/renew.rs` (tokens).
+//! `session/menu.rs` (menus of bots), `session/files.rs` (files), `session/pace.rs` (how fast), `session/renew.rs` (tokens),
+//! `session/typing.rs` (that the visitor types).
 
 mod asks;
 mod calls;
@@ -16,6 +17,7 @@ mod pace;
 mod polls;
 mod posts;
 mod renew;
+mod typing;
 mod upstream;
 
 use std::collections::VecDeque;
@@ -29,6 +31,7 @@ use super::{Effect, Input, Reply, ReplyTo, Save, Step};
 use crate::time::{Mono, Now};
 use calls::Calls;
 use polls::Polls;
+use typing::Typing;
 use upstream::Stream;
 
 /// A chat: its durable state and what only this process knows.
@@ -41,6 +44,7 @@ pub struct Session {
     polls: Polls,
     calls: Calls,
     stream: Stream,
+    typing: Typing,
     /// POSTs whose answers are on their way: who waits, and which POST.
     answering: VecDeque<(ReplyTo, u64)>,
     abandon_at: Mono,
@@ -85,6 +89,7 @@ impl Session {
             polls: Polls::default(),
             calls: Calls::default(),
             stream: Stream::default(),
+            typing: Typing::default(),
             answering: VecDeque::new(),
             abandon_at,
             linger_until: None,
@@ -173,6 +178,7 @@ impl Session {
         self.hold_due();
         self.accept_due();
         self.idle_due();
+        self.typing_due();
         self.form_due();
         self.renewal_due();
         self.token_due();
@@ -203,6 +209,7 @@ impl Session {
             deadlines.push(self.hold_deadline());
             deadlines.push(self.accept_deadline());
             deadlines.push(self.idle_deadline());
+            deadlines.push(self.typing_deadline());
             deadlines.push(self.state.form_until);
             deadlines.push(self.stream.next_deadline());
             deadlines.push(self.token_deadline());

@@ -13,7 +13,7 @@ use super::outbox::{Heard, Outbox};
 use super::pending::{Command, CommandKind};
 use super::replay::Replay;
 use super::text::{Secret, Text};
-use super::visitor::Begin;
+use super::visitor::{Begin, FileRules};
 use crate::time::{Mono, Now, Wall};
 
 /// How far a chat has come.
@@ -99,6 +99,9 @@ pub struct State {
     /// Whether a file of the visitor's is awaited.
     #[serde(default)]
     pub file_open: bool,
+    /// What the deployment says about visitors' files.
+    #[serde(default)]
+    pub file_rules: Option<FileRules>,
     /// What the visitor was asked last.
     #[serde(default)]
     pub ask: Option<Ask>,
@@ -169,6 +172,7 @@ impl State {
             guests: Vec::new(),
             bots: Vec::new(),
             file_open: false,
+            file_rules: None,
             ask: None,
             ask_open: false,
             answered: Vec::new(),
@@ -216,7 +220,8 @@ impl State {
             Fact::Merged { count, text } => self.merge(*count, text),
             Fact::Attempted { number, give_up_at } => self.give_up = Some((*number, *give_up_at)),
             Fact::Resolved { number } => self.pending.retain(|command| command.number != *number),
-            Fact::TokenGranted { bearer, last_event_id, ends_at } => {
+            Fact::TokenGranted { bearer, last_event_id, ends_at, files } => {
+                self.file_rules = *files;
                 self.bearer = Some(bearer.clone());
                 self.last_event_id.clone_from(last_event_id);
                 self.token_ends = *ends_at;

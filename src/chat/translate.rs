@@ -83,6 +83,12 @@ fn mean(entry: &ConversationEntry, payload: EntryPayload) -> Vec<What> {
             _ => What::Nothing,
         },
         EntryPayload::CloseConversation(_) => What::Closed,
+        // An AI agent at work (miaw.md 6.13); the message that comes of it is told as such.
+        EntryPayload::Unknown(kind, _)
+            if matches!(kind.as_str(), "ProgressIndicator" | "StreamingToken") =>
+        {
+            sender(entry).map_or(What::Nothing, What::Typing)
+        }
         _ => What::Nothing,
     }]
 }
@@ -259,6 +265,12 @@ mod tests {
             ("SessionStatusChanged", "System", status("Ended"), vec![What::SessionEnded]),
             ("SessionStatusChanged", "System", status("Inactive"), vec![What::SessionInactive]),
             ("SessionStatusChanged", "System", status("Error"), vec![What::SessionFailed]),
+            (
+                "ProgressIndicator",
+                "Chatbot",
+                json!({ "entryType": "ProgressIndicator" }),
+                vec![What::Typing(agent())],
+            ),
             ("Future", "System", json!({ "entryType": "Future" }), vec![What::Nothing]),
             ("Message", "Agent", json!("broken"), vec![What::Nothing]),
         ] {

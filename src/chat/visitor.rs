@@ -107,3 +107,12 @@ pub struct Routed {
     /// The rule in a sentence.
     pub sentence: String,
 }
+
+/// What a deployment says about visitors' files (miaw.md 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRules {
+    /// Whether any may be sent.
+    pub allowed: bool,
+    /// The largest, in bytes, where that is told.
+    pub bytes_max: Option<u64>,
+}

@@ -12,6 +12,7 @@ use super::values::{self, DURATION, SWITCH};
 
 pub use crate::chat::limits::{Delivery, Overlap, Sequence};
 pub use crate::chat::policy::{Content, Life};
+pub use content::FILE_TYPES;
 
 /// The settings of one tenant's chats.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -199,6 +199,11 @@ impl Scene<'_> {
                 ..message::ChatTransferred::default()
             }),
             AgentEvent::TransferBegan => Message::new(&message::TransferToButtonInitiated {}),
+            AgentEvent::Resumed(person) => Message::new(&undocumented::ChatResumedAfterTransfer {
+                name: self.name(person),
+                is_transfer_failure: true,
+                show_rich_avatar: false,
+            }),
             AgentEvent::ConferenceJoined(person) => {
                 Message::new(&undocumented::AgentJoinedConference { name: self.name(person) })
             }
@@ -236,6 +241,7 @@ impl Scene<'_> {
             FileStep::Requested => "Requested",
             FileStep::Success => "Success",
             FileStep::Failure => "Failure",
+            FileStep::Canceled => "Canceled",
         };
         let asked = (step == FileStep::Requested).then_some(&self.upload);
         undocumented::FileTransfer {

@@ -16,6 +16,7 @@ use super::call::Call;
 use super::{Facade, reply, route};
 use crate::adapter::VisitorFile;
 use crate::chat::ids::ChatId;
+use crate::config::FILE_TYPES;
 
 const SUCCESS: &str = "Success";
 const FAILURE: &str = "Failure";
@@ -29,32 +30,6 @@ const UPLOADS_MAX: usize = 16;
 const NAME_MAX: usize = 255;
 
 static UPLOADS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(UPLOADS_MAX);
-
-/// Extensions of what MIAW takes, for clients that name no type.
-const TYPES: [(&str, &str); 22] = [
-    ("png", "image/png"),
-    ("jpg", "image/jpeg"),
-    ("jpeg", "image/jpeg"),
-    ("gif", "image/gif"),
-    ("bmp", "image/bmp"),
-    ("tif", "image/tiff"),
-    ("tiff", "image/tiff"),
-    ("webp", "image/webp"),
-    ("heic", "image/heic"),
-    ("pdf", "application/pdf"),
-    ("txt", "text/plain"),
-    ("csv", "text/csv"),
-    ("rtf", "application/rtf"),
-    ("doc", "application/msword"),
-    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-    ("xls", "application/vnd.ms-excel"),
-    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
-    ("ppt", "application/vnd.ms-powerpoint"),
-    ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
-    ("mp3", "audio/mpeg"),
-    ("mp4", "video/mp4"),
-    ("mov", "video/quicktime"),
-];
 
 /// One upload.
 pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
@@ -107,7 +82,8 @@ async fn file(call: &Call<'_>, body: Body, max: usize) -> Result<VisitorFile, St
         if part.name() == Some("file") {
             let name = name(part.file_name().unwrap_or_default());
             let told = part.content_type().map(|kind| kind.essence_str().to_ascii_lowercase());
-            let kind = kind_of(told, &name).ok_or(StatusCode::UNSUPPORTED_MEDIA_TYPE)?;
+            let types = call.tenant.behaviour.content.file_types.as_deref();
+            let kind = kind_of(told, &name, types).ok_or(StatusCode::UNSUPPORTED_MEDIA_TYPE)?;
             let bytes: Bytes = part.bytes().await.map_err(|error| status(&error))?;
             if bytes.is_empty() {
                 return Err(StatusCode::BAD_REQUEST);
@@ -137,14 +113,15 @@ fn name(given: &str) -> String {
 }
 
 /// The type of a file, if it may be sent: as told, or by its name.
-fn kind_of(told: Option<String>, name: &str) -> Option<String> {
-    let known = |kind: &str| TYPES.iter().any(|(_, known)| *known == kind);
-    match told.filter(|told| told != "application/octet-stream") {
-        Some(told) => known(&told).then_some(told),
+fn kind_of(told: Option<String>, name: &str, types: Option<&[String]>) -> Option<String> {
+    let taken = |extension: &str| types.is_none_or(|types| types.iter().any(|t| t == extension));
+    let mut known = FILE_TYPES.iter().filter(|(extension, _)| taken(extension));
+    let found = match told.filter(|told| told != "application/octet-stream") {
+        Some(told) => known.find(|(_, kind)| *kind == told),
         None => {
-            let (_, extension) = name.rsplit_once('.')?;
-            let named = TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known));
-            named.map(|(_, kind)| (*kind).to_owned())
+            let (_, named) = name.rsplit_once('.')?;
+            known.find(|(extension, _)| named.eq_ignore_ascii_case(extension))
         }
-    }
+    };
+    found.map(|(_, kind)| (*kind).to_owned())
 }

@@ -273,3 +273,20 @@ async fn a_client_with_an_idle_timer_of_its_own_is_believed() {
     client.ends("clientIdleTimeout").await;
     stage.closed_at_desk().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_whose_transfer_fails_goes_on() {
+    for told in [true, false] {
+        let stage = stage(|behaviour| behaviour.life.transfer_events = told).await;
+        let mut client = Client::talking(&stage).await;
+        play(&stage, Play::TransferAsked);
+        play(&stage, Play::TransferFails);
+        stage.agent_says("nobody there, so me again");
+        client.until_told("nobody there, so me again").await;
+        let resumed = client.seen.iter().find(|m| m["type"] == "ChatResumedAfterTransfer");
+        let body =
+            json!({ "name": "Ada Agent", "isTransferFailure": true, "showRichAvatar": false });
+        assert_eq!(resumed.map(|m| m["message"].clone()), told.then_some(body));
+        assert_eq!(client.count("ChatTransferred") + client.count("ChatEnded"), 0);
+    }
+}

@@ -5,6 +5,7 @@
 //! may differ, and each difference is a row of a table in `docs/protocol-differences.md`, which
 //! this test writes: `UPDATE_DOCS=1 cargo test --test it conformance`.
 
+mod complete;
 mod fields;
 mod held;
 mod play;

@@ -41,6 +41,8 @@ fn every_key_is_read() {
         agent_files = "file_transfer"
         file_upload = "on_request"
         file_request_text = "#file"
+        file_cancel_text = " #nofile "
+        file_types = ["PDF", ".png"]
         file_max_bytes = 1000
         upload_url = "https://chat.example.com/up"
     "##;
@@ -73,6 +75,8 @@ fn every_key_is_read() {
     assert_eq!(content.form_wait, Duration::from_secs(60));
     assert_eq!(content.uploads, Uploads::OnRequest("#file".into()));
     assert_eq!(content.file_bytes_max, 1_000);
+    assert_eq!(content.file_cancel_text, Some("#nofile".into()));
+    assert_eq!(content.file_types, Some(vec!["pdf".to_owned(), "png".to_owned()]));
     assert_eq!(content.upload_url.as_deref(), Some("https://chat.example.com/up"));
     assert_eq!(tenant.miaw.identity_detail.as_deref(), Some("Session token"));
     assert!(!tenant.miaw.refuse_anonymous);
@@ -89,6 +93,7 @@ fn what_is_wrong_is_told_at_its_key() {
         ("post_chat_url = \"/after\"", "is not an absolute web address"),
         ("file_upload = \"on_request\"", "the words by which an agent asks for a file"),
         ("file_max_bytes = 6000000", "file_max_bytes"),
+        ("file_types = [\"pdf\", \"exe\"]", "`exe` is no extension that is known"),
         ("rich = \"html\"", "\"numbered_text\" or \"rich_message\" or \"both\""),
     ] {
         let problems = read("", behaviour).expect_err(behaviour);

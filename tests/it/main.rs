@@ -16,6 +16,7 @@ mod conformance;
 mod console;
 mod content;
 mod content_config;
+mod content_files;
 mod content_menu;
 mod content_tokens;
 mod cutover;

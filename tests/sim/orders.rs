@@ -57,6 +57,7 @@ impl Chat {
             bearer: Secret("token".into()),
             last_event_id: Some("0".into()),
             lifetime: None,
+            files: None,
         };
         chat.feed(Input::Called { call: CallId::Command(1), outcome });
         chat.feed(Input::StreamOpen);

@@ -254,12 +254,14 @@ impl World {
                     bearer: Secret("token".into()),
                     last_event_id: tells.then(|| "0".to_owned()),
                     lifetime: Some(Duration::from_millis(self.plan.service.token_life)),
+                    files: None,
                 }
             }
             UpstreamCall::ContinueToken => Outcome::Token {
                 bearer: Secret("token".into()),
                 last_event_id: None,
                 lifetime: None,
+                files: None,
             },
             UpstreamCall::RevokeToken => Outcome::Done,
             UpstreamCall::SendFile { id, number, file, new_session, .. } => {

@@ -151,6 +151,7 @@ impl Client {
             lifetime: lifetime(&token.access_token, received),
             bearer: Secret(token.access_token),
             last_event_id: token.last_event_id,
+            files: token.context.and_then(|context| files::rules(&context)),
         })
     }
 

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::chat::visitor::FileRules;
+use crate::wire::miaw::rest::TokenContext;
+
 /// Bytes of files of all chats together.
 pub const FILES_BYTES_MAX: usize = 64 << 20;
 /// A permit stands for so many bytes.
@@ -64,6 +67,20 @@ impl Files {
     }
 }
 
+/// Megabytes that a deployment may allow; a larger number is one of bytes, for nobody documents the
+/// unit (miaw.md 3.2).
+const MEGABYTES_MAX: u64 = 1_024;
+
+/// What the answer to a token request says about visitors' files.
+#[must_use]
+pub fn rules(context: &TokenContext) -> Option<FileRules> {
+    let told = context.configuration.as_ref()?.embedded_service_config.as_ref()?.attachments?;
+    let size = told.max_file_size.and_then(|size| u64::try_from(size).ok());
+    let bytes = |size: u64| if size <= MEGABYTES_MAX { size << 20 } else { size };
+    let bytes_max = size.filter(|size| *size > 0).map(bytes);
+    Some(FileRules { allowed: told.end_user_to_agent, bytes_max })
+}
+
 /// The body of `multipart/form-data` with both parts, and its content type. The boundary is an id
 /// that nobody could know when the file was made.
 #[must_use]
@@ -96,6 +113,25 @@ mod tests {
         drop(first);
         assert!(memory.hold(large).is_some());
         drop(second);
+    }
+
+    #[test]
+    fn a_deployments_rules_are_read_and_never_assumed() {
+        let read = |attachments: &str| {
+            let config = format!(r#"{{"embeddedServiceConfig":{{{attachments}}}}}"#);
+            let context = format!(r#"{{"configuration":{config}}}"#);
+            rules(&serde_json::from_str(&context).expect("a context"))
+        };
+        let told = |members: &str| read(&format!(r#""attachments":{{{members}}}"#));
+        let is = |allowed, bytes_max| Some(FileRules { allowed, bytes_max });
+        assert_eq!(read(""), None);
+        assert_eq!(told(r#""endUserToAgent":true,"maxFileSize":5"#), is(true, Some(5 << 20)));
+        assert_eq!(
+            told(r#""endUserToAgent":true,"maxFileSize":"2000000""#),
+            is(true, Some(2_000_000))
+        );
+        assert_eq!(told(r#""endUserToAgent":true,"maxFileSize":0"#), is(true, None));
+        assert_eq!(told(r#""endUserToAgent":false"#), is(false, None));
     }
 
     #[test]

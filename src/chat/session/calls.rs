@@ -42,8 +42,6 @@ pub(super) struct Calls {
     pub(super) renewal: Renewal,
     /// What came back of the first message so far, in parts.
     pub(super) split: Vec<String>,
-    pub(super) typing_until: Option<Mono>,
-    pub(super) typing_number: u64,
 }
 
 /// Whether the first command may have happened already.
@@ -251,9 +249,9 @@ impl Session {
 
     fn mint_ended(&mut self, number: u64, outcome: Outcome) {
         match outcome {
-            Outcome::Token { bearer, last_event_id, lifetime } => {
+            Outcome::Token { bearer, last_event_id, lifetime, files } => {
                 let ends_at = self.token_life(lifetime);
-                self.record(Fact::TokenGranted { bearer, last_event_id, ends_at });
+                self.record(Fact::TokenGranted { bearer, last_event_id, ends_at, files });
                 self.resolve(number);
                 self.attach();
             }

@@ -138,6 +138,9 @@ impl Session {
         if !self.state.established {
             return;
         }
+        if self.state.people.is_empty() {
+            self.cancel_request();
+        }
         match (who, self.state.people.last().cloned()) {
             (_, None) => self.nobody_there(self.state.bots.iter().any(|known| known == subject)),
             (Some(who), _) if guest => self.tell(AgentEvent::ConferenceLeft(who)),
@@ -182,11 +185,15 @@ impl Session {
 
     /// Who was there stays; with nobody there the conversation is routed anew, or it was the end.
     pub(super) fn transfer_failed(&mut self) {
+        let told = self.state.established && self.settings.life.transfer_events;
+        let told = told && self.state.transferring;
         if self.state.transferring {
             self.record(Fact::Transferring(false));
         }
         if self.state.hold_until.is_some() {
             self.nobody_there(true);
+        } else if let Some(stays) = self.state.people.last().cloned().filter(|_| told) {
+            self.tell(AgentEvent::Resumed(stays));
         }
     }
 
@@ -286,6 +293,7 @@ mod tests {
             bearer: Secret("token".into()),
             last_event_id: Some("0".into()),
             lifetime: None,
+            files: None,
         };
         Input::Called { call: CallId::Command(1), outcome }
     }

@@ -13,8 +13,14 @@ use super::Session;
 impl Session {
     /// Whether the visitor may send this file now.
     pub(super) fn takes_file(&self, file: &FileInfo) -> bool {
-        let fits = (1..=self.settings.content.file_bytes_max).contains(&file.bytes);
-        fits && self.state.file_open && self.state.established
+        let told = self.state.file_rules.and_then(|rules| rules.bytes_max);
+        let most = self.settings.content.file_bytes_max.min(told.unwrap_or(u64::MAX));
+        (1..=most).contains(&file.bytes) && self.state.file_open && self.state.established
+    }
+
+    /// Whether the deployment takes files at all, as far as it says.
+    fn takes_files(&self) -> bool {
+        self.state.file_rules.is_none_or(|rules| rules.allowed)
     }
 
     /// The visitor sent a file.
@@ -34,7 +40,7 @@ impl Session {
     fn request_file(&mut self) {
         let one_comes =
             self.state.pending.iter().any(|c| matches!(c.kind, CommandKind::File { .. }));
-        if !self.state.file_open && !one_comes && !self.ended() {
+        if !self.state.file_open && !one_comes && !self.ended() && self.takes_files() {
             self.tell(AgentEvent::FileTransfer(FileStep::Requested));
         }
     }
@@ -42,11 +48,27 @@ impl Session {
     /// Whether these words of an agent ask for a file; then they are not told.
     pub(super) fn asks_for_file(&mut self, from: Option<&Person>, text: &Text) -> bool {
         let Uploads::OnRequest(words) = &self.settings.content.uploads else { return false };
-        let asks = from.is_some() && text.as_str().trim() == words.as_str();
-        if asks {
+        // Where no file is taken, the words are told as they are.
+        let words = Some(words.as_str()).filter(|_| from.is_some() && self.takes_files());
+        let said = Some(text.as_str().trim());
+        if said == words {
             self.request_file();
+            return true;
         }
-        asks
+        let takes_back = self.settings.content.file_cancel_text.as_ref().map(Text::as_str);
+        let cancels = from.is_some() && said == takes_back;
+        if cancels {
+            self.cancel_request();
+        }
+        cancels
+    }
+
+    /// Nobody waits for the file any more.
+    pub(super) fn cancel_request(&mut self) {
+        let asked_for = matches!(self.settings.content.uploads, Uploads::OnRequest(_));
+        if asked_for && self.state.file_open && !self.ended() {
+            self.tell(AgentEvent::FileTransfer(FileStep::Canceled));
+        }
     }
 
     /// What became of the file of this command, if it is one.

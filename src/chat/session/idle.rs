@@ -27,6 +27,7 @@ impl Session {
 
     /// The visitor spoke.
     pub(super) fn visitor_heard(&mut self) {
+        self.typing_said();
         if self.state.idle.is_some() {
             self.record(Fact::IdleUntil { at: None, warned: false });
         }

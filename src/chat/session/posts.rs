@@ -2,14 +2,13 @@
 
 use super::super::agent::{AgentEvent, EndReason};
 use super::super::fact::Fact;
-use super::super::limits::{PENDING_MAX, RETRY_WINDOW, Sequence, TYPING_EVERY};
+use super::super::limits::{PENDING_MAX, RETRY_WINDOW, Sequence};
 use super::super::outbox::Heard;
-use super::super::pending::{Command, CommandKind, UpstreamCall, split};
+use super::super::pending::{Command, CommandKind, split};
 use super::super::replay::{Seen, Verdict};
-use super::super::state::Phase;
 use super::super::text::Text;
 use super::super::visitor::{Begin, Post, VisitorCommand};
-use super::super::{CallId, Effect, Reply, ReplyTo};
+use super::super::{Reply, ReplyTo};
 use super::Session;
 
 /// POSTs whose answers may be on their way at once.
@@ -145,26 +144,6 @@ impl Session {
     fn queue_part(&mut self, kind: CommandKind, continues: bool) {
         let number = self.state.next_command;
         self.record(Fact::Queued(Command { number, kind, continues }));
-    }
-
-    fn typing(&mut self, started: bool) {
-        if !matches!(self.state.phase, Phase::Waiting | Phase::Talking) {
-            return;
-        }
-        let now = self.now.mono;
-        if started && self.calls.typing_until.is_some_and(|until| now < until) {
-            return;
-        }
-        self.calls.typing_until = started.then(|| now.plus(TYPING_EVERY));
-        self.calls.typing_number += 1;
-        // The clock keeps ids apart across restarts; a repeated notice would do no harm.
-        let number = self.now.wall.millis().unsigned_abs() ^ self.calls.typing_number;
-        let call = UpstreamCall::Typing {
-            conversation: self.state.chat.conversation(),
-            id: self.state.chat.typing(number),
-            started,
-        };
-        self.effect(Effect::Call(CallId::Typing, call));
     }
 
     fn visitor_ends(&mut self, reason: EndReason) {

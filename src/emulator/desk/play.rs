@@ -91,6 +91,8 @@ pub enum Play {
     },
     /// The agent starts a transfer, leaves, and nobody is there yet.
     TransferStarts,
+    /// The agent starts a transfer, and stays until somebody takes it.
+    TransferAsked,
     /// The transfer comes to nothing.
     TransferFails,
     /// The agent leaves without a word.

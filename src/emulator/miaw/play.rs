@@ -90,8 +90,15 @@ impl Inner {
                 self.announce_routing(id, now, transfer, FailureType::None, "");
                 self.leaves(id, now, here);
             }
+            Play::TransferAsked => {
+                self.routing_is(id, RoutingStatus::Transfer);
+                self.announce_routing(id, now, transfer, FailureType::None, "");
+            }
             Play::TransferFails => {
-                self.routing_is(id, RoutingStatus::NeedsRouting);
+                let nobody = here.is_none();
+                let status =
+                    if nobody { RoutingStatus::NeedsRouting } else { RoutingStatus::Routed };
+                self.routing_is(id, status);
                 let failure = FailureType::RoutingError;
                 self.announce_routing(id, now, transfer, failure, "No agents are available");
             }

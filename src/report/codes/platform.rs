@@ -108,7 +108,7 @@ LS106 "browser-facts-lost" Note "What ChasitorInit says about the browser reache
     "userAgent and screenResolution have no field in MIAW."
     "Send them as pre-chat details where agents need them.";
 LS107 "messages-never-sent" Note "Messages that legacy sent and MIAW has no source for"
-    "AgentDisconnect, ChatResumedAfterTransfer, CustomEvent, NewVisitorBreadcrumb, SensitiveDataRules and AsyncResult never come."
+    "AgentDisconnect, CustomEvent, NewVisitorBreadcrumb, SensitiveDataRules, AsyncResult and Error never come."
     "Remove what waits for them.";
 LS108 "members-always-empty" Note "Members of answers that are always empty"
     "attachedRecords, customDetails and transcriptSaveEnabled are there and say nothing."

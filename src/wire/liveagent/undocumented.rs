@@ -12,7 +12,13 @@ macro_rules! bodies {
     };
 }
 
-bodies!(AgentJoinedConference, AgentLeftConference, FileTransfer, RichMessage);
+bodies!(
+    AgentJoinedConference,
+    AgentLeftConference,
+    ChatResumedAfterTransfer,
+    FileTransfer,
+    RichMessage,
+);
 
 /// A further agent joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +34,18 @@ pub struct AgentJoinedConference {
 pub struct AgentLeftConference {
     /// The agent's display name.
     pub name: String,
+}
+
+/// A transfer is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ChatResumedAfterTransfer {
+    /// The display name of who goes on.
+    pub name: String,
+    /// Whether it came to nothing.
+    pub is_transfer_failure: bool,
+    /// Whether a bot's picture is wanted.
+    pub show_rich_avatar: bool,
 }
 
 /// A file is asked for, or what became of it.

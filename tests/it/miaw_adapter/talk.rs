@@ -65,6 +65,32 @@ async fn typing_is_seen_on_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_visitor_who_types_on_is_seen_to_until_it_cannot_be_believed() {
+    let stage = BridgeStage::new().await;
+    let mut client = Client::talking(&stage).await;
+    let notices = || -> Vec<String> {
+        let entry = |sent: &crate::bridge_stage::Sent| sent.body["entryType"].to_string();
+        stage.sent("entry").iter().map(entry).collect()
+    };
+    client.post("ChasitorTyping", &json!({})).await;
+    stage.seconds(17).await;
+    assert_eq!(notices().len(), 4, "at 0, 5, 10 and 15 s");
+    client.says("there").await;
+    stage.seconds(20).await;
+    assert_eq!(notices().len(), 4);
+    client.post("ChasitorTyping", &json!({})).await;
+    stage.seconds(7).await;
+    client.post("ChasitorNotTyping", &json!({})).await;
+    stage.seconds(20).await;
+    assert_eq!(notices().len(), 7, "two more, and the end");
+    assert!(notices()[6].contains("Stopped"));
+    client.post("ChasitorTyping", &json!({})).await;
+    stage.seconds(120).await;
+    assert_eq!(notices().len(), 13, "for half a minute");
+    client.post("ChatEnd", &json!({ "reason": "client" })).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_visitor_ends_the_chat() {
     let stage = BridgeStage::new().await;
     let mut client = Client::talking(&stage).await;
