@@ -199,11 +199,7 @@ impl Scene<'_> {
                 ..message::ChatTransferred::default()
             }),
             AgentEvent::TransferBegan => Message::new(&message::TransferToButtonInitiated {}),
-            AgentEvent::Resumed(person) => Message::new(&undocumented::ChatResumedAfterTransfer {
-                name: self.name(person),
-                is_transfer_failure: true,
-                show_rich_avatar: false,
-            }),
+            AgentEvent::Resumed(person) => Message::new(&self.resumed(person)),
             AgentEvent::ConferenceJoined(person) => {
                 Message::new(&undocumented::AgentJoinedConference { name: self.name(person) })
             }
@@ -233,6 +229,11 @@ impl Scene<'_> {
                 attached_records: Vec::new(),
             }),
         }
+    }
+
+    fn resumed(&self, person: &Person) -> undocumented::ChatResumedAfterTransfer {
+        let (name, is_transfer_failure, show_rich_avatar) = (self.name(person), true, false);
+        undocumented::ChatResumedAfterTransfer { name, is_transfer_failure, show_rich_avatar }
     }
 
     /// A file that is asked for comes with the address of this bridge's own servlet.
