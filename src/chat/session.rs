@@ -256,6 +256,7 @@ mod tests {
             bearer: Secret("token".into()),
             last_event_id: Some("0".into()),
             lifetime: Some(Duration::from_secs(6 * 3_600)),
+            files: None,
         };
         let mut deltas = Vec::new();
         let mut first = load(&[], at(0, 50 * hour as u64));
