@@ -4,6 +4,7 @@
 
 mod clients;
 mod faults;
+mod limits;
 mod pacing;
 mod restarts;
 mod stream;

@@ -131,6 +131,19 @@ async fn the_help_of_check_and_the_manual_name_the_same_codes() {
     assert!(page.contains(codes.trim_end()), "docs/operating.md should say: {codes}");
 }
 
+#[test]
+fn the_runbook_has_every_series_of_the_manual() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (manual, runbook) = page.split_once("\n## Runbook").expect("a runbook");
+    let rows = manual.lines().filter_map(|line| line.strip_prefix("| `bridge_"));
+    let series: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert!(series.len() > 15, "{series:?}");
+    for name in series {
+        assert!(runbook.contains(name), "bridge_{name} has no entry in the runbook");
+    }
+}
+
 #[tokio::test]
 async fn dry_run_reports_what_would_be_lost() {
     let asked = ["dry-run", "--config", CONFIG, "--prechat", PAGE];

@@ -197,3 +197,23 @@ async fn without_file_descriptors_it_waits_and_goes_on() {
         "L5 no file descriptors: {spent} hundredths of a second of work in 2 s, back without a restart"
     ));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_chat_more_than_a_tenant_may_have_is_refused() {
+    let site = site("chats_per_tenant = 2").await;
+    let _bridge = site.serve().await;
+    let desk = Desk::new(&site.desk);
+    let (mut line, mut poller, id) = talk(&site, &desk).await;
+    let mut second = Line::new(&site).await;
+    second.init(Some(1), "second@example.test").await;
+    let mut third = Line::new(&site).await;
+    let body = serde_json::json!({ "buttonId": "573000000000001", "visitorName": "third" });
+    let refused = third.post("ChasitorInit", Some(1), &body).await;
+    assert_eq!(refused.status, 500, "{}", refused.text);
+    // Those who are in do not notice.
+    line.say(Some(2), "still here").await;
+    desk.chat("the line", |chat| lines(chat, "visitor").len() == 1).await;
+    desk.say(&id, "so am I").await;
+    assert_eq!(poller.until("ChatMessage").await["text"], "so am I");
+    assert_eq!(desk.all().len(), 2);
+}
