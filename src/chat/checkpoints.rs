@@ -162,9 +162,11 @@ impl Checkpoints {
     /// Everything received so far is on disk.
     pub fn stored(&mut self, now: Wall) {
         let received = self.messages.iter_mut().filter(|one| one.received.is_some());
-        received.for_each(|one| {
-            one.stored.get_or_insert(now);
-        });
+        for one in received.filter(|one| one.stored.is_none()) {
+            one.stored = Some(now);
+            // What the same step decided to send goes out after the commit.
+            one.sent = one.sent.map(|decided| decided.max(now));
+        }
     }
 
     /// One fact; `unseen` is the fate of a message that is done with and was not seen to arrive.
@@ -348,7 +350,7 @@ mod tests {
         let echo = Happening { event_id: None, entry: None, at_millis: 0, what };
         all.input(at(6), &Input::Upstream(echo));
         let one = &all.messages()[0];
-        assert_eq!((one.received, one.stored, one.sent), (Some(at(1)), Some(at(2)), Some(at(1))));
+        assert_eq!((one.received, one.stored, one.sent), (Some(at(1)), Some(at(2)), Some(at(2))));
         assert_eq!((one.accepted, one.delivered), (Some(at(5)), Some(at(6))));
         assert_eq!((one.acked, one.fate, one.id.as_ref()), (None, Fate::Done, Some(&id)));
     }
@@ -389,7 +391,7 @@ mod tests {
             all.step(at(4), &step(heard));
             let one = &all.messages()[0];
             assert_eq!((one.from, one.number, one.kind), (From::Agent, 0, "message"));
-            assert_eq!((one.sent, one.accepted), (Some(at(1)), Some(at(3))));
+            assert_eq!((one.sent, one.accepted), (Some(at(2)), Some(at(3))));
             assert_eq!((one.delivered, one.acked, one.fate), (Some(at(4)), acked, Fate::Done));
         }
     }

@@ -139,7 +139,7 @@ async fn each_message_shows_how_far_it_has_come() {
     let at = |one: &Value, point: &str| {
         liveagent_bridge::time::Wall::parse(one[point].as_str().unwrap()).unwrap()
     };
-    let order: Vec<_> = ["received", "stored", "accepted"].map(|p| at(own[0], p)).to_vec();
+    let order: Vec<_> = ["received", "stored", "sent", "accepted"].map(|p| at(own[0], p)).to_vec();
     assert!(order.is_sorted(), "{found}");
     let told: Vec<&Value> = all.iter().filter(|one| one["from"] == "agent").collect();
     assert_eq!(told[0]["number"], 0, "{found}");

@@ -437,20 +437,24 @@ fn the_section_is_checked_whole() {
     };
     let key = |rest: &str| format!("[admin]\nlisten = 8081\n[[admin.key]]\n{rest}");
     let good = "[admin]\nlisten = \"127.0.0.1:9999\"\nissuer = \"me\"\nleeway = \"10s\"\n\
-        probes = \"token\"\n\
+        probes = \"token\"\nconsole = false\nreports = \"kept\"\n\
         [[admin.key]]\nid = \"a\"\nalgorithm = \"HS256\"\nsecret = { file = \"secret\" }\n\
         [[admin.key]]\nid = \"b\"\nalgorithm = \"ES256\"\npublic_key = \"es.pem\"\n\
         [[admin.key]]\nalgorithm = \"RS256\"\njwks_url = \"https://id.example.test/keys\"\n";
     let admin = read(good, folder.path()).unwrap().config.admin.expect("a section");
     assert_eq!(admin.listen.to_string(), "127.0.0.1:9999");
     assert_eq!((admin.keys.len(), admin.open_probes), (3, false));
-    assert!(!format!("{admin:?}").contains(ADMIN_SECRET));
+    assert_eq!((admin.console, admin.reports), (false, Some(folder.path().join("kept"))));
+    assert!(!format!("{:?}", admin.keys).contains(ADMIN_SECRET));
     assert_eq!(read("", folder.path()).unwrap().config.admin, None);
     let bare = read("[admin]\nlisten = 8081\n", folder.path()).unwrap();
+    let usual = bare.config.admin.as_ref().expect("a section");
+    assert_eq!((usual.console, &usual.reports), (true, &None));
     assert!(bare.notes.iter().any(|note| note.to_string().contains("only health and metrics")));
     for (text, needle) in [
         ("[admin]\nissuer = \"me\"\n".to_owned(), "admin.listen: is missing"),
         ("[admin]\nlisten = 8081\nprobes = \"shut\"\n".to_owned(), "`shut` is not known"),
+        ("[admin]\nlisten = 8081\nconsole = \"no\"\n".to_owned(), "admin.console"),
         (key("algorithm = \"none\"\nsecret = \"x\"\n"), "`none` is not an algorithm"),
         (key("algorithm = \"HS256\"\nsecret = \"short\"\n"), "has 5 bytes"),
         (key("algorithm = \"HS256\"\n"), "names no key"),
