@@ -277,7 +277,8 @@ mod tests {
             assert_eq!(now_left, left.map(|left| left.saturating_sub(passed)), "at {took}");
             let said = VisitorCommand::Say(Text::from("hello"));
             let facts = next.step(at(took, mono), post(mono + 2, said)).facts;
-            let queued = |fact: &Fact| matches!(fact, Fact::Queued(c) if matches!(c.kind, CommandKind::Say(_)));
+            let says = |kind: &CommandKind| matches!(kind, CommandKind::Say(_));
+            let queued = |fact: &Fact| matches!(fact, Fact::Queued(c) if says(&c.kind));
             assert!(facts.iter().any(queued));
             deltas.push(Delta { at: at(took, mono), facts });
         }
