@@ -4,7 +4,8 @@
 //! asks), `session/polls.rs` (what the visitor is answered), `session/calls.rs` (what is asked
 //! upstream), `session/upstream.rs` (what upstream tells), `session/ending.rs` (how it all ends),
 //! `session/idle.rs` (a visitor who falls silent), `session/asks.rs` (questions and answers),
-//! `session/menu.rs` (menus of bots), `session/files.rs` (files), `session/pace.rs` (how fast), `session/renew.rs` (tokens),
+//! `session/menu.rs` (menus of bots), `session/files.rs` (files), `session/pace.rs` (how fast),
+//! `session/renew.rs` (tokens),
 //! `session/typing.rs` (that the visitor types).
 
 mod asks;

@@ -257,12 +257,7 @@ impl World {
                     files: None,
                 }
             }
-            UpstreamCall::ContinueToken => Outcome::Token {
-                bearer: Secret("token".into()),
-                last_event_id: None,
-                lifetime: None,
-                files: None,
-            },
+            UpstreamCall::ContinueToken => continued(),
             UpstreamCall::RevokeToken => Outcome::Done,
             UpstreamCall::SendFile { id, number, file, new_session, .. } => {
                 let holds = |node: &Node| node.boot == boot && node.files.contains(&number);
@@ -422,4 +417,10 @@ impl World {
             self.stream_sends(generation, index);
         }
     }
+}
+
+/// The same person's other token.
+fn continued() -> Outcome {
+    let bearer = Secret("token".into());
+    Outcome::Token { bearer, last_event_id: None, lifetime: None, files: None }
 }

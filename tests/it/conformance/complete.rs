@@ -1,5 +1,5 @@
-//! The table of verdicts against the description's own lists: neither may forget what the other has,
-//! nor what the program knows.
+//! The table of verdicts against the description's own lists: neither may forget what the other
+//! has, nor what the program knows.
 
 use std::collections::BTreeSet;
 use std::path::Path;
