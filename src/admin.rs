@@ -46,6 +46,7 @@ use crate::availability::Availability;
 use crate::capture::Capture;
 use crate::chat::visitor::VerifiedUser;
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::config::{AdminConfig, Config, Tenant};
 use crate::cutover::Cutover;
 use crate::mapping::read::ReadError;
@@ -113,6 +114,8 @@ pub struct Parts {
     pub draining: CancellationToken,
     /// What a pre-chat document becomes, exactly as for live chats.
     pub translated: Translated,
+    /// The other nodes, where this one is one of several.
+    pub cluster: Option<Cluster>,
 }
 
 /// The admin API.

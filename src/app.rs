@@ -3,6 +3,7 @@
 //! Promised: what is built here is what `serve`, the demo and the tests run; chats of an earlier
 //! process go on before the first request is answered.
 
+pub mod cluster;
 mod prechat;
 pub mod rehearsal;
 pub mod reload;
@@ -21,6 +22,8 @@ use crate::admin;
 use crate::availability::Availability;
 use crate::capture::Capture;
 use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::cluster::owned::Owned;
 use crate::config::{Config, StoreConfig};
 pub use crate::cutover;
 use crate::cutover::Cutover;
@@ -28,6 +31,7 @@ use crate::facade::affinity::Affinity;
 use crate::facade::gate::Gate;
 use crate::facade::key::KeyRing;
 use crate::facade::live::Live;
+use crate::facade::placed::{self, Routers};
 use crate::facade::{Decided, Decisions, Facade, Strictness, live_router};
 use crate::observe::counted::Counted;
 use crate::observe::decisions::{Reasoned, Watched};
@@ -87,6 +91,10 @@ pub struct Bridge {
     pub recovered: usize,
     /// What the admin API is made of.
     pub admin: admin::Parts,
+    /// The other nodes, where there are any.
+    pub cluster: Option<Cluster>,
+    /// What other nodes ask on the private listener.
+    pub private: Option<Router>,
 }
 
 /// Why a bridge could not be built.
@@ -114,12 +122,20 @@ pub enum BuildError {
 /// # Errors
 /// Says which file or server, what was wrong and what to do.
 pub async fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
+    Ok(open(config).await?.0)
+}
+
+/// A store in PostgreSQL, and its ring.
+type Server = (Arc<PostgresStore>, seal::KeyRing);
+
+async fn open(config: &StoreConfig) -> Result<(Opened, Option<Server>), BuildError> {
+    let mut server = None;
     let (store, ring): (Arc<dyn Store>, seal::KeyRing) = match config {
         StoreConfig::Memory => {
             let mut secret = [0; 32];
             aws_lc_rs::rand::fill(&mut secret).map_err(|_| BuildError::Random)?;
             let keys = KeyRing::single(&secret);
-            return Ok(Opened { store: Arc::new(MemoryStore::new()), keys });
+            return Ok((Opened { store: Arc::new(MemoryStore::new()), keys }, None));
         }
         StoreConfig::Sqlite { path, key_ring } => {
             let ring = match key_ring {
@@ -133,20 +149,18 @@ pub async fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
             let ring = store.ring().clone();
             (Arc::new(store), ring)
         }
-        StoreConfig::Postgres { url, key_ring } => {
+        StoreConfig::Postgres { url, key_ring, .. } => {
             let ring = seal::KeyRing::from_secret(key_ring.reveal())?;
-            let store = PostgresStore::open(url.reveal(), ring.clone()).await?;
-            (Arc::new(store), ring)
+            let store = Arc::new(PostgresStore::open(url.reveal(), ring.clone()).await?);
+            server = Some((store.clone(), ring.clone()));
+            (store, ring)
         }
     };
     let derived = ring.derive(KEY_PURPOSE);
     let all: Vec<&[u8]> = derived.iter().map(|(_, key)| key.as_slice()).collect();
-    match all.split_first() {
-        Some((signing, verifying)) => {
-            Ok(Opened { store, keys: KeyRing::new(KEY_RING_NAME, signing, verifying) })
-        }
-        None => Err(BuildError::Random),
-    }
+    let Some((signing, verifying)) = all.split_first() else { return Err(BuildError::Random) };
+    let keys = KeyRing::new(KEY_RING_NAME, signing, verifying);
+    Ok((Opened { store, keys }, server))
 }
 
 /// Builds a bridge and takes up the chats of an earlier process.
@@ -154,10 +168,26 @@ pub async fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
 /// # Errors
 /// When the store cannot be read.
 pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildError> {
+    build_node(config, options, None).await
+}
+
+/// Builds a bridge that is one of several, and lives in the cluster from now on.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub async fn build_node(
+    config: Config,
+    options: Options,
+    cluster: Option<Cluster>,
+) -> Result<Bridge, BuildError> {
     let Options { clock, transport, opened, decisions, shutdown } = options;
     let metrics = Arc::new(Metrics::default());
-    let (count, time) = (metrics.clone(), clock.clone());
-    let store: Arc<dyn Store> = Arc::new(Counted::new(opened.store, count.clone(), time.clone()));
+    let counted = |metrics: &Arc<Metrics>| (metrics.clone(), clock.clone());
+    let (count, time) = counted(&metrics);
+    let fenced = |cluster: &Cluster| Arc::new(Owned::new(cluster.clone())) as Arc<dyn Store>;
+    let plain = cluster.as_ref().map_or(opened.store, fenced);
+    let store: Arc<dyn Store> = Arc::new(Counted::new(plain, count, time));
+    let (count, time) = counted(&metrics);
     let transport: Arc<dyn Transport> = Arc::new(Counted::new(transport, count, time));
     let decisions = Arc::new(Watched::new(decisions, metrics.clone()));
     let cutover = Cutover::start(
@@ -177,12 +207,20 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         shutdown.clone(),
     );
     let relay = Arc::new(LiveAgent::new(transport.clone(), clock.clone(), store.clone()));
-    let recovered = chats.recover(&|id, stored| relay.take_up(id, stored)).await?;
+    let recovered = match &cluster {
+        // Whose node is gone is taken up beside, also by other nodes.
+        Some(cluster) => {
+            cluster::move_in(cluster, &chats, &relay, &store, shutdown.clone()).await?;
+            0
+        }
+        None => chats.recover(&|id, stored| relay.take_up(id, stored)).await?,
+    };
     let capture = Capture::start(&config.tenants, clock.clone());
     let availability = Arc::new(Availability::new(transport.clone(), clock.clone()));
     let watch = cutover::budget::watch(cutover.clone(), availability.clone(), clock.clone());
     tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
     let shadow = Shadows::start(clock.clone(), prechat::examiner());
+    let affinity = cluster.as_ref().map_or_else(Affinity::random, |_| opened.keys.affinity());
     let live = Live::new(Facade {
         config: Arc::new(config),
         keys: opened.keys,
@@ -191,7 +229,7 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         relay: relay.clone(),
         availability: availability.clone(),
         uploads: Arc::new(chats.clone()),
-        affinity: Affinity::random(),
+        affinity,
         translate: prechat::translator(),
         decisions: decisions.clone(),
         cutover: cutover.clone(),
@@ -202,7 +240,16 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
     });
     let kept = (store.clone(), relay.clone());
     tokio::spawn(purge(kept, clock.clone(), live.clone(), shutdown.clone()));
-    let router = requests::counted(live_router(live.clone()), metrics.clone());
+    let (router, private) = match &cluster {
+        Some(cluster) => {
+            let (live, cluster) = (live.clone(), cluster.clone());
+            let Routers { public, private } =
+                placed::routers(live, cluster, clock.clone(), shutdown.clone());
+            (public, Some(private))
+        }
+        None => (live_router(live.clone()), None),
+    };
+    let router = requests::counted(router, metrics.clone());
     let (configured, captured) = (live.clone(), live.clone());
     let admin = admin::Parts {
         config: Arc::new(move || configured.config()),
@@ -219,8 +266,9 @@ pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildErro
         recovered,
         draining: shutdown,
         translated: prechat::translated,
+        cluster: cluster.clone(),
     };
-    Ok(Bridge { router, live, chats, cutover, relay, shadow, recovered, admin })
+    Ok(Bridge { router, live, chats, cutover, relay, shadow, recovered, admin, cluster, private })
 }
 
 impl Bridge {
@@ -232,6 +280,9 @@ impl Bridge {
             capture.drained().await;
         }
         self.shadow.drained().await;
+        if let Some(cluster) = &self.cluster {
+            cluster.leave().await;
+        }
     }
 }
 

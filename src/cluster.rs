@@ -1,5 +1,293 @@
 //! Several nodes over one store: who lives, whose a chat is, and how a request gets there.
 //!
-//! Reading order: `lease` (may this node serve? pure).
+//! Reading order: `lease` (may this node serve? pure), this file (the handle: what is held, where
+//! others are), `owned` (the store as chats see it: fenced), `beat` (what runs beside), `forward`
+//! (a request to another node). `facade::placed` is what requests go through.
+//!
+//! Promised: a chat is worked on by one node at a time; of two that think they have it, the one
+//! whose claim is older writes nothing. A node that could not renew its lease answers nothing from
+//! memory until it knows what is still its own. Nobody's death is decided by anybody but the store's
+//! clock. Not promised: that requests find a chat at once while its owner dies; they wait.
 
+pub mod beat;
+pub mod forward;
 pub mod lease;
+pub mod owned;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::adapter::transport::Transport;
+use crate::chat::ids::ChatId;
+use crate::clock::Clock;
+use crate::store::StoreError;
+use crate::store::shared::{Beat, Claim, Fence, Node, Owner, Shared};
+use crate::time::Mono;
+use forward::Seal;
+use lease::Lease;
+
+/// Chats of other nodes whose owners are remembered; past it all are asked for again.
+const KNOWN_MAX: usize = 50_000;
+/// How often it is looked whether a chat that has not begun here began elsewhere.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Who this node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What people call it.
+    pub name: String,
+    /// Where other nodes reach it.
+    pub address: String,
+    /// Its configuration in one word.
+    pub fingerprint: String,
+}
+
+/// What works on the chats of this node.
+#[async_trait]
+pub trait Residents: Send + Sync + 'static {
+    /// A chat is another node's now: stop working on it, without a word. Must return at once.
+    fn lost(&self, chat: ChatId);
+    /// A chat is this node's now: go on with it.
+    async fn take_up(&self, chat: ChatId);
+    /// How many chats are worked on.
+    fn count(&self) -> usize;
+    /// Whether something works on this chat.
+    fn holds(&self, chat: ChatId) -> bool;
+    /// So many nodes share what an org allows.
+    fn live_nodes(&self, nodes: usize);
+}
+
+/// This node among the others; clones are one.
+#[derive(Clone)]
+pub struct Cluster {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    incarnation: Uuid,
+    identity: RwLock<Identity>,
+    store: Arc<dyn Shared>,
+    clock: Clock,
+    link: Arc<dyn Transport>,
+    seal: Seal,
+    lease: Mutex<Lease>,
+    nodes: RwLock<Arc<Vec<Node>>>,
+    /// The chats that are ours, with their epochs.
+    held: Mutex<HashMap<Uuid, u64>>,
+    /// Whose the chats of others were when it was last looked.
+    known: Mutex<HashMap<Uuid, Peer>>,
+    residents: OnceLock<Arc<dyn Residents>>,
+    /// Nothing beats any more.
+    left: CancellationToken,
+}
+
+/// Another node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its run of the program.
+    pub incarnation: Uuid,
+    /// Where it is reached.
+    pub address: String,
+}
+
+/// Where a chat is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// This node works on it, or can begin to without asking anybody.
+    Here,
+    /// Nobody who lives has it: it can be claimed.
+    Free,
+    /// It is not stored: it has not begun, or was forgotten.
+    Nowhere,
+    /// Another node has it.
+    At(Peer),
+}
+
+impl Cluster {
+    /// A node over a shared store; it begins to beat with [`Cluster::run`]. `link` reaches other
+    /// nodes; `secrets` seal what is passed to them, the first one for sending.
+    #[must_use]
+    pub fn new(
+        identity: Identity,
+        store: Arc<dyn Shared>,
+        link: Arc<dyn Transport>,
+        secrets: &[[u8; 32]],
+        clock: Clock,
+    ) -> Self {
+        let inner = Inner {
+            incarnation: Uuid::new_v4(),
+            identity: RwLock::new(identity),
+            store,
+            clock,
+            link,
+            seal: Seal::new(secrets),
+            lease: Mutex::new(Lease::new()),
+            nodes: RwLock::default(),
+            held: Mutex::default(),
+            known: Mutex::default(),
+            residents: OnceLock::new(),
+            left: CancellationToken::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// This run of the program.
+    #[must_use]
+    pub fn incarnation(&self) -> Uuid {
+        self.inner.incarnation
+    }
+
+    /// Who this node is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.inner.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The configuration was read again; told with the next beat.
+    pub fn configured_as(&self, fingerprint: String) {
+        let mut identity = self.inner.identity.write().unwrap_or_else(PoisonError::into_inner);
+        identity.fingerprint = fingerprint;
+    }
+
+    /// Every node as the last beat showed them.
+    #[must_use]
+    pub fn nodes(&self) -> Arc<Vec<Node>> {
+        self.inner.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether what is in memory may be answered from.
+    #[must_use]
+    pub fn may_serve(&self) -> bool {
+        self.lease().may_serve(self.inner.clock.now().mono)
+    }
+
+    /// Live nodes whose configuration is not this one's.
+    #[must_use]
+    pub fn configured_otherwise(&self) -> Vec<Node> {
+        let mine = self.identity().fingerprint;
+        let nodes = self.nodes();
+        let others = nodes.iter().filter(|node| node.live && node.told.fingerprint != mine);
+        others.filter(|node| node.told.incarnation != self.incarnation()).cloned().collect()
+    }
+
+    /// Whether this chat is held here.
+    #[must_use]
+    pub fn holds(&self, chat: ChatId) -> bool {
+        self.held().contains_key(&chat.0)
+    }
+
+    /// Where a chat is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn place(&self, chat: ChatId) -> Result<Place, StoreError> {
+        if self.holds(chat) {
+            return Ok(Place::Here);
+        }
+        if let Some(peer) = self.known().get(&chat.0).cloned() {
+            return Ok(Place::At(peer));
+        }
+        let Some(owner) = self.inner.store.owner(chat.0).await? else { return Ok(Place::Nowhere) };
+        Ok(match owner {
+            Owner { incarnation: Some(own), .. } if own == self.incarnation() => Place::Here,
+            Owner { incarnation: Some(incarnation), address: Some(address), .. } => {
+                let peer = Peer { incarnation, address };
+                let mut known = self.known();
+                if known.len() >= KNOWN_MAX {
+                    known.clear();
+                }
+                known.insert(chat.0, peer.clone());
+                Place::At(peer)
+            }
+            _ => Place::Free,
+        })
+    }
+
+    /// Forgets where a chat was: it was not there.
+    pub fn not_there(&self, chat: ChatId) {
+        self.known().remove(&chat.0);
+    }
+
+    /// Returns when a chat turns out to have begun at another node.
+    pub async fn begins_elsewhere(&self, chat: ChatId) {
+        loop {
+            self.wait(LOOK_EVERY).await;
+            if let Ok(Place::At(_)) = self.place(chat).await {
+                return;
+            }
+        }
+    }
+
+    /// The chat's owner gave it up or died: it is ours, in a new epoch; `false` when it is not.
+    pub(crate) async fn claim(&self, chat: Uuid) -> Result<Option<bool>, StoreError> {
+        match self.inner.store.claim(chat, self.incarnation()).await? {
+            Claim::Taken { epoch } => {
+                // Of two claims of our own the later one holds, whichever answer comes first.
+                let mut held = self.held();
+                let known = held.entry(chat).or_default();
+                *known = epoch.max(*known);
+                Ok(Some(true))
+            }
+            Claim::Held { .. } => Ok(Some(false)),
+            Claim::Unknown => Ok(None),
+        }
+    }
+
+    /// The fence of a chat of ours.
+    fn fence(&self, chat: Uuid) -> Option<Fence> {
+        let epoch = self.held().get(&chat).copied()?;
+        Some(Fence { owner: self.incarnation(), epoch })
+    }
+
+    /// Another node has what we had in this epoch.
+    fn lost(&self, chat: Uuid, epoch: u64) {
+        let mut held = self.held();
+        if held.get(&chat) != Some(&epoch) {
+            return;
+        }
+        held.remove(&chat);
+        drop(held);
+        tracing::info!(%chat, "a chat belongs to another node now; it is let go here");
+        if let Some(residents) = self.inner.residents.get() {
+            residents.lost(ChatId(chat));
+        }
+    }
+
+    fn beat(&self, chats: usize) -> Beat {
+        let Identity { name, address, fingerprint } = self.identity();
+        Beat { incarnation: self.incarnation(), name, address, fingerprint, chats: chats as u64 }
+    }
+
+    async fn wait(&self, time: Duration) {
+        let clock = &self.inner.clock;
+        clock.until(clock.now().mono.plus(time)).await;
+    }
+
+    fn now(&self) -> Mono {
+        self.inner.clock.now().mono
+    }
+
+    // No code panics while it holds one of these, and every change is made in one go.
+    fn lease(&self) -> MutexGuard<'_, Lease> {
+        self.inner.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Uuid, u64>> {
+        self.inner.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Uuid, Peer>> {
+        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("incarnation", &self.inner.incarnation).finish()
+    }
+}

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod availability;
 pub mod behaviour;
 pub mod capture;
+pub mod cluster;
 pub mod difference;
 pub mod egress;
 pub mod identity;
@@ -34,6 +35,7 @@ pub use availability::AvailabilityConfig;
 pub(crate) use base_url::is_salesforce;
 pub use behaviour::{Behaviour, Delivery, FILE_TYPES, Overlap, Sequence};
 pub use capture::CaptureConfig;
+pub use cluster::ClusterConfig;
 pub use difference::{Difference, Written};
 pub use egress::Egress;
 pub use identity::Identity;
@@ -123,11 +125,13 @@ pub enum StoreConfig {
         /// The keys that seal what is stored; without one the store keeps `<path>.keys`.
         key_ring: Option<Secret>,
     },
-    /// A PostgreSQL database, for one bridge at a time.
+    /// A PostgreSQL database.
     Postgres {
         /// `postgres://user:password@host/database`.
         url: Secret,
         /// The keys that seal what is stored, the same on every node.
         key_ring: Secret,
+        /// `[cluster]`: this bridge is one of several; `None`: it has the database alone.
+        cluster: Option<ClusterConfig>,
     },
 }

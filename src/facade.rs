@@ -4,7 +4,7 @@
 //! answers it), `legacy` (the relay and its end), `relayed` (what a key of ours leads to), `chat`
 //! (translated chats), `visitor` (nouns without a session), `jsonp` (the same for script tags),
 //! `upload` (files), `body` and `reply` (bytes in and out), `key`, `affinity`, `live` (the
-//! configuration of now).
+//! configuration of now), `placed` (chats that are at another node).
 //!
 //! Promised: every answer has the status, content type and text that real clients depend on; a
 //! session key of ours never leaves; nothing is stored here. Not promised: delivery, order and
@@ -22,6 +22,7 @@ mod jsonp;
 pub mod key;
 mod legacy;
 pub mod live;
+pub mod placed;
 mod relayed;
 mod reply;
 mod route;
@@ -158,6 +159,11 @@ pub fn live_router(live: Live) -> Router {
 }
 
 async fn handle(State(live): State<Live>, request: Request) -> Response<Body> {
+    answer(&live, request).await
+}
+
+/// The answer of this node, whatever others know.
+async fn answer(live: &Live, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let facade = live.of(&parts);
     let Ok(call) = Call::read(&facade.config, &parts) else {

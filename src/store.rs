@@ -57,6 +57,15 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be read, or a blob cannot be opened.
     async fn load(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError>;
 
+    /// [`Store::load`], by whoever is to work on the chat from now on: where several nodes share the
+    /// store, this one is its owner then.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when another node has it, and those of [`Store::load`].
+    async fn take(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {
+        self.load(chat).await
+    }
+
     /// At most `limit` chats that have not ended, with ids above `after`, in id order.
     ///
     /// # Errors

@@ -86,7 +86,9 @@ pub fn bundle(material: &Material<'_>) -> Value {
         },
         "store": config.map(|config| match &config.store {
             StoreConfig::Memory => json!({ "kind": "memory" }),
-            StoreConfig::Postgres { .. } => json!({ "kind": "postgres" }),
+            StoreConfig::Postgres { cluster, .. } => {
+                json!({ "kind": "postgres", "cluster": cluster.is_some() })
+            }
             StoreConfig::Sqlite { path, key_ring } => store::look(path, key_ring.is_some()),
         }),
         "tenant_count": config.map(|config| config.tenants.len()),

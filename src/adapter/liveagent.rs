@@ -194,6 +194,17 @@ impl LiveAgent {
         self.pairs.take_up(id, loaded, self.clock.now())
     }
 
+    /// A re-keyed chat is another node's now.
+    pub fn let_go(&self, chat: ChatId) {
+        self.pairs.let_go(chat);
+    }
+
+    /// Whether a re-keyed chat is this process's.
+    #[must_use]
+    pub fn holds(&self, chat: ChatId) -> bool {
+        self.pairs.holds(chat)
+    }
+
     /// Ends the records of re-keyed chats that nobody used for an hour; answers how many.
     pub async fn expire(&self) -> usize {
         self.pairs.expire(self.clock.now()).await

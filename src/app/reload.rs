@@ -25,6 +25,8 @@ use crate::serve::{Tls, TlsFiles};
 
 /// Asks for an environment variable.
 type Env = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// Is told what was written of a configuration that comes into force.
+type Reader = Box<dyn Fn(&Written) + Send + Sync>;
 /// Is told of every configuration that comes into force, after it did.
 type Follower = Box<dyn Fn(&Config) + Send + Sync>;
 
@@ -64,6 +66,7 @@ struct Shared {
     transport: Option<Reqwest>,
     listeners: Vec<Listener>,
     followers: Vec<Follower>,
+    readers: Vec<Reader>,
     /// What was written of what is in force; held while a reload runs, so that they queue.
     in_force: Mutex<Written>,
 }
@@ -99,6 +102,13 @@ impl Builder {
         self
     }
 
+    /// Somebody who must know what was written.
+    #[must_use]
+    pub fn reader(mut self, reader: impl Fn(&Written) + Send + Sync + 'static) -> Self {
+        self.0.readers.push(Box::new(reader));
+        self
+    }
+
     /// Ready.
     #[must_use]
     pub fn build(self) -> Reload {
@@ -127,6 +137,7 @@ impl Reload {
             transport: None,
             listeners: Vec::new(),
             followers: Vec::new(),
+            readers: Vec::new(),
             in_force: Mutex::new(written),
         })
     }
@@ -227,7 +238,9 @@ impl Shared {
         self.live.replace(config, capture);
         let config = self.live.config();
         self.followers.iter().for_each(|follower| follower(&config));
-        loaded.written.in_force(before)
+        let written = loaded.written.in_force(before);
+        self.readers.iter().for_each(|reader| reader(&written));
+        written
     }
 }
 

@@ -14,15 +14,17 @@ use super::signal::{Hangups, until_stopped};
 use crate::adapter::transport::Transport;
 use crate::adapter::transport::reqwest::Reqwest;
 use crate::admin::Admin;
+use crate::app::cluster::{Membership, ToServe, open_to_serve};
 use crate::app::reload::{Reload, Source};
 use crate::app::{self, LogDecisions, Options};
 use crate::clock::Clock;
-use crate::config::{self, AdminConfig, Loaded, Tenant};
+use crate::config::{self, AdminConfig, ClusterConfig, Egress, Loaded, Tenant};
 use crate::cutover::Cutover;
 use crate::observe::log;
 use crate::router::calendar;
 use crate::router::decide::Draw;
 use crate::serve::{Door, ServeLimits, Tls, serve};
+use crate::store::postgres::Occupied;
 use crate::time::Wall;
 
 /// The bounds of the admin listener: few callers, small requests.
@@ -68,8 +70,7 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     let Loaded { config, written, .. } = loaded;
     let clock = Clock::system();
     let hangups = Hangups::new().context("SIGHUP cannot be handled")?;
-    let store = config.store.clone();
-    let opened = app::open_store(&store).await?;
+    let ToServe { opened, membership, occupied } = open_to_serve(&config.store).await?;
     let shutdown = CancellationToken::new();
     let transport = Reqwest::new(&config.egress, &config.limits)?;
     let limits = ServeLimits::from(&config.limits);
@@ -87,7 +88,14 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
         shutdown: shutdown.clone(),
     };
     let (tenants, now) = (config.tenants.clone(), options.clock.now().wall);
-    let bridge = app::build(config, options).await?;
+    let private = match &membership {
+        Some(membership) => Some(private_listener(membership.config()).await?),
+        None => None,
+    };
+    let fingerprint = membership.as_ref().map(Membership::fingerprint);
+    let link = Arc::new(Reqwest::new(&Egress::default(), &config.limits)?);
+    let cluster = membership.map(|node| node.join(&written, link, clock.clone()));
+    let bridge = app::build_node(config, options, cluster).await?;
     say_where_chats_go(&tenants, &bridge.cutover, now);
     let listener = TcpListener::bind(listen)
         .await
@@ -101,6 +109,12 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     let reload = reload.listener(admin_tls.clone(), "admin.tls", |config| {
         config.admin.as_ref().and_then(|admin| admin.tls.as_ref())
     });
+    let reload = match (bridge.cluster.clone(), fingerprint) {
+        (Some(cluster), Some(fingerprint)) => {
+            reload.reader(move |written| cluster.configured_as(fingerprint(written)))
+        }
+        _ => reload,
+    };
     let reload = reload.build();
     tokio::spawn(reload_when_told(reload.clone(), hangups, shutdown.clone()));
     for tls in tls.iter().chain(&admin_tls) {
@@ -108,19 +122,27 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     }
     let mut out = std::io::stdout();
     let watched = CancellationToken::new();
-    let mut watching = None;
+    let mut watching = Vec::new();
+    if let (Some(listener), Some(router)) = (private, bridge.private.clone()) {
+        writeln!(out, "cluster    http://{}", listener.local_addr()?)?;
+        watching.push(tokio::spawn(serve(listener, router, limits, watched.clone())));
+    }
     if let Some(config) = admin {
         let api = Admin::new(bridge.admin.clone(), &config, &egress);
         let api = api.with_reload(on_request(reload.clone())).router();
         let door = admin_door(&config, admin_tls, &mut out).await?;
-        watching = Some(tokio::spawn(serve(door, api, ADMIN_LIMITS, watched.clone())));
+        watching.push(tokio::spawn(serve(door, api, ADMIN_LIMITS, watched.clone())));
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
     writeln!(out, "listening  {scheme}://{}", listener.local_addr()?)?;
     out.flush()?;
-    let stop = shutdown.clone();
+    let lost = occupied.as_ref().map(Occupied::lost).unwrap_or_default();
+    let (stop, taken) = (shutdown.clone(), lost.clone());
     tokio::spawn(async move {
-        until_stopped().await;
+        tokio::select! {
+            () = until_stopped() => {}
+            () = taken.cancelled() => {}
+        }
         tracing::info!("stopping: polls are let go, what was accepted is stored");
         stop.cancel();
     });
@@ -128,10 +150,20 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     bridge.drained().await;
     // Until here it answered: not ready.
     watched.cancel();
-    if let Some(watching) = watching {
+    for watching in watching {
         watching.await??;
     }
-    Ok(())
+    match lost.is_cancelled() {
+        true => anyhow::bail!("another bridge took the database while it was away"),
+        false => Ok(()),
+    }
+}
+
+/// The listener for other nodes.
+async fn private_listener(config: &ClusterConfig) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}; choose another `cluster.listen`", config.listen)
+    })
 }
 
 /// The admin API's listener; says where it is.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, hmac};
 use serde::Serialize;
 
 use super::secrets::Secret;
@@ -132,6 +132,34 @@ impl Written {
         }
     }
 
+    /// All that nodes of one cluster must have in common, in one word; `secret` keeps what is hidden
+    /// from being guessed from it. Where a node listens, and its files, are its own affair.
+    #[must_use]
+    pub fn fingerprint(&self, secret: &[u8; 32]) -> String {
+        let own = |key: &str| {
+            let section = key.split(['.', ' ']).next().unwrap_or_default();
+            ["listen", "admin", "cluster", "tls", "store", "key_ring", "panic_file", "tenants"]
+                .contains(&section)
+        };
+        let bridge = self.bridge.iter().filter(|(key, _)| !own(key)).map(|each| ("", each));
+        let tenants = self.tenants.iter();
+        let tenants = tenants.flat_map(|(id, all)| all.iter().map(|each| (id.as_str(), each)));
+        let mut text = Vec::new();
+        for (tenant, (key, value)) in bridge.chain(tenants) {
+            let value = match value {
+                Value::Plain(text) => text.as_bytes(),
+                Value::Hidden(secret) => secret.reveal().as_bytes(),
+                Value::File(hash) => hash,
+            };
+            for part in [tenant.as_bytes(), key.as_bytes(), value] {
+                text.extend((part.len() as u64).to_be_bytes());
+                text.extend(part);
+            }
+        }
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), &text);
+        tag.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// `self` without what only a restart applies: of that the older value stays, so that it is
     /// told again at the next reading.
     #[must_use]
@@ -179,7 +207,7 @@ fn needs_restart(key: &str, kind: Kind) -> bool {
     if under("tls") || under("admin.tls") {
         return kind != Kind::Changed;
     }
-    ["listen", "store", "admin", "panic_file"].into_iter().any(under)
+    ["listen", "store", "cluster", "admin", "panic_file"].into_iter().any(under)
         || LISTENER_LIMITS.contains(&key)
 }
 

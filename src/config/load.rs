@@ -79,7 +79,7 @@ fn read_all(main: &Source, env: Env<'_>, found: &Found) -> Option<Config> {
     let table = parse(cx)?;
     let root = Section::new(cx, "", &table, 0..0);
     let listen = listen(&root);
-    let store = store(&root);
+    let store = in_cluster(&root, store(&root));
     let limits = root.section("limits").map(Limits::read).unwrap_or_default();
     let egress = root.section("egress").map(egress::read).unwrap_or_default();
     let tls = root.section("tls").and_then(tls::read);
@@ -207,7 +207,23 @@ fn store(root: &Section<'_>) -> StoreConfig {
         root.cx.found.problem(problem.expected(expected).help(help));
         return StoreConfig::Memory;
     };
-    StoreConfig::Postgres { url: written, key_ring }
+    StoreConfig::Postgres { url: written, key_ring, cluster: None }
+}
+
+/// `[cluster]`, which only a store can have that nodes share.
+fn in_cluster(root: &Section<'_>, mut store: StoreConfig) -> StoreConfig {
+    let Some(section) = root.section("cluster") else { return store };
+    let at = section.at();
+    let read = super::cluster::read(section);
+    if let StoreConfig::Postgres { cluster, .. } = &mut store {
+        *cluster = read;
+    } else if root.cx.found.problems.borrow().is_empty() {
+        let problem =
+            at.says("the nodes of a cluster share one store, and this store is not shared");
+        let expected = "store = \"postgres://…\" with a key_ring, the same on every node";
+        root.cx.found.problem(problem.expected(expected).help("or remove the section"));
+    }
+    store
 }
 
 fn key_ring(section: &Section<'_>) -> Option<Secret> {

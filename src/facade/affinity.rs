@@ -1,7 +1,7 @@
 //! Affinity tokens: eight hex digits that name the process which holds a session.
 //!
-//! Promised: the same for a session as long as its process lives, another one afterwards. They are
-//! looked at only for tenants that ask for it, for small clients die of a 503.
+//! Promised: the same for a session as long as its process lives, another one afterwards; the nodes
+//! of a cluster are one in this, so that a balancer can hash it. They are looked at only for tenants that ask for it, for small clients die of a 503.
 
 use aws_lc_rs::digest;
 
@@ -30,6 +30,12 @@ impl Affinity {
     #[must_use]
     pub fn random() -> Self {
         Self(rand::random())
+    }
+
+    /// Of all processes that know a secret.
+    #[must_use]
+    pub const fn shared(secret: [u8; 16]) -> Self {
+        Self(secret)
     }
 
     /// The token of a session.

@@ -20,9 +20,9 @@ use crate::wire::liveagent::{self, ResyncSession};
 /// A `fileToken` is good for this long: longer than any chat.
 const UPLOAD_GOOD_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 /// A POST that the chat has not answered for this long is answered 500.
-const POST_WAIT: Duration = Duration::from_secs(10);
+pub(super) const POST_WAIT: Duration = Duration::from_secs(10);
 /// A poll that the chat has not answered this long after its hold is answered 204.
-const POLL_GRACE: Duration = Duration::from_secs(5);
+pub(super) const POLL_GRACE: Duration = Duration::from_secs(5);
 
 /// One request of a chat of ours; its noun and method are known to fit.
 pub(super) async fn answer(

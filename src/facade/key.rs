@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
+use super::affinity::Affinity;
 use crate::chat::ids::ChatId;
 use crate::time::Wall;
 
@@ -70,6 +71,15 @@ impl KeyRing {
     pub fn single(secret: &[u8]) -> Self {
         let name = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), b"key ring tag");
         Self::new(name.as_ref(), secret, &[])
+    }
+
+    /// Affinity tokens that every process with this ring gives out alike.
+    #[must_use]
+    pub fn affinity(&self) -> Affinity {
+        let mut secret = [0; 16];
+        let tag = hmac::sign(&self.signing, b"affinity tokens");
+        secret.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+        Affinity::shared(secret)
     }
 
     /// The key of a new chat.

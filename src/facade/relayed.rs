@@ -17,6 +17,7 @@ use crate::adapter::liveagent::{Behind, Forward, Pair, Passed, Rekeyed, Unopened
 use crate::chat::ids::ChatId;
 use crate::chat::visitor::Routed;
 use crate::router::decide::{Decision, Draw, Route, whatever_button};
+use crate::store::StoreError;
 use crate::time::Wall;
 use crate::wire::liveagent::request::{ChasitorInit, MultiNoun};
 
@@ -63,15 +64,17 @@ async fn known(
     facade: &Facade,
     call: &Call<'_>,
     own: OwnKey,
-    behind: Result<Behind, crate::store::StoreError>,
+    behind: Result<Behind, StoreError>,
     body: Body,
 ) -> Response<Body> {
     match behind {
         Ok(Behind::Pair(pair)) => legacy::relayed(facade, call, own, &pair, body).await,
         Ok(Behind::Chat | Behind::Nothing) => route::translated(facade, call, own, body).await,
         Err(error) => {
-            tracing::error!(chat = %own.chat, %error, "where a chat lives cannot be looked up");
-            reply::failed()
+            if !matches!(error, StoreError::Fenced { .. }) {
+                tracing::error!(chat = %own.chat, %error, "where a chat lives cannot be looked up");
+            }
+            reply::untaken(reply::failed())
         }
     }
 }
@@ -151,7 +154,8 @@ async fn open(
     match facade.relay.open(&forward, own.chat).await {
         Ok(pair) => legacy::relayed(facade, call, own, &pair, Body::from(bytes)).await,
         Err(Unopened::Answered(answer)) => answer,
-        Err(Unopened::Unanswered | Unopened::NotKept) => reply::failed(),
+        Err(Unopened::Unanswered) => reply::failed(),
+        Err(Unopened::NotKept) => reply::untaken(reply::failed()),
     }
 }
 
@@ -197,7 +201,7 @@ pub(super) async fn upload(facade: &Facade, call: &Call<'_>, body: Body) -> Resp
     let pair = match facade.relay.behind(&call.tenant.id, chat).await {
         Ok(Behind::Pair(pair)) => pair,
         Ok(_) => return upload::answer(facade, call, body).await,
-        Err(_) => return reply::failed(),
+        Err(_) => return reply::untaken(reply::failed()),
     };
     let Ok(_one) = UPLOADS.try_acquire() else { return reply::failed() };
     let mut limits = facade.config.limits;

@@ -14,6 +14,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde::Serialize;
 
 use super::affinity::Affinity;
+use super::placed::Untaken;
 use crate::adapter::Receipt;
 use crate::chat::agent::{AgentEvent, FileStep, Person};
 use crate::chat::content::{Choice, Style};
@@ -84,6 +85,12 @@ pub(super) fn moved() -> Response<Body> {
     text(StatusCode::SERVICE_UNAVAILABLE, liveagent::INVALID_AFFINITY)
 }
 
+/// Marks the answer to a request that its chat did not take: perhaps another node's does.
+pub(super) fn untaken(mut answer: Response<Body>) -> Response<Body> {
+    answer.extensions_mut().insert(Untaken);
+    answer
+}
+
 /// JavaScript.
 pub(super) fn script(script: String) -> Response<Body> {
     with(StatusCode::OK, SCRIPT, Bytes::from(script))
@@ -145,8 +152,8 @@ impl Scene<'_> {
                 text(StatusCode::CONFLICT, liveagent::out_of_sync(*sent, *last))
             }
             Reply::Conflict => text(StatusCode::CONFLICT, liveagent::DUPLICATE_POLL),
-            Reply::Overloaded if self.behaviour.failure_is_503 => moved(),
-            Reply::Overloaded => failed(),
+            Reply::Overloaded if self.behaviour.failure_is_503 => untaken(moved()),
+            Reply::Overloaded => untaken(failed()),
         }
     }
 

@@ -42,6 +42,7 @@ impl Counted<dyn Store> {
         let word = match &outcome {
             Ok(_) => "ok",
             Err(StoreError::Conflict { .. } | StoreError::OutOfOrder { .. }) => "conflict",
+            Err(StoreError::Fenced { .. }) => "fenced",
             Err(StoreError::Full) => "full",
             Err(_) => "failed",
         };
@@ -62,6 +63,10 @@ impl Store for Counted<dyn Store> {
 
     async fn load(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {
         self.inner.load(chat).await
+    }
+
+    async fn take(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {
+        self.inner.take(chat).await
     }
 
     async fn unfinished(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {

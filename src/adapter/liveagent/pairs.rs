@@ -234,13 +234,23 @@ impl Pairs {
                 return Ok(Behind::Chat);
             }
         }
-        let Some(loaded) = self.store.load(chat.0).await? else { return Ok(Behind::Nothing) };
+        let Some(loaded) = self.store.take(chat.0).await? else { return Ok(Behind::Nothing) };
         if !is_pair(&loaded) {
             self.is_translated(chat);
             return Ok(Behind::Chat);
         }
         let pair = self.remember(chat, &loaded, now).filter(|pair| pair.tenant == tenant);
         Ok(pair.map_or(Behind::Nothing, Behind::Pair))
+    }
+
+    /// Forgets a pair that is another node's now.
+    pub(super) fn let_go(&self, chat: ChatId) {
+        self.known().pairs.remove(&chat);
+    }
+
+    /// Whether a pair is in memory.
+    pub(super) fn holds(&self, chat: ChatId) -> bool {
+        self.known().pairs.contains_key(&chat)
     }
 
     /// Remembers that a chat began as a translated one.

@@ -1,13 +1,16 @@
 //! How many access tokens an org may ask for: 200 a minute (miaw.md 2.5), shared by all tenants of
-//! one org in this process.
+//! one org in this process, and split evenly over the nodes of a cluster.
 //!
 //! Promised: whoever asks gets a turn, in order; a 429 makes everybody of the org wait. Not
-//! promised: anything about other processes and other clients of the org.
+//! promised: anything about other clients of the org; while nodes come and go, the parts may add up
+//! to more for a minute.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::cluster::lease::share;
 use crate::time::Mono;
 
 /// Tokens per org and window.
@@ -17,8 +20,18 @@ const WINDOW: Duration = Duration::from_secs(60);
 const REFUSED_WAIT: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(120));
 
 /// The budgets of all orgs.
-#[derive(Debug, Default)]
-pub struct TokenBudgets(Mutex<HashMap<String, Budget>>);
+#[derive(Debug)]
+pub struct TokenBudgets {
+    budgets: Mutex<HashMap<String, Budget>>,
+    /// Tokens of this process per org and window.
+    tokens: AtomicUsize,
+}
+
+impl Default for TokenBudgets {
+    fn default() -> Self {
+        Self { budgets: Mutex::default(), tokens: AtomicUsize::new(TOKENS) }
+    }
+}
 
 /// How much of a budget is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,16 +49,21 @@ struct Budget {
 }
 
 impl TokenBudgets {
+    /// So many processes share each org's budget.
+    pub fn share(&self, processes: usize) {
+        self.tokens.store(share(TOKENS, processes), Ordering::Relaxed);
+    }
+
     /// When the next token of this org may be asked for.
     #[must_use]
     pub fn turn(&self, org: &str, now: Mono) -> Mono {
-        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         let budget = budgets.entry(org.to_owned()).or_default();
+        let tokens = self.tokens.load(Ordering::Relaxed);
+        // The oldest of the newest that the window may hold.
+        let first = budget.turns.len().checked_sub(tokens).and_then(|at| budget.turns.get(at));
         let earliest = budget.not_before.unwrap_or(now).max(now);
-        let turn = match budget.turns.front() {
-            Some(oldest) if budget.turns.len() >= TOKENS => oldest.plus(WINDOW).max(earliest),
-            _ => earliest,
-        };
+        let turn = first.map_or(earliest, |first| first.plus(WINDOW).max(earliest));
         let turn = budget.turns.back().map_or(turn, |last| turn.max(*last));
         budget.turns.push_back(turn);
         if budget.turns.len() > TOKENS {
@@ -69,7 +87,7 @@ impl TokenBudgets {
     /// The org said that it was too many.
     pub fn refused(&self, org: &str, now: Mono, asked: Option<Duration>) {
         let wait = asked.unwrap_or(REFUSED_WAIT.0).min(REFUSED_WAIT.1);
-        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         let budget = budgets.entry(org.to_owned()).or_default();
         budget.not_before = budget.not_before.max(Some(now.plus(wait)));
     }
@@ -97,6 +115,18 @@ mod tests {
         assert_eq!(budgets.used("b", at(11)), Used { used: 1, wait: wait(0) });
         assert_eq!(budgets.used("b", at(70)), Used::default());
         assert_eq!(budgets.used("c", at(11)), Used::default());
+    }
+
+    #[test]
+    fn several_processes_spend_together_what_one_may_spend() {
+        let budgets = TokenBudgets::default();
+        budgets.share(2);
+        let turns: Vec<Mono> = (0..250).map(|_| budgets.turn("a", at(10))).collect();
+        assert_eq!([turns[99], turns[100], turns[200]], [at(10), at(70), at(130)]);
+        // The other one is gone: from here on the whole budget.
+        budgets.share(1);
+        let turns: Vec<Mono> = (0..250).map(|_| budgets.turn("a", at(200))).collect();
+        assert_eq!([turns[0], turns[199], turns[200]], [at(200), at(200), at(260)]);
     }
 
     #[test]

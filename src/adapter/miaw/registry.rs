@@ -64,6 +64,8 @@ struct Seat {
     tenant: String,
     glance: Seen,
     inbox: mpsc::Sender<Envelope>,
+    /// Cancelled when the chat is another node's.
+    let_go: CancellationToken,
 }
 
 /// The chats whose tasks left with nothing left to do: the newest ones.
@@ -108,14 +110,19 @@ impl Shared {
     }
 
     /// Gives the seat up unless somebody just asked for something.
-    pub(super) fn may_leave(&self, chat: ChatId, inbox: &mut mpsc::Receiver<Envelope>) -> bool {
+    pub(super) fn may_leave(
+        &self,
+        chat: ChatId,
+        inbox: &mut mpsc::Receiver<Envelope>,
+        me: &mpsc::Sender<Envelope>,
+    ) -> bool {
         let mut seats = self.seats();
         if !inbox.is_empty() {
             return false;
         }
         // Before the seat is free: the next task asks.
         self.finished().add(chat);
-        seats.remove(&chat);
+        free(&mut seats, chat, me);
         inbox.close();
         true
     }
@@ -135,9 +142,10 @@ impl Shared {
         &self,
         chat: ChatId,
         inbox: &mut mpsc::Receiver<Envelope>,
+        me: &mpsc::Sender<Envelope>,
     ) -> Vec<Envelope> {
         if !inbox.is_closed() {
-            self.seats().remove(&chat);
+            free(&mut self.seats(), chat, me);
             inbox.close();
         }
         let mut late = Vec::new();
@@ -164,6 +172,13 @@ impl Shared {
         if !self.store_down.swap(true, Ordering::Relaxed) {
             tracing::error!(%error, "the store does not take writes; chats wait for it");
         }
+    }
+}
+
+/// Frees the seat of a task, unless another one has it by now.
+fn free(seats: &mut HashMap<ChatId, Seat>, chat: ChatId, me: &mpsc::Sender<Envelope>) {
+    if seats.get(&chat).is_some_and(|seat| seat.inbox.same_channel(me)) {
+        seats.remove(&chat);
     }
 }
 
@@ -237,6 +252,31 @@ impl Registry {
         }
     }
 
+    /// Works on a stored chat from now on; `false` when its tenant is not configured.
+    pub fn take_up(&self, tenant: &str, chat: ChatId) -> bool {
+        let tenant = self.shared.tenant(tenant);
+        tenant.map(|tenant| self.seat(&tenant, chat)).is_some()
+    }
+
+    /// Stops working on a chat that is another node's now, without a word to anybody: whoever waits
+    /// for an answer is told by the drop.
+    pub fn let_go(&self, chat: ChatId) {
+        if let Some(seat) = self.shared.seats().remove(&chat) {
+            seat.let_go.cancel();
+        }
+    }
+
+    /// Whether a chat has a task.
+    #[must_use]
+    pub fn holds(&self, chat: ChatId) -> bool {
+        self.shared.seats().contains_key(&chat)
+    }
+
+    /// So many processes share what an org allows.
+    pub fn share_tokens(&self, processes: usize) {
+        self.shared.tokens.share(processes);
+    }
+
     /// Chats that begin from now on follow these tenants and limits. Running ones go on as they
     /// began, also those of a tenant that is not named any more.
     pub fn reconfigure(&self, limits: Limits, tenants: impl IntoIterator<Item = Tenant>) {
@@ -288,8 +328,13 @@ impl Registry {
         }
         let (sender, receiver) = mpsc::channel(self.shared.limits().inbox_per_chat);
         let glance = Seen::default();
-        let seat =
-            Seat { tenant: tenant.id.clone(), glance: glance.clone(), inbox: sender.clone() };
+        let let_go = CancellationToken::new();
+        let seat = Seat {
+            tenant: tenant.id.clone(),
+            glance: glance.clone(),
+            inbox: sender.clone(),
+            let_go: let_go.clone(),
+        };
         seats.insert(chat, seat);
         drop(seats);
         let shared = self.shared.clone();
@@ -298,7 +343,8 @@ impl Registry {
         let registry = self.clone();
         let tenant = tenant.clone();
         self.shared.tasks.spawn(async move {
-            for envelope in task.run().await {
+            let Some(late) = let_go.run_until_cancelled(task.run()).await else { return };
+            for envelope in late {
                 registry.hand_on(&tenant, chat, envelope);
             }
         });

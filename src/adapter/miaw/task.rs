@@ -67,6 +67,8 @@ pub(super) enum Stop {
     Shutdown,
     /// What is stored is not what we know, or cannot be written ever again.
     Lost(String),
+    /// The chat is another node's: not a word to anybody.
+    Elsewhere,
 }
 
 /// The task's belongings.
@@ -150,16 +152,18 @@ impl Task {
             Ok(None) => self.wait_for_begin().await,
             Err(stop) => Err(stop),
         };
-        if let Err(Stop::Lost(why)) = stop {
+        if let Err(Stop::Lost(why)) = &stop {
             tracing::error!(chat = %self.chat, tenant = %self.tenant.id, why, "a chat was let go");
         }
-        self.shared.leave(self.chat, &mut self.inbox)
+        let late = self.shared.leave(self.chat, &mut self.inbox, &self.me);
+        // The other node answers; to take them up again here would go round in circles.
+        if matches!(stop, Err(Stop::Elsewhere)) { Vec::new() } else { late }
     }
 
     async fn load(&mut self) -> Result<Option<Session>, Stop> {
         let loaded = match self.found.take() {
             Some(found) => Some(found.loaded),
-            None => self.patiently(|store, chat| async move { store.load(chat.0).await }).await?,
+            None => self.patiently(|store, chat| async move { store.take(chat.0).await }).await?,
         };
         let Some(loaded) = loaded else { return Ok(None) };
         if loaded.tenant != self.tenant.id {
@@ -344,7 +348,7 @@ impl Task {
             }
             Effect::Forget => {
                 self.finish(session).await?;
-                if self.first.is_none() && self.shared.may_leave(self.chat, &mut self.inbox) {
+                if self.first.is_none() && self.shared.may_leave(self.chat, &mut self.inbox, &self.me) {
                     return Err(Stop::Done);
                 }
             }
@@ -462,6 +466,9 @@ impl Task {
                 }
                 Err(error) => error,
             };
+            if matches!(error, StoreError::Fenced { .. }) {
+                return Err(Stop::Elsewhere);
+            }
             let again = error.retry() == Retry::Safe || matches!(error, StoreError::Engine { .. });
             if !again {
                 return Err(Stop::Lost(error.to_string()));
