@@ -15,6 +15,7 @@ mod chats;
 pub mod console;
 mod keys;
 mod mapping;
+mod nodes;
 mod operations;
 mod probes;
 pub mod problem;

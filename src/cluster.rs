@@ -6,8 +6,8 @@
 //!
 //! Promised: a chat is worked on by one node at a time; of two that think they have it, the one
 //! whose claim is older writes nothing. A node that could not renew its lease answers nothing from
-//! memory until it knows what is still its own. Nobody's death is decided by anybody but the store's
-//! clock. Not promised: that requests find a chat at once while its owner dies; they wait.
+//! memory until it knows what is still its own. Nobody's death is decided by anybody but the
+//! store's clock. Not promised: that requests find a chat at once while its owner dies; they wait.
 
 pub mod beat;
 pub mod forward;
@@ -15,6 +15,7 @@ pub mod lease;
 pub mod owned;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -82,8 +83,22 @@ struct Inner {
     /// Whose the chats of others were when it was last looked.
     known: Mutex<HashMap<Uuid, Peer>>,
     residents: OnceLock<Arc<dyn Residents>>,
+    forwarded: AtomicU64,
+    taken_over: AtomicU64,
+    let_go: AtomicU64,
     /// Nothing beats any more.
     left: CancellationToken,
+}
+
+/// What happened since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that were passed on and answered.
+    pub forwarded: u64,
+    /// Chats that were somebody else's.
+    pub taken_over: u64,
+    /// Chats that are somebody else's now.
+    pub let_go: u64,
 }
 
 /// Another node.
@@ -131,6 +146,9 @@ impl Cluster {
             held: Mutex::default(),
             known: Mutex::default(),
             residents: OnceLock::new(),
+            forwarded: AtomicU64::new(0),
+            taken_over: AtomicU64::new(0),
+            let_go: AtomicU64::new(0),
             left: CancellationToken::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -158,6 +176,14 @@ impl Cluster {
     #[must_use]
     pub fn nodes(&self) -> Arc<Vec<Node>> {
         self.inner.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What happened since the start.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Inner { forwarded, taken_over, let_go, .. } = &*self.inner;
+        Counts { forwarded: read(forwarded), taken_over: read(taken_over), let_go: read(let_go) }
     }
 
     /// Whether what is in memory may be answered from.
@@ -230,6 +256,9 @@ impl Cluster {
                 // Of two claims of our own the later one holds, whichever answer comes first.
                 let mut held = self.held();
                 let known = held.entry(chat).or_default();
+                if *known == 0 && epoch > 1 {
+                    self.inner.taken_over.fetch_add(1, Ordering::Relaxed);
+                }
                 *known = epoch.max(*known);
                 Ok(Some(true))
             }
@@ -252,6 +281,7 @@ impl Cluster {
         }
         held.remove(&chat);
         drop(held);
+        self.inner.let_go.fetch_add(1, Ordering::Relaxed);
         tracing::info!(%chat, "a chat belongs to another node now; it is let go here");
         if let Some(residents) = self.inner.residents.get() {
             residents.lost(ChatId(chat));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::problem::{Code, Problem};
-use super::{Admin, Answer, Call, Reply};
+use super::{Admin, Answer, Call, Reply, nodes};
 use crate::adapter::miaw::summary::Listed;
 use crate::chat::state::Phase;
 use crate::observe::metrics::Page;
@@ -55,10 +55,14 @@ pub(super) async fn health(_: Arc<Admin>, _: Call) -> Answer {
 pub(super) async fn ready(admin: Arc<Admin>, _: Call) -> Answer {
     let draining = admin.parts.draining.is_cancelled();
     let store = admin.readiness.store(&admin).await;
-    let checks = json!({
+    let mut checks = json!({
         "store": store.as_deref().unwrap_or("ok"),
         "draining": draining,
     });
+    let cluster = nodes::check(&admin);
+    nodes::add(&mut checks, cluster.as_ref());
+    let fenced = cluster.filter(|(_, serves)| !serves).map(|(why, _)| why);
+    let store = store.or(fenced);
     if !draining && store.is_none() {
         return Reply::ok(&json!({ "status": "ready", "checks": checks }));
     }
@@ -171,6 +175,9 @@ pub(super) async fn metrics(admin: Arc<Admin>, _: Call) -> Answer {
     let help = "Writes to the store, by how they ended.";
     page.counter("bridge_store_writes", help, ["kind", "outcome"], &metrics.store);
     page.histogram("bridge_store_write_seconds", "How long a write took.", &metrics.store_time);
+    if let Some(cluster) = &parts.cluster {
+        nodes::measure(&mut page, cluster);
+    }
     let dropped = (parts.capture)().map_or(0, |capture| capture.dropped());
     page.count("bridge_capture_dropped_lines", "Captured lines that were dropped.", dropped);
     let help = "Chats of an earlier process that were taken up at the start.";

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -180,6 +181,7 @@ impl Cluster {
             tracing::info!(chats = taken.len(), "chats of a node that is gone are taken up");
         }
         self.held().extend(taken.iter().copied());
+        self.inner.taken_over.fetch_add(taken.len() as u64, Ordering::Relaxed);
         for (chat, _) in &taken {
             self.not_there(ChatId(*chat));
             residents.take_up(ChatId(*chat)).await;

@@ -3,8 +3,10 @@
 //! Promised: every forwarded request carries a MAC over its target, method, path, host, key, number
 //! and the hash of its body, under a secret that only nodes with the same key ring derive; a node
 //! answers only what is meant for this very run of it; what was forwarded is never forwarded again.
-//! Not promised: secrecy on the way, which is plain HTTP: the listener belongs on a private network.
+//! Not promised: secrecy on the way, which is plain HTTP: the listener belongs on a private
+//! network.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac};
@@ -118,6 +120,7 @@ impl Cluster {
         match self.inner.link.send(request, within).await {
             Ok(response) if response.headers().contains_key(NOT_HERE) => None,
             Ok(mut response) => {
+                self.inner.forwarded.fetch_add(1, Ordering::Relaxed);
                 strip(response.headers_mut());
                 Some(response)
             }

@@ -85,6 +85,10 @@ impl Store for Owned {
         self.inner().unfinished(after, limit).await
     }
 
+    async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
+        self.inner().stored(after, limit).await
+    }
+
     async fn purge(&self, ended_before: Wall) -> Result<u64, StoreError> {
         self.inner().purge(ended_before).await
     }

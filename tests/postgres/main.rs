@@ -7,6 +7,7 @@
 mod rules;
 
 mod backup;
+mod cluster;
 #[path = "../process/desk.rs"]
 mod desk;
 mod opening;

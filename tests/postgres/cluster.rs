@@ -1,0 +1,14 @@
+//! Several real processes on one database: killed, paused, restarted, behind nginx.
+//!
+//! What is checked is what clients and the agents' desk show. The clients die of everything but 200
+//! and 204, as Rocket.Chat's and hrk's do.
+
+mod balancer;
+mod client;
+mod loss;
+mod site;
+
+/// A port that stays the same over restarts.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

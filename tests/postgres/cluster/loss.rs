@@ -1,0 +1,153 @@
+//! K2: nodes are killed one after the other under chats that go on. Nothing is lost, nothing comes
+//! twice, no client sees an error, and nobody waits longer than promised.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::balancer::{Balancer, Choice};
+use super::client::{Client, now};
+use super::site::{Node, Site};
+use crate::desk::{Desk, asked_with, id, lines};
+use crate::within;
+
+/// P4.
+const GAP_MAX: Duration = Duration::from_secs(8);
+const CHATS: usize = 6;
+/// Lines of each side of each chat per cycle.
+const LINES: usize = 4;
+
+/// One chat, both sides.
+struct Chat {
+    client: Client,
+    desk_id: String,
+    sent: usize,
+    said: usize,
+    heard: Vec<(String, Instant)>,
+}
+
+/// How long each line and each POST took.
+#[derive(Default)]
+struct Waits(Vec<Duration>);
+
+impl Waits {
+    fn longest(&self) -> Duration {
+        self.0.iter().max().copied().unwrap_or_default()
+    }
+
+    fn p99(&self) -> Duration {
+        let mut all = self.0.clone();
+        all.sort_unstable();
+        all.get(all.len().saturating_sub(1) * 99 / 100).copied().unwrap_or_default()
+    }
+}
+
+async fn established(desk: &Desk, base: &str, n: usize) -> Chat {
+    // Every other one numbers its POSTs.
+    let name = format!("visitor-{n}@example.test");
+    let mut client = Client::begin(base, &name, n % 2 == 0).await;
+    let chat = desk.chat("a chat is asked for", |chat| asked_with(chat, &name)).await;
+    desk.accept(&id(&chat)).await;
+    client.until("ChatEstablished").await;
+    Chat { client, desk_id: id(&chat), sent: 0, said: 0, heard: Vec::new() }
+}
+
+/// Both sides say their lines at once; answers how long each took.
+async fn talk(chat: &mut Chat, desk: &Desk) -> Waits {
+    let mut waits = Waits::default();
+    let (mut speaker, mut listener) = (chat.client.clone(), chat.client.clone());
+    let (sent, said) = (chat.sent, chat.said);
+    let mut times = Vec::new();
+    let visitor = async {
+        let mut took = Vec::new();
+        for n in sent..sent + LINES {
+            let began = now();
+            speaker.say(&format!("m{n}")).await;
+            took.push(began.elapsed());
+        }
+        took
+    };
+    let agent = async {
+        for n in said..said + LINES {
+            times.push(now());
+            desk.say(&chat.desk_id, &format!("a{n}")).await;
+        }
+    };
+    let listening = listener.hears(&mut chat.heard, said + LINES);
+    let (posts, (), ()) = tokio::join!(visitor, agent, listening);
+    let heard = chat.heard.iter().skip(said).zip(&times);
+    waits.0.extend(heard.map(|((_, heard), said)| heard.duration_since(*said)));
+    waits.0.extend(posts);
+    (chat.sent, chat.said) = (sent + LINES, said + LINES);
+    chat.client = speaker.with_polls_of(&listener);
+    waits
+}
+
+async fn all_talk(chats: Vec<Chat>, site: &Site, kill: Option<&mut Node>) -> (Vec<Chat>, Waits) {
+    let mut talks = JoinSet::new();
+    let desk = site.desk.clone();
+    for mut chat in chats {
+        let desk = desk.clone();
+        talks.spawn(async move {
+            let waits = talk(&mut chat, &desk).await;
+            (chat, waits)
+        });
+    }
+    if let Some(node) = kill {
+        node.kill();
+    }
+    let (mut chats, mut waits) = (Vec::new(), Waits::default());
+    while let Some(done) = talks.join_next().await {
+        let (chat, took) = done.expect("a client lives");
+        chats.push(chat);
+        waits.0.extend(took.0);
+    }
+    (chats, waits)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_die_of_an_error_live_through_the_loss_of_node_after_node() {
+    let cycles = std::env::var("CLUSTER_CYCLES").map_or(5, |cycles| cycles.parse().unwrap());
+    let site = Site::new().await;
+    let mut nodes = site.two().await;
+    let nginx = Balancer::new(site.folder.path(), &nodes, Choice::RoundRobin).await;
+    let mut chats = Vec::new();
+    for n in 0..CHATS {
+        chats.push(established(&site.desk, &nginx.base(), n).await);
+    }
+    let mut all = Waits::default();
+    for cycle in 0..cycles {
+        let (talked, waits) = all_talk(chats, &site, None).await;
+        all.0.extend(waits.0);
+        let victim = &mut nodes[cycle % 2];
+        let (talked, waits) = all_talk(talked, &site, Some(victim)).await;
+        all.0.extend(waits.0);
+        chats = talked;
+        victim.start().await;
+    }
+    let (mut lost, mut repeated, mut delivered) = (0, 0, 0);
+    for chat in &chats {
+        let seen = |desk: &serde_json::Value| lines(desk, "visitor").len() >= chat.sent;
+        let is_it = |desk: &serde_json::Value| id(desk) == chat.desk_id && seen(desk);
+        let desk = within("the desk has all", site.desk.chat("all lines", is_it)).await;
+        let visitor: Vec<String> = lines(&desk, "visitor").into_iter().map(|l| l.0).collect();
+        let heard: Vec<String> = chat.heard.iter().map(|line| line.0.clone()).collect();
+        for (got, prefix, count) in [(visitor, "m", chat.sent), (heard, "a", chat.said)] {
+            let wanted: Vec<String> = (0..count).map(|n| format!("{prefix}{n}")).collect();
+            let missing = wanted.iter().filter(|line| !got.contains(line)).count();
+            lost += missing;
+            repeated += got.len() - (wanted.len() - missing);
+            delivered += got.len();
+            assert_eq!(got, wanted, "in order, and once");
+        }
+    }
+    let sent: usize = chats.iter().map(|chat| chat.sent + chat.said).sum();
+    println!(
+        "K2: {cycles} kills, sent {sent}, delivered {delivered}, lost {lost}, repeated {repeated}, \
+         longest gap {:?}, p99 {:?}",
+        all.longest(),
+        all.p99()
+    );
+    assert!(all.longest() <= GAP_MAX, "{:?}", all.longest());
+    site.remove().await;
+}
