@@ -180,33 +180,9 @@ pub async fn build_node(
     options: Options,
     cluster: Option<Cluster>,
 ) -> Result<Bridge, BuildError> {
-    let Options { clock, transport, opened, decisions, shutdown } = options;
-    let metrics = Arc::new(Metrics::default());
-    let counted = |metrics: &Arc<Metrics>| (metrics.clone(), clock.clone());
-    let (count, time) = counted(&metrics);
-    let fenced = |cluster: &Cluster| Arc::new(Owned::new(cluster.clone())) as Arc<dyn Store>;
-    let plain = cluster.as_ref().map_or(opened.store, fenced);
-    let store: Arc<dyn Store> = Arc::new(Counted::new(plain, count, time));
-    let (count, time) = counted(&metrics);
-    let transport: Arc<dyn Transport> = Arc::new(Counted::new(transport, count, time));
-    let decisions = Arc::new(Watched::new(decisions, metrics.clone()));
-    let cutover = Cutover::start(
-        &config.tenants,
-        store.clone(),
-        clock.clone(),
-        config.panic_file.clone(),
-        shutdown.clone(),
-    )
-    .await?;
-    let chats = Registry::new(
-        store.clone(),
-        clock.clone(),
-        transport.clone(),
-        config.limits,
-        config.tenants.iter().map(Tenant::from),
-        shutdown.clone(),
-    );
-    let relay = Arc::new(LiveAgent::new(transport.clone(), clock.clone(), store.clone()));
+    let (core, keys) = core(&config, options, cluster.as_ref()).await?;
+    let Core { clock, store, transport, decisions, metrics, cutover, chats, relay, shutdown } =
+        core;
     let recovered = match &cluster {
         // Whose node is gone is taken up beside, also by other nodes.
         Some(cluster) => {
@@ -216,14 +192,14 @@ pub async fn build_node(
         None => chats.recover(&|id, stored| relay.take_up(id, stored)).await?,
     };
     let capture = Capture::start(&config.tenants, clock.clone());
-    let availability = Arc::new(Availability::new(transport.clone(), clock.clone()));
-    let watch = cutover::budget::watch(cutover.clone(), availability.clone(), clock.clone());
-    tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
+    let availability = Arc::new(Availability::new(transport, clock.clone()));
+    let budgets = cutover::budget::watch(cutover.clone(), availability.clone(), clock.clone());
+    tokio::spawn(shutdown.clone().run_until_cancelled_owned(budgets));
     let shadow = Shadows::start(clock.clone(), prechat::examiner());
-    let affinity = cluster.as_ref().map_or_else(Affinity::random, |_| opened.keys.affinity());
+    let affinity = cluster.as_ref().map_or_else(Affinity::random, |_| keys.affinity());
     let live = Live::new(Facade {
         config: Arc::new(config),
-        keys: opened.keys,
+        keys,
         clock: clock.clone(),
         chats: Arc::new(Reasoned::new(Arc::new(chats.clone()), decisions.clone())),
         relay: relay.clone(),
@@ -240,15 +216,7 @@ pub async fn build_node(
     });
     let kept = (store.clone(), relay.clone());
     tokio::spawn(purge(kept, clock.clone(), live.clone(), shutdown.clone()));
-    let (router, private) = match &cluster {
-        Some(cluster) => {
-            let (live, cluster) = (live.clone(), cluster.clone());
-            let Routers { public, private } =
-                placed::routers(live, cluster, clock.clone(), shutdown.clone());
-            (public, Some(private))
-        }
-        None => (live_router(live.clone()), None),
-    };
+    let (router, private) = front(&live, cluster.as_ref(), &clock, &shutdown);
     let router = requests::counted(router, metrics.clone());
     let (configured, captured) = (live.clone(), live.clone());
     let admin = admin::Parts {
@@ -269,6 +237,68 @@ pub async fn build_node(
         cluster: cluster.clone(),
     };
     Ok(Bridge { router, live, chats, cutover, relay, shadow, recovered, admin, cluster, private })
+}
+
+/// What a bridge is made of before it takes chats up.
+struct Core {
+    clock: Clock,
+    store: Arc<dyn Store>,
+    transport: Arc<dyn Transport>,
+    decisions: Arc<Watched>,
+    metrics: Arc<Metrics>,
+    cutover: Cutover,
+    chats: Registry,
+    relay: Arc<LiveAgent>,
+    shutdown: CancellationToken,
+}
+
+async fn core(
+    config: &Config,
+    options: Options,
+    cluster: Option<&Cluster>,
+) -> Result<(Core, KeyRing), StoreError> {
+    let Options { clock, transport, opened, decisions, shutdown } = options;
+    let metrics = Arc::new(Metrics::default());
+    let fenced = |cluster: &Cluster| Arc::new(Owned::new(cluster.clone())) as Arc<dyn Store>;
+    let store = cluster.map_or(opened.store, fenced);
+    let store: Arc<dyn Store> = Arc::new(Counted::new(store, metrics.clone(), clock.clone()));
+    let transport = Counted::new(transport, metrics.clone(), clock.clone());
+    let transport: Arc<dyn Transport> = Arc::new(transport);
+    let decisions = Arc::new(Watched::new(decisions, metrics.clone()));
+    let cutover = Cutover::start(
+        &config.tenants,
+        store.clone(),
+        clock.clone(),
+        config.panic_file.clone(),
+        shutdown.clone(),
+    )
+    .await?;
+    let chats = Registry::new(
+        store.clone(),
+        clock.clone(),
+        transport.clone(),
+        config.limits,
+        config.tenants.iter().map(Tenant::from),
+        shutdown.clone(),
+    );
+    let relay = Arc::new(LiveAgent::new(transport.clone(), clock.clone(), store.clone()));
+    let core =
+        Core { clock, store, transport, decisions, metrics, cutover, chats, relay, shutdown };
+    Ok((core, opened.keys))
+}
+
+/// What clients ask, and what other nodes do.
+fn front(
+    live: &Live,
+    cluster: Option<&Cluster>,
+    clock: &Clock,
+    shutdown: &CancellationToken,
+) -> (Router, Option<Router>) {
+    let Some(cluster) = cluster else { return (live_router(live.clone()), None) };
+    let (live, cluster) = (live.clone(), cluster.clone());
+    let Routers { public, private } =
+        placed::routers(live, cluster, clock.clone(), shutdown.clone());
+    (public, Some(private))
 }
 
 impl Bridge {

@@ -172,6 +172,12 @@ impl Cluster {
         identity.fingerprint = fingerprint;
     }
 
+    /// The store that all share, for looking at the nodes.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Shared> {
+        self.inner.store.clone()
+    }
+
     /// Every node as the last beat showed them.
     #[must_use]
     pub fn nodes(&self) -> Arc<Vec<Node>> {

@@ -57,8 +57,8 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be read, or a blob cannot be opened.
     async fn load(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError>;
 
-    /// [`Store::load`], by whoever is to work on the chat from now on: where several nodes share the
-    /// store, this one is its owner then.
+    /// [`Store::load`], by whoever is to work on the chat from now on: where several nodes share
+    /// the store, this one is its owner then.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when another node has it, and those of [`Store::load`].

@@ -66,7 +66,6 @@ impl Membership {
     }
 
     /// How a configuration is told from another one.
-    #[must_use]
     pub fn fingerprint(&self) -> impl Fn(&Written) -> String + Send + Sync + use<> {
         let keys = self.ring.derive(FINGERPRINT_PURPOSE);
         let secret = keys.first().map_or([0; 32], |(_, key)| *key);

@@ -15,10 +15,11 @@ use crate::adapter::transport::Transport;
 use crate::adapter::transport::reqwest::Reqwest;
 use crate::admin::Admin;
 use crate::app::cluster::{Membership, ToServe, open_to_serve};
-use crate::app::reload::{Reload, Source};
+use crate::app::reload::{Builder, Reload, Source};
 use crate::app::{self, LogDecisions, Options};
 use crate::clock::Clock;
-use crate::config::{self, AdminConfig, ClusterConfig, Egress, Loaded, Tenant};
+use crate::cluster::Cluster;
+use crate::config::{self, AdminConfig, Egress, Loaded, Tenant, Written};
 use crate::cutover::Cutover;
 use crate::observe::log;
 use crate::router::calendar;
@@ -88,10 +89,7 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
         shutdown: shutdown.clone(),
     };
     let (tenants, now) = (config.tenants.clone(), options.clock.now().wall);
-    let private = match &membership {
-        Some(membership) => Some(private_listener(membership.config()).await?),
-        None => None,
-    };
+    let private = private_listener(membership.as_ref()).await?;
     let fingerprint = membership.as_ref().map(Membership::fingerprint);
     let link = Arc::new(Reqwest::new(&Egress::default(), &config.limits)?);
     let cluster = membership.map(|node| node.join(&written, link, clock.clone()));
@@ -105,17 +103,7 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     }
     let reload = Reload::builder(Source::file(path), written, &bridge, clock.clone());
     let reload = reload.transport(transport);
-    let reload = reload.listener(tls.clone(), "tls", |config| config.tls.as_ref());
-    let reload = reload.listener(admin_tls.clone(), "admin.tls", |config| {
-        config.admin.as_ref().and_then(|admin| admin.tls.as_ref())
-    });
-    let reload = match (bridge.cluster.clone(), fingerprint) {
-        (Some(cluster), Some(fingerprint)) => {
-            reload.reader(move |written| cluster.configured_as(fingerprint(written)))
-        }
-        _ => reload,
-    };
-    let reload = reload.build();
+    let reload = followed(reload, &tls, &admin_tls, bridge.cluster.clone().zip(fingerprint));
     tokio::spawn(reload_when_told(reload.clone(), hangups, shutdown.clone()));
     for tls in tls.iter().chain(&admin_tls) {
         tokio::spawn(tls.clone().keep_fresh(clock.clone(), shutdown.clone()));
@@ -129,6 +117,10 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     }
     if let Some(config) = admin {
         let api = Admin::new(bridge.admin.clone(), &config, &egress);
+        let api = match &bridge.cluster {
+            Some(cluster) => api.with_nodes(cluster.store()),
+            None => api,
+        };
         let api = api.with_reload(on_request(reload.clone())).router();
         let door = admin_door(&config, admin_tls, &mut out).await?;
         watching.push(tokio::spawn(serve(door, api, ADMIN_LIMITS, watched.clone())));
@@ -137,15 +129,7 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     writeln!(out, "listening  {scheme}://{}", listener.local_addr()?)?;
     out.flush()?;
     let lost = occupied.as_ref().map(Occupied::lost).unwrap_or_default();
-    let (stop, taken) = (shutdown.clone(), lost.clone());
-    tokio::spawn(async move {
-        tokio::select! {
-            () = until_stopped() => {}
-            () = taken.cancelled() => {}
-        }
-        tracing::info!("stopping: polls are let go, what was accepted is stored");
-        stop.cancel();
-    });
+    tokio::spawn(stop_when_told(shutdown.clone(), lost.clone()));
     serve(Door { listener, tls }, bridge.router.clone(), limits, shutdown).await?;
     bridge.drained().await;
     // Until here it answered: not ready.
@@ -159,11 +143,43 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// Who else follows the configuration.
+fn followed(
+    reload: Builder,
+    tls: &Option<Tls>,
+    admin_tls: &Option<Tls>,
+    node: Option<(Cluster, impl Fn(&Written) -> String + Send + Sync + 'static)>,
+) -> Reload {
+    let reload = reload.listener(tls.clone(), "tls", |config| config.tls.as_ref());
+    let reload = reload.listener(admin_tls.clone(), "admin.tls", |config| {
+        config.admin.as_ref().and_then(|admin| admin.tls.as_ref())
+    });
+    let reload = match node {
+        Some((cluster, fingerprint)) => {
+            reload.reader(move |written| cluster.configured_as(fingerprint(written)))
+        }
+        None => reload,
+    };
+    reload.build()
+}
+
+/// Stops the process at a signal, or when somebody else took its database.
+async fn stop_when_told(stop: CancellationToken, lost: CancellationToken) {
+    tokio::select! {
+        () = until_stopped() => {}
+        () = lost.cancelled() => {}
+    }
+    tracing::info!("stopping: polls are let go, what was accepted is stored");
+    stop.cancel();
+}
+
 /// The listener for other nodes.
-async fn private_listener(config: &ClusterConfig) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(config.listen).await.with_context(|| {
-        format!("cannot listen on {}; choose another `cluster.listen`", config.listen)
-    })
+async fn private_listener(node: Option<&Membership>) -> anyhow::Result<Option<TcpListener>> {
+    let Some(listen) = node.map(|node| node.config().listen) else { return Ok(None) };
+    let bound = TcpListener::bind(listen).await;
+    bound
+        .map(Some)
+        .with_context(|| format!("cannot listen on {listen}; choose another `cluster.listen`"))
 }
 
 /// The admin API's listener; says where it is.

@@ -132,8 +132,8 @@ impl Written {
         }
     }
 
-    /// All that nodes of one cluster must have in common, in one word; `secret` keeps what is hidden
-    /// from being guessed from it. Where a node listens, and its files, are its own affair.
+    /// All that nodes of one cluster must have in common, in one word; `secret` keeps what is
+    /// hidden from being guessed from it. Where a node listens, and its files, are its own affair.
     #[must_use]
     pub fn fingerprint(&self, secret: &[u8; 32]) -> String {
         let own = |key: &str| {

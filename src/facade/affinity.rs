@@ -1,7 +1,8 @@
 //! Affinity tokens: eight hex digits that name the process which holds a session.
 //!
 //! Promised: the same for a session as long as its process lives, another one afterwards; the nodes
-//! of a cluster are one in this, so that a balancer can hash it. They are looked at only for tenants that ask for it, for small clients die of a 503.
+//! of a cluster are one in this, so that a balancer can hash it. They are looked at only for
+//! tenants that ask for it, for small clients die of a 503.
 
 use aws_lc_rs::digest;
 

@@ -130,10 +130,7 @@ async fn public(State(node): State<Node>, request: Request) -> Response<Body> {
     let Some(question) = Question::read(&facade, &parts) else {
         return super::answer(&node.live, Request::from_parts(parts, body)).await;
     };
-    let _room = match node.room(&question) {
-        Ok(room) => room,
-        Err(()) => return question.unanswered(),
-    };
+    let Ok(_room) = node.room(&question) else { return question.unanswered() };
     let bytes = match node.body(&facade, &question, body).await {
         Ok(bytes) => bytes,
         Err(refusal) => return *refusal,

@@ -75,7 +75,7 @@ impl TokenBudgets {
     /// What is used of an org's budget in the window that ends now.
     #[must_use]
     pub fn used(&self, org: &str, now: Mono) -> Used {
-        let budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(budget) = budgets.get(org) else { return Used::default() };
         // A turn may lie ahead: somebody waits for it, and it counts already.
         let used = budget.turns.iter().filter(|turn| turn.plus(WINDOW) > now).count();

@@ -343,7 +343,7 @@ impl Registry {
         let registry = self.clone();
         let tenant = tenant.clone();
         self.shared.tasks.spawn(async move {
-            let Some(late) = let_go.run_until_cancelled(task.run()).await else { return };
+            let Some(late) = let_go.run_until_cancelled(Box::pin(task.run())).await else { return };
             for envelope in late {
                 registry.hand_on(&tenant, chat, envelope);
             }

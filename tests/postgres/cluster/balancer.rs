@@ -33,7 +33,7 @@ impl Balancer {
         let port = free_port();
         let conf = folder.join(format!("nginx-{port}.conf"));
         std::fs::write(&conf, configuration(folder, nodes, choice, port)).unwrap();
-        let mut child = Command::new("nginx")
+        let mut child = Command::new(program())
             .arg("-p")
             .arg(folder)
             .arg("-c")
@@ -94,4 +94,10 @@ fn configuration(folder: &Path, nodes: &[Node], choice: Choice, port: u16) -> St
          events {{ worker_connections 2048; }}\n\
          http {{\naccess_log off;\n{paths}{upstream}\n}}\n"
     )
+}
+
+/// Debian puts it where only root looks.
+fn program() -> &'static str {
+    let debian = "/usr/sbin/nginx";
+    if Path::new(debian).exists() { debian } else { "nginx" }
 }
