@@ -168,7 +168,8 @@ async fn open(config: &StoreConfig) -> Result<(Opened, Option<Server>), BuildErr
 /// # Errors
 /// When the store cannot be read.
 pub async fn build(config: Config, options: Options) -> Result<Bridge, BuildError> {
-    build_node(config, options, None).await
+    // Boxed, for it is large and every caller would carry it.
+    Box::pin(build_node(config, options, None)).await
 }
 
 /// Builds a bridge that is one of several, and lives in the cluster from now on.

@@ -93,7 +93,7 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     let fingerprint = membership.as_ref().map(Membership::fingerprint);
     let link = Arc::new(Reqwest::new(&Egress::default(), &config.limits)?);
     let cluster = membership.map(|node| node.join(&written, link, clock.clone()));
-    let bridge = app::build_node(config, options, cluster).await?;
+    let bridge = Box::pin(app::build_node(config, options, cluster)).await?;
     say_where_chats_go(&tenants, &bridge.cutover, now);
     let listener = TcpListener::bind(listen)
         .await
