@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,7 @@ use crate::adapter::transport::reqwest::Reqwest;
 use crate::admin::Admin;
 use crate::app::cluster::{Membership, ToServe, open_to_serve};
 use crate::app::reload::{Builder, Reload, Source};
-use crate::app::{self, LogDecisions, Options};
+use crate::app::{self, Bridge, LogDecisions, Options};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::{self, AdminConfig, Egress, Loaded, Tenant, Written};
@@ -91,7 +92,9 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     let (tenants, now) = (config.tenants.clone(), options.clock.now().wall);
     let private = private_listener(membership.as_ref()).await?;
     let fingerprint = membership.as_ref().map(Membership::fingerprint);
-    let link = Arc::new(Reqwest::new(&Egress::default(), &config.limits)?);
+    // Other nodes are on a private network, and no proxy leads there.
+    let direct = Egress { private_addresses: true, ..Egress::default() };
+    let link = Arc::new(Reqwest::new(&direct, &config.limits)?);
     let cluster = membership.map(|node| node.join(&written, link, clock.clone()));
     let bridge = Box::pin(app::build_node(config, options, cluster)).await?;
     say_where_chats_go(&tenants, &bridge.cutover, now);
@@ -116,12 +119,7 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
         watching.push(tokio::spawn(serve(listener, router, limits, watched.clone())));
     }
     if let Some(config) = admin {
-        let api = Admin::new(bridge.admin.clone(), &config, &egress);
-        let api = match &bridge.cluster {
-            Some(cluster) => api.with_nodes(cluster.store()),
-            None => api,
-        };
-        let api = api.with_reload(on_request(reload.clone())).router();
+        let api = admin_api(&bridge, &config, &egress, &reload);
         let door = admin_door(&config, admin_tls, &mut out).await?;
         watching.push(tokio::spawn(serve(door, api, ADMIN_LIMITS, watched.clone())));
     }
@@ -180,6 +178,21 @@ async fn private_listener(node: Option<&Membership>) -> anyhow::Result<Option<Tc
     bound
         .map(Some)
         .with_context(|| format!("cannot listen on {listen}; choose another `cluster.listen`"))
+}
+
+/// The admin API, with all that this process can offer it.
+fn admin_api(
+    bridge: &Bridge,
+    config: &AdminConfig,
+    egress: &Arc<dyn Transport>,
+    reload: &Reload,
+) -> Router {
+    let api = Admin::new(bridge.admin.clone(), config, egress);
+    let api = match &bridge.cluster {
+        Some(cluster) => api.with_nodes(cluster.store()),
+        None => api,
+    };
+    api.with_reload(on_request(reload.clone())).router()
 }
 
 /// The admin API's listener; says where it is.

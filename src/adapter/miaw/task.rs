@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::inbox::until;
 use super::client::Client;
 use super::files::{Files, Held};
 use super::registry::Shared;
@@ -348,7 +349,9 @@ impl Task {
             }
             Effect::Forget => {
                 self.finish(session).await?;
-                if self.first.is_none() && self.shared.may_leave(self.chat, &mut self.inbox, &self.me) {
+                if self.first.is_none()
+                    && self.shared.may_leave(self.chat, &mut self.inbox, &self.me)
+                {
                     return Err(Stop::Done);
                 }
             }
@@ -490,11 +493,4 @@ enum Next {
     Describe(oneshot::Sender<Summary>),
     End(oneshot::Sender<()>),
     Shutdown,
-}
-
-async fn until(clock: &crate::clock::Clock, at: Option<Mono>) {
-    match at {
-        Some(at) => clock.until(at).await,
-        None => std::future::pending().await,
-    }
 }

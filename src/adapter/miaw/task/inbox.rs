@@ -54,3 +54,11 @@ impl Task {
         })
     }
 }
+
+/// Waits for an instant, or for ever.
+pub(super) async fn until(clock: &crate::clock::Clock, at: Option<crate::time::Mono>) {
+    match at {
+        Some(at) => clock.until(at).await,
+        None => std::future::pending().await,
+    }
+}
