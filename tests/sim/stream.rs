@@ -77,9 +77,12 @@ impl World {
         for index in asked.max(kept)..count {
             self.stream_sends(generation, index);
         }
+        let suspends = self.plan.cluster.as_ref().is_some_and(|cluster| cluster.suspends);
         let missed = if after.is_none() { 0..count } else { asked..kept.max(asked) };
         for entry in &mut self.service.entries[missed] {
             entry.beyond_buffer = true;
+            // A stopwatch that stood still did not tell that the stream opened late.
+            entry.withheld |= suspends;
         }
         self.feed(node, Input::StreamOpen);
     }

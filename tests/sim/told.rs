@@ -32,8 +32,11 @@ impl World {
             let text = self.text_of(item);
             let places: Vec<usize> = desk.match_indices(&text).map(|(at, _)| at).collect();
             rest = rest.replace(&text, "");
-            if self.may_be_late(item) {
-                // Its head arrived after it had been given up, and its tail was not sent then.
+            let again = |items: &BTreeSet<u64>| items.contains(&item) && places.len() == 1;
+            let sent_again = again(&self.ledger.answer_vanished) || again(&self.ledger.late_retry);
+            if self.may_be_late(item) || sent_again {
+                // Its head arrived after it had been given up, and its tail was not sent then; or the chat
+                // ended in the middle of its second time.
                 for head in self.ledger.heads_of(&text) {
                     rest = rest.replacen(&head, "", 1);
                 }
