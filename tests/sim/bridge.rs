@@ -167,6 +167,9 @@ impl World {
     /// One step of the machine: what is to be done for it.
     fn step(&mut self, node: usize, input: Input) -> Option<VecDeque<Act>> {
         let now = self.now(node);
+        if let (Input::Post { post, .. }, true) = (&input, self.plan.cluster.is_some()) {
+            self.ledger.taken(post.fingerprint - 1, self.at);
+        }
         let task = self.nodes[node].task.as_mut()?;
         let heard = self.trace.is_some().then(|| format!("{input:?}"));
         let Step { facts, mut save, effects, wake_at } = task.session.step(now, input);

@@ -6,7 +6,6 @@
 
 use crate::chat::visitor::VisitorCommand;
 use crate::chat::{Input, Reply, ReplyTo};
-use crate::client::RETRY_IN_TIME;
 use crate::net::Request;
 use crate::world::{Event, World};
 
@@ -125,11 +124,6 @@ impl World {
                 }
             };
             let reply = ReplyTo(ask);
-            if let Some(Request::Post { item, .. }) = self.net.request(conn)
-                && self.ledger.posted[item] + RETRY_IN_TIME < self.at
-            {
-                self.ledger.late_retry.insert(*item);
-            }
             let input = match self.net.request(conn).cloned() {
                 Some(Request::Post { post, .. }) => Input::Post { post, reply },
                 Some(Request::Poll { ack }) => Input::Poll { ack, reply },

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::chat::Payload;
 use crate::chat::agent::AgentEvent;
 use crate::chat::text::Text;
+use crate::client::RETRY_IN_TIME;
 use crate::cluster::Cluster;
 use crate::plan::{Acks, Faults};
 use crate::world::World;
@@ -107,6 +108,13 @@ impl Ledger {
         self.posted.entry(item).or_insert(at);
     }
 
+    /// The chat gets a POST: perhaps too late to know it for a retry.
+    pub fn taken(&mut self, item: u64, at: u64) {
+        if self.posted.get(&item).is_some_and(|posted| posted + RETRY_IN_TIME < at) {
+            self.late_retry.insert(item);
+        }
+    }
+
     pub fn accepted(&mut self, item: u64) {
         self.accepted.insert(item);
     }
@@ -141,6 +149,13 @@ impl Ledger {
         let known = self.attempts.values().flat_map(|attempt| &attempt.texts);
         let heads = known.map(Text::as_str).filter(|part| text.starts_with(part) && *part != text);
         heads.map(str::to_owned).collect()
+    }
+
+    /// What was attempted of a text in parts.
+    pub fn parts_of(&self, text: &str) -> BTreeSet<String> {
+        let known = self.attempts.values().flat_map(|attempt| &attempt.texts);
+        let parts = known.map(Text::as_str).filter(|part| text.contains(part) && *part != text);
+        parts.map(str::to_owned).collect()
     }
 
     /// Whether the end of the chat was told together with the loss of what still waited.
