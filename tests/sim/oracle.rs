@@ -151,13 +151,6 @@ impl Ledger {
         heads.map(str::to_owned).collect()
     }
 
-    /// What was attempted of a text in parts.
-    pub fn parts_of(&self, text: &str) -> BTreeSet<String> {
-        let known = self.attempts.values().flat_map(|attempt| &attempt.texts);
-        let parts = known.map(Text::as_str).filter(|part| text.contains(part) && *part != text);
-        parts.map(str::to_owned).collect()
-    }
-
     /// Whether the end of the chat was told together with the loss of what still waited.
     pub fn ended_with_notice(&self) -> bool {
         self.last_word.is_some_and(|(number, _)| self.notices.contains_key(&(number - 1)))

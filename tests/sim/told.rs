@@ -32,17 +32,10 @@ impl World {
             let text = self.text_of(item);
             let places: Vec<usize> = desk.match_indices(&text).map(|(at, _)| at).collect();
             rest = rest.replace(&text, "");
-            let again = |items: &BTreeSet<u64>| items.contains(&item) && places.len() == 1;
-            let sent_again = again(&self.ledger.answer_vanished) || again(&self.ledger.late_retry);
             if self.may_be_late(item) {
                 // Its head arrived after it had been given up, and its tail was not sent then.
                 for head in self.ledger.heads_of(&text) {
                     rest = rest.replacen(&head, "", 1);
-                }
-            } else if sent_again {
-                // The chat ended in the middle of its second time.
-                for part in self.ledger.parts_of(&text) {
-                    rest = rest.replacen(&part, "", 1);
                 }
             }
             if places.len() > 1 {
