@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 /// Decisions that are kept.
 const DECISIONS_MAX: usize = 1_000;
 /// Wire rows that are kept, with their contents.
-const ROWS_MAX: usize = 600;
+const ROWS_MAX: usize = 1_500;
 /// Chats whose state is kept.
 const CHATS_MAX: usize = 500;
 /// How far a reader may be behind.

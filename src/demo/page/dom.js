@@ -85,12 +85,10 @@ export function pretty(text) {
 export function roving(list, selector, focused) {
   const all = [...list.querySelectorAll(selector)];
   const stays = all.find((one) => (focused ? one.dataset.key === focused : one === document.activeElement));
-  const stop = stays || all.find((one) => one.tabIndex === 0 && one.dataset.stop) || all.at(-1);
+  const stop = stays || all.at(-1);
   for (const one of list.querySelectorAll('[data-key]')) {
     one.tabIndex = one === stop ? 0 : -1;
-    delete one.dataset.stop;
   }
-  if (stop) stop.dataset.stop = 'yes';
   if (focused && stays) stays.focus({ preventScroll: true });
   if (list.dataset.roving) return;
   list.dataset.roving = 'yes';
@@ -104,9 +102,7 @@ export function roving(list, selector, focused) {
     if (at === -1 || next === undefined || !now[next]) return;
     event.preventDefault();
     now[at].tabIndex = -1;
-    delete now[at].dataset.stop;
     now[next].tabIndex = 0;
-    now[next].dataset.stop = 'yes';
     now[next].focus();
   });
 }

@@ -4,7 +4,7 @@
 import { letters, pickedIs, routeOf } from './board.js';
 import { by, chip, make, pretty, roving, ROUTES, second, shortDay } from './dom.js';
 
-const ROWS_SHOWN = 400;
+const ROWS_SHOWN = 1200;
 /** How near the end counts as the end, in pixels. */
 const AT_END = 48;
 
