@@ -115,8 +115,8 @@ fn explain(plan: &Plan, repeat: &str) -> String {
     let from = trace.len().saturating_sub(lines);
     let Plan { traits, service, faults, outages, settings, cluster, .. } = plan;
     format!(
-        "{}\n\nclient {traits:?}\n{service:?}\n{faults:?}, until {} ms, outages {outages:?}\n{cluster:?}\n\
-         {:?}, text limit {}\n\n{}\nrepeat it with: {repeat}\n",
+        "{}\n\nclient {traits:?}\n{service:?}\n{faults:?}, until {} ms, outages {outages:?}\n\
+         {cluster:?}\n{:?}, text limit {}\n\n{}\nrepeat it with: {repeat}\n",
         trace[from..].join("\n"),
         plan.faults_until,
         settings.delivery,
