@@ -108,6 +108,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// The one that a write would have had.
     async fn writable(&self) -> Result<(), StoreError>;
+
+    /// Whether what was decided and stored may be acted on now. Always, unless several nodes share
+    /// the store and this one may have lost its chats to another without knowing it.
+    fn may_act(&self) -> bool {
+        true
+    }
 }
 
 /// A chat to be created.

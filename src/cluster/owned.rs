@@ -108,4 +108,8 @@ impl Store for Owned {
     async fn writable(&self) -> Result<(), StoreError> {
         self.inner().writable().await
     }
+
+    fn may_act(&self) -> bool {
+        self.cluster.may_serve()
+    }
 }

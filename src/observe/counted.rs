@@ -96,6 +96,10 @@ impl Store for Counted<dyn Store> {
     async fn writable(&self) -> Result<(), StoreError> {
         self.inner.writable().await
     }
+
+    fn may_act(&self) -> bool {
+        self.inner.may_act()
+    }
 }
 
 #[async_trait]

@@ -3,7 +3,8 @@
 //!
 //! Promised: the whole contract but durability, and that of `shared`. Clones share what they
 //! remember, so a test can drop everything else, "restart", and go on with a clone.
-//! [`MemoryStore::stop_writes`] plays the part of a full disk.
+//! [`MemoryStore::stop_writes`] plays the part of a full disk, [`MemoryStore::doubt_lease`] that of a
+//! node whose lease may have lapsed.
 
 mod owners;
 
@@ -34,6 +35,7 @@ struct Memory {
     writes: u64,
     loads: u64,
     stopped: bool,
+    doubtful: bool,
 }
 
 impl Default for MemoryStore {
@@ -69,6 +71,11 @@ impl MemoryStore {
     /// Writes work again.
     pub fn resume_writes(&self) {
         self.lock().stopped = false;
+    }
+
+    /// Says from now on that nothing may be acted on ([`Store::may_act`]), or that it may again.
+    pub fn doubt_lease(&self, doubtful: bool) {
+        self.lock().doubtful = doubtful;
     }
 
     // No code panics while it holds the lock, and every change below is made in one go.
@@ -192,5 +199,9 @@ impl Store for MemoryStore {
 
     async fn writable(&self) -> Result<(), StoreError> {
         self.lock_to_write().map(drop)
+    }
+
+    fn may_act(&self) -> bool {
+        !self.lock().doubtful
     }
 }

@@ -7,6 +7,7 @@
 mod calls;
 mod inbox;
 mod stop;
+mod stored;
 mod view;
 
 use std::collections::{HashMap, VecDeque};
@@ -27,21 +28,16 @@ use super::summary::{Glance, Summary};
 use super::{Tenant, records};
 use crate::adapter::{Answer, Receipt};
 use crate::chat::checkpoints::Checkpoints;
-use crate::chat::fact::{Delta, Fact};
+use crate::chat::fact::Fact;
 use crate::chat::ids::ChatId;
 use crate::chat::session::Session;
 use crate::chat::visitor::{Post, VisitorCommand};
 use crate::chat::{CallId, Effect, Input, Outcome, Reply, ReplyTo, Save};
-use crate::store::{Commit, NewChat, Retry, StoreError};
 use crate::time::Mono;
 pub(super) use inbox::Found;
 
-/// Deltas after which a snapshot replaces them.
-const SNAPSHOT_EVERY: u64 = 64;
 /// What may be late is stored after this long at the latest.
 const LATE_MAX: Duration = Duration::from_secs(30);
-/// Waits between attempts to reach a store that is down.
-const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Events of the stream that wait for the task.
 const STREAM_QUEUE: usize = 64;
 /// Polls that wait for a chat to begin.
@@ -286,6 +282,7 @@ impl Task {
             self.late_until = Some(now.mono.plus(LATE_MAX));
         }
         for effect in step.effects {
+            self.may_act().await?;
             self.perform(session, effect).await?;
         }
         self.show(session, now.wall);
@@ -384,106 +381,6 @@ impl Task {
             silence: self.tenant.stream_silence,
         };
         self.stream = Some(stream::open(self.shared.transport.clone(), attachment, sender));
-    }
-
-    /// The last word to the store: the chat is over.
-    async fn finish(&mut self, session: &Session) -> Result<(), Stop> {
-        let over = session.state().finished() && !self.stored_as_ended;
-        if over || !self.late.is_empty() {
-            self.flush(session).await?;
-        }
-        Ok(())
-    }
-
-    /// Stores what was decided and not stored yet.
-    async fn flush(&mut self, session: &Session) -> Result<(), Stop> {
-        let now = self.shared.clock.now();
-        let delta = records::delta(&Delta { at: now, facts: std::mem::take(&mut self.late) });
-        self.late_until = None;
-        let number = self.next_number;
-        let ended = session.state().finished();
-        if number == 1 {
-            let new = NewChat { id: self.chat.0, tenant: self.tenant.id.clone(), at: now.wall };
-            self.patiently(|store, _| {
-                let (new, delta) = (new.clone(), delta.clone());
-                async move { store.open(new, delta).await }
-            })
-            .await?;
-        } else {
-            let due = number - self.snapshot_at >= SNAPSHOT_EVERY || ended;
-            let commit = Commit {
-                chat: self.chat.0,
-                number,
-                delta,
-                snapshot: due.then(|| records::snapshot(now, session.state())),
-                ended_at: ended.then_some(now.wall),
-            };
-            if due {
-                self.snapshot_at = number;
-            }
-            self.stored_as_ended |= ended;
-            self.commit(commit).await?;
-        }
-        self.next_number += 1;
-        self.checkpoints.stored(self.shared.clock.now().wall);
-        Ok(())
-    }
-
-    /// Commits, and finds out when it is unclear whether an attempt was written.
-    async fn commit(&self, commit: Commit) -> Result<(), Stop> {
-        let number = commit.number;
-        self.patiently(|store, chat| {
-            let commit = commit.clone();
-            async move {
-                match store.commit(commit).await {
-                    Err(error) if error.retry() == Retry::AfterLoad => {
-                        let loaded = store.load(chat.0).await?;
-                        match loaded.map(|loaded| loaded.next_number) {
-                            Some(next) if next == number + 1 => Ok(()),
-                            Some(next) if next == number => Err(StoreError::ReadOnly),
-                            _ => Err(error),
-                        }
-                    }
-                    other => other,
-                }
-            }
-        })
-        .await
-    }
-
-    /// Asks the store until it answers: a store that is down is waited for.
-    async fn patiently<T, F, Fut>(&self, ask: F) -> Result<T, Stop>
-    where
-        F: Fn(Arc<dyn crate::store::Store>, ChatId) -> Fut,
-        Fut: Future<Output = Result<T, StoreError>>,
-    {
-        let mut wait = STORE_RETRY.0;
-        loop {
-            let error = match ask(self.shared.store.clone(), self.chat).await {
-                Ok(answer) => {
-                    // Only an attempt that had to wait knows of an outage.
-                    if wait > STORE_RETRY.0 {
-                        self.shared.store_answered();
-                    }
-                    return Ok(answer);
-                }
-                Err(error) => error,
-            };
-            if matches!(error, StoreError::Fenced { .. }) {
-                return Err(Stop::Elsewhere);
-            }
-            let again = error.retry() == Retry::Safe || matches!(error, StoreError::Engine { .. });
-            if !again {
-                return Err(Stop::Lost(error.to_string()));
-            }
-            self.shared.store_failed(&error);
-            let until = self.shared.clock.now().mono.plus(wait);
-            wait = (wait * 2).min(STORE_RETRY.1);
-            tokio::select! {
-                () = self.shared.clock.until(until) => {}
-                () = self.shared.shutdown.cancelled() => return Err(Stop::Shutdown),
-            }
-        }
     }
 }
 

@@ -186,6 +186,26 @@ async fn a_round_trip_costs_two_commits_at_any_pace() {
     }
 }
 
+/// A node that slept may have lost the chat: it acts on nothing before it knows.
+#[tokio::test(start_paused = true)]
+async fn nothing_goes_out_while_the_lease_is_in_doubt() {
+    let stage = BridgeStage::new().await;
+    let mut client = Client::talking_as(&stage, Acks::Real).await;
+    client.says("before").await;
+    stage.hears(&["before"]).await;
+    stage.memory.doubt_lease(true);
+    stage.agent_says("meanwhile");
+    let (asked, ()) = tokio::join!(client.says("in doubt"), async {
+        stage.seconds(5).await;
+        assert_eq!(stage.sent("message").len(), 1);
+        stage.memory.doubt_lease(false);
+    });
+    let () = asked;
+    stage.hears(&["before", "in doubt"]).await;
+    client.until_told("meanwhile").await;
+    assert_eq!(stage.sent("message").len(), 2);
+}
+
 /// The same on the real store, in real time.
 #[tokio::test]
 async fn a_round_trip_costs_two_commits_on_disk() {

@@ -1,0 +1,136 @@
+//! What the task stores, and its leave to act on it.
+//!
+//! Promised: a store that is down is waited for; of a write whose outcome is unclear it is found out
+//! whether it happened. Effects wait while it is in doubt whether the chat is still this node's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Stop, Task};
+use crate::adapter::miaw::records;
+use crate::chat::fact::Delta;
+use crate::chat::ids::ChatId;
+use crate::chat::session::Session;
+use crate::store::{Commit, NewChat, Retry, StoreError};
+
+/// Deltas after which a snapshot replaces them.
+const SNAPSHOT_EVERY: u64 = 64;
+/// Waits between attempts to reach a store that is down.
+const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// How often it is looked whether the lease is good again.
+const LEASE_LOOK: Duration = Duration::from_millis(50);
+
+impl Task {
+    /// The last word to the store: the chat is over.
+    pub(super) async fn finish(&mut self, session: &Session) -> Result<(), Stop> {
+        let over = session.state().finished() && !self.stored_as_ended;
+        if over || !self.late.is_empty() {
+            self.flush(session).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores what was decided and not stored yet.
+    pub(super) async fn flush(&mut self, session: &Session) -> Result<(), Stop> {
+        let now = self.shared.clock.now();
+        let delta = records::delta(&Delta { at: now, facts: std::mem::take(&mut self.late) });
+        self.late_until = None;
+        let number = self.next_number;
+        let ended = session.state().finished();
+        if number == 1 {
+            let new = NewChat { id: self.chat.0, tenant: self.tenant.id.clone(), at: now.wall };
+            self.patiently(|store, _| {
+                let (new, delta) = (new.clone(), delta.clone());
+                async move { store.open(new, delta).await }
+            })
+            .await?;
+        } else {
+            let due = number - self.snapshot_at >= SNAPSHOT_EVERY || ended;
+            let commit = Commit {
+                chat: self.chat.0,
+                number,
+                delta,
+                snapshot: due.then(|| records::snapshot(now, session.state())),
+                ended_at: ended.then_some(now.wall),
+            };
+            if due {
+                self.snapshot_at = number;
+            }
+            self.stored_as_ended |= ended;
+            self.commit(commit).await?;
+        }
+        self.next_number += 1;
+        self.checkpoints.stored(self.shared.clock.now().wall);
+        Ok(())
+    }
+
+    /// Commits, and finds out when it is unclear whether an attempt was written.
+    async fn commit(&self, commit: Commit) -> Result<(), Stop> {
+        let number = commit.number;
+        self.patiently(|store, chat| {
+            let commit = commit.clone();
+            async move {
+                match store.commit(commit).await {
+                    Err(error) if error.retry() == Retry::AfterLoad => {
+                        let loaded = store.load(chat.0).await?;
+                        match loaded.map(|loaded| loaded.next_number) {
+                            Some(next) if next == number + 1 => Ok(()),
+                            Some(next) if next == number => Err(StoreError::ReadOnly),
+                            _ => Err(error),
+                        }
+                    }
+                    other => other,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Asks the store until it answers: a store that is down is waited for.
+    pub(super) async fn patiently<T, F, Fut>(&self, ask: F) -> Result<T, Stop>
+    where
+        F: Fn(Arc<dyn crate::store::Store>, ChatId) -> Fut,
+        Fut: Future<Output = Result<T, StoreError>>,
+    {
+        let mut wait = STORE_RETRY.0;
+        loop {
+            let error = match ask(self.shared.store.clone(), self.chat).await {
+                Ok(answer) => {
+                    // Only an attempt that had to wait knows of an outage.
+                    if wait > STORE_RETRY.0 {
+                        self.shared.store_answered();
+                    }
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            if matches!(error, StoreError::Fenced { .. }) {
+                return Err(Stop::Elsewhere);
+            }
+            let again = error.retry() == Retry::Safe || matches!(error, StoreError::Engine { .. });
+            if !again {
+                return Err(Stop::Lost(error.to_string()));
+            }
+            self.shared.store_failed(&error);
+            let until = self.shared.clock.now().mono.plus(wait);
+            wait = (wait * 2).min(STORE_RETRY.1);
+            tokio::select! {
+                () = self.shared.clock.until(until) => {}
+                () = self.shared.shutdown.cancelled() => return Err(Stop::Shutdown),
+            }
+        }
+    }
+
+    /// Waits while this node's lease is in doubt: another node may be acting for the chat by now,
+    /// and then this task is cancelled. What is decided here stays true if it is not.
+    pub(super) async fn may_act(&self) -> Result<(), Stop> {
+        while !self.shared.store.may_act() {
+            let again = self.shared.clock.now().mono.plus(LEASE_LOOK);
+            tokio::select! {
+                () = self.shared.clock.until(again) => {}
+                () = self.shared.shutdown.cancelled() => return Err(Stop::Shutdown),
+            }
+        }
+        Ok(())
+    }
+}
