@@ -5,6 +5,7 @@
 
 mod balancer;
 mod client;
+mod life;
 mod loss;
 mod site;
 

@@ -107,7 +107,7 @@ async fn all_talk(chats: Vec<Chat>, site: &Site, kill: Option<&mut Node>) -> (Ve
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_die_of_an_error_live_through_the_loss_of_node_after_node() {
-    let cycles = std::env::var("CLUSTER_CYCLES").map_or(5, |cycles| cycles.parse().unwrap());
+    let cycles = crate::long_or(50, 5);
     let site = Site::new().await;
     let mut nodes = site.two().await;
     let nginx = Balancer::new(site.folder.path(), &nodes, Choice::RoundRobin).await;
