@@ -88,6 +88,23 @@ impl Client {
         self.post("ChatMessage", &json!({ "text": text })).await;
     }
 
+    /// Moves to wherever it is told, as after a 503.
+    pub async fn reconnect(&mut self) {
+        let offset = self.ack + 1;
+        let noun = format!("System/ReconnectSession?ReconnectSession.offset={offset}");
+        let answer: Value = serde_json::from_str(&self.get(&noun).await).unwrap();
+        let moved = &answer["messages"][0];
+        assert_eq!(moved["type"], "ReconnectSession", "{answer}");
+        self.affinity = moved["message"]["affinityToken"].as_str().unwrap().to_owned();
+        if moved["message"]["resetSequence"] == true {
+            self.next = 1;
+        }
+    }
+
+    pub async fn end(&mut self) {
+        self.post("ChatEnd", &json!({ "type": "ChatEndReason", "reason": "client" })).await;
+    }
+
     async fn post(&mut self, noun: &str, body: &Value) {
         let request = self.http.post(format!("{}/Chasitor/{noun}", self.base)).json(body);
         let number = self.next;
@@ -126,7 +143,10 @@ impl Client {
         }
         let payload: Value = serde_json::from_str(&text).unwrap();
         let sequence = payload["sequence"].as_i64().unwrap();
-        assert!(sequence > self.ack, "{sequence} after {}: {payload}", self.ack);
+        // ChasitorSessionData has no number of its own.
+        let again = payload["messages"][0]["type"] == "ChasitorSessionData";
+        let least = if again { self.ack } else { self.ack + 1 };
+        assert!(sequence >= least, "{sequence} after {}: {payload}", self.ack);
         self.ack = sequence;
         payload["messages"].as_array().unwrap().clone()
     }

@@ -6,6 +6,8 @@ use super::balancer::{Balancer, Choice};
 use super::client::{Client, now};
 use super::site::Site;
 use crate::desk::{asked_with, id, lines};
+use crate::program::run;
+use crate::within;
 
 /// A node that stops in good order is missed for less than the lease it would have had.
 const HANDED_OVER: Duration = Duration::from_secs(5);
@@ -116,5 +118,61 @@ async fn who_must_not_be_there_is_refused() {
     let ready = two.ready().await;
     assert_eq!(ready["checks"]["cluster"], "configured otherwise than one", "{ready}");
     assert!(two.log().contains("a node is configured otherwise"));
+    site.remove().await;
+}
+
+/// P4 says within a second; the nodes look twice as often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_made_at_one_node_holds_at_the_other() {
+    let site = Site::new().await;
+    let [one, two] = site.two().await;
+    let config = one.config();
+    let args = ["--config", &config, "--role", "operate", "--subject", "pat"];
+    let made = run(&[&["admin", "token"][..], &args[..]].concat(), &[]).await;
+    assert_eq!(made.code, Some(0), "{}", made.log);
+    let token = made.out.trim();
+    let (at_one, at_two) = (one.admin(), two.admin());
+    let one = [("BRIDGE_ADMIN_URL", &*at_one), ("BRIDGE_ADMIN_TOKEN", token)];
+    let two = [("BRIDGE_ADMIN_URL", &*at_two), ("BRIDGE_ADMIN_TOKEN", token)];
+    for (verb, frozen) in [("freeze", true), ("unfreeze", false)] {
+        let done = run(&["tenant", verb, "example", "--why", "a rest"], &one).await;
+        assert_eq!(done.code, Some(0), "{}", done.log);
+        let told = now();
+        let followed = async {
+            loop {
+                let shown = run(&["tenant", "show", "example", "--json"], &two).await;
+                let tenant: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+                if tenant["frozen"] == frozen {
+                    return;
+                }
+            }
+        };
+        within("the other node follows", followed).await;
+        println!("{verb}: followed after {:?}", told.elapsed());
+    }
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_is_reconnected_and_ended_at_a_node_that_does_not_have_it() {
+    let site = Site::new().await;
+    let [one, two] = site.two().await;
+    let (mut client, desk_id) = begun(&site, &one.base(), "ada@example.test").await;
+    site.desk.say(&desk_id, "a0").await;
+    let mut heard = Vec::new();
+    client.hears(&mut heard, 1).await;
+    let mut client = client.at(&two.base());
+    client.reconnect().await;
+    client.until("ChasitorSessionData").await;
+    client.say("m0").await;
+    site.desk.say(&desk_id, "a1").await;
+    client.hears(&mut heard, 2).await;
+    let texts: Vec<&str> = heard.iter().map(|(text, _)| text.as_str()).collect();
+    assert_eq!(texts, ["a0", "a1"]);
+    client.end().await;
+    client.until("ChatEnded").await;
+    // The owner lives, so nothing was taken over: all of it was passed on.
+    assert_eq!(two.metric("bridge_chats_taken_over_total").await, 0);
+    assert!(two.metric(FORWARDED).await >= 5);
     site.remove().await;
 }

@@ -155,6 +155,16 @@ impl Node {
         format!("http://127.0.0.1:{}/chat/rest", self.port)
     }
 
+    /// The file it is started with.
+    pub fn config(&self) -> String {
+        self.config.to_str().unwrap().to_owned()
+    }
+
+    /// Its admin listener.
+    pub fn admin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.admin)
+    }
+
     /// Its private listener.
     pub fn private(&self) -> String {
         format!("http://127.0.0.1:{}", self.private)
