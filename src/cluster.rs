@@ -259,17 +259,24 @@ impl Cluster {
     pub(crate) async fn claim(&self, chat: Uuid) -> Result<Option<bool>, StoreError> {
         match self.inner.store.claim(chat, self.incarnation()).await? {
             Claim::Taken { epoch } => {
-                // Of two claims of our own the later one holds, whichever answer comes first.
-                let mut held = self.held();
-                let known = held.entry(chat).or_default();
-                if *known == 0 && epoch > 1 {
+                if epoch > 1 && !self.holds(ChatId(chat)) {
                     self.inner.taken_over.fetch_add(1, Ordering::Relaxed);
                 }
-                *known = epoch.max(*known);
+                self.hold(&[(chat, epoch)]);
                 Ok(Some(true))
             }
             Claim::Held { .. } => Ok(Some(false)),
             Claim::Unknown => Ok(None),
+        }
+    }
+
+    /// These chats are ours. Of two claims of our own the later one holds, whichever answer comes
+    /// first.
+    fn hold(&self, chats: &[(Uuid, u64)]) {
+        let mut held = self.held();
+        for (chat, epoch) in chats {
+            let known = held.entry(*chat).or_default();
+            *known = (*known).max(*epoch);
         }
     }
 

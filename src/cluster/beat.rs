@@ -180,7 +180,7 @@ impl Cluster {
         if !taken.is_empty() {
             tracing::info!(chats = taken.len(), "chats of a node that is gone are taken up");
         }
-        self.held().extend(taken.iter().copied());
+        self.hold(&taken);
         self.inner.taken_over.fetch_add(taken.len() as u64, Ordering::Relaxed);
         for (chat, _) in &taken {
             self.not_there(ChatId(*chat));

@@ -165,7 +165,7 @@ async fn private(State(node): State<Node>, request: Request) -> Response<Body> {
     if node.cluster.place(question.chat).await != Ok(Place::Here) {
         return not_here();
     }
-    match node.here(&question, &parts, &bytes, Place::Here).await {
+    match node.here(&parts, &bytes).await {
         // A poll that is let go because this node stops: whoever passed it on keeps it parked.
         Some(answer)
             if node.draining.is_cancelled() && answer.status() == StatusCode::NO_CONTENT =>
@@ -248,23 +248,17 @@ impl Node {
             }
             // A poll may be here before its chat begins, wherever that is.
             Place::Nowhere if question.polls => tokio::select! {
-                answer = self.here(question, parts, bytes, place) => answer,
+                answer = self.here(parts, bytes) => answer,
                 () = self.cluster.begins_elsewhere(chat) => None,
             },
             // It is taken by a node that stays.
             Place::Free if self.draining.is_cancelled() => None,
-            place => self.here(question, parts, bytes, place).await,
+            _ => self.here(parts, bytes).await,
         }
     }
 
-    /// Asks the chat at this node; `None` when it is not here after all.
-    async fn here(
-        &self,
-        question: &Question,
-        parts: &Parts,
-        bytes: &Bytes,
-        place: Place,
-    ) -> Option<Response<Body>> {
+    /// Asks the chat at this node; `None` when it took nothing.
+    async fn here(&self, parts: &Parts, bytes: &Bytes) -> Option<Response<Body>> {
         if !self.cluster.may_serve() {
             return None;
         }
@@ -274,15 +268,8 @@ impl Node {
         if !self.cluster.may_serve() {
             return None;
         }
-        if answer.extensions().get::<Untaken>().is_none() {
-            return Some(answer);
-        }
-        let chat = question.chat;
-        let elsewhere = match place {
-            Place::Nowhere => matches!(self.cluster.place(chat).await, Ok(Place::At(_))),
-            _ => !self.cluster.holds(chat),
-        };
-        (!elsewhere).then_some(answer)
+        // Somebody else's by now, or taken up anew this very moment: that can only be asked again.
+        answer.extensions().get::<Untaken>().is_none().then_some(answer)
     }
 
     fn now(&self) -> Mono {

@@ -1,6 +1,7 @@
 //! The judge of the visitor's messages: each at the desk, once, in order, or the visitor was told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use uuid::Uuid;
 
@@ -40,6 +41,9 @@ impl World {
             }
             if places.len() > 1 {
                 self.came_twice(item);
+            } else if let (1, Some(again)) = (places.len(), self.began_again(&rest, &text)) {
+                rest.replace_range(again, "");
+                self.came_twice(item);
             }
             let around = || calm.find(&text);
             match places.first().copied().or_else(around) {
@@ -76,6 +80,17 @@ impl World {
                 self.violation(format!("visitor's message {item} is lost and nobody was told"));
             }
         }
+    }
+
+    /// Where the first parts of a text that came whole stand once more: the chat was over before
+    /// the last ones could follow.
+    fn began_again(&self, rest: &str, text: &str) -> Option<Range<usize>> {
+        self.ledger.last_word?;
+        let heads = self.ledger.heads_of(text);
+        let at = heads.iter().find_map(|head| rest.find(head.as_str()))?;
+        let same = rest[at..].chars().zip(text.chars()).take_while(|(one, other)| one == other);
+        let length: usize = same.map(|(one, _)| one.len_utf8()).sum();
+        Some(at..at + length)
     }
 
     /// The lost messages that no notice accounts for.
