@@ -172,6 +172,8 @@ pub(super) async fn metrics(admin: Arc<Admin>, _: Call) -> Answer {
     page.counter("bridge_chat_failures", help, ["tenant", "kind"], failures);
     let help = "Event streams that were opened again.";
     page.count("bridge_stream_reopens", help, parts.chats.streams_reopened());
+    let help = "Events of streams whose types are not known; they are passed over.";
+    page.count("bridge_stream_unknown_events", help, parts.chats.unknown_events());
     let help = "Writes to the store, by how they ended.";
     page.counter("bridge_store_writes", help, ["kind", "outcome"], &metrics.store);
     page.histogram("bridge_store_write_seconds", "How long a write took.", &metrics.store_time);

@@ -3,8 +3,8 @@
 //!
 //! Promised: the whole contract but durability, and that of `shared`. Clones share what they
 //! remember, so a test can drop everything else, "restart", and go on with a clone.
-//! [`MemoryStore::stop_writes`] plays the part of a full disk, [`MemoryStore::doubt_lease`] that of a
-//! node whose lease may have lapsed.
+//! [`MemoryStore::stop_writes`] plays the part of a full disk, [`MemoryStore::doubt_lease`] that of
+//! a node whose lease may have lapsed.
 
 mod owners;
 

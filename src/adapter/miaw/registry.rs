@@ -58,6 +58,8 @@ pub struct Shared {
     tenants: RwLock<HashMap<String, Arc<Tenant>>>,
     store_down: AtomicBool,
     streams_reopened: AtomicU64,
+    /// Events of streams whose types are not known.
+    pub(super) unknown_events: Arc<AtomicU64>,
 }
 
 struct Seat {
@@ -210,6 +212,7 @@ impl Registry {
             tenants: RwLock::new(tenants),
             store_down: AtomicBool::new(false),
             streams_reopened: AtomicU64::new(0),
+            unknown_events: Arc::default(),
         };
         Self { shared: Arc::new(shared), next_reply: Arc::new(AtomicU64::new(1)) }
     }

@@ -4,6 +4,7 @@
 //! refused ends with exactly one word about why. Opening it again is the core's decision.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use crate::adapter::transport::{LongLived, Transport};
 use crate::chat::text::Secret;
 use crate::chat::translate::read_event;
 use crate::chat::{Input, Lost};
+use crate::wire::miaw::event::EventName;
 use crate::wire::miaw::{LAST_EVENT_ID, ORG_ID, SSE_PATH};
 use crate::wire::sse::SseParser;
 
@@ -36,6 +38,8 @@ pub struct Attachment {
     pub conversation: String,
     /// A silence this long ends it.
     pub silence: Duration,
+    /// Counts events of types that are not known.
+    pub unknown: Arc<AtomicU64>,
 }
 
 /// Opens a stream in the background; dropping the handle closes it.
@@ -101,6 +105,12 @@ async fn read(
             tracing::warn!("an event stream broke its limits and is opened anew");
             return Lost::Broken;
         };
+        for event in &read {
+            if let EventName::Unknown(name) = EventName::from(event.event.as_str()) {
+                attachment.unknown.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(name, "an event of a type that is not known is passed over");
+            }
+        }
         for happening in read.iter().flat_map(|event| read_event(event, &attachment.conversation)) {
             if events.send(Input::Upstream(happening)).await.is_err() {
                 return Lost::Broken;

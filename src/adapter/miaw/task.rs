@@ -379,6 +379,7 @@ impl Task {
             after,
             conversation: self.chat.conversation().to_string(),
             silence: self.tenant.stream_silence,
+            unknown: self.shared.unknown_events.clone(),
         };
         self.stream = Some(stream::open(self.shared.transport.clone(), attachment, sender));
     }

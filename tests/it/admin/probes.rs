@@ -77,6 +77,7 @@ async fn metrics_tell_of_chats_decisions_and_calls() {
         "bridge_upstream_calls_total{backend=\"miaw\",operation=\"stream\",outcome=\"ok\"} 1",
         "bridge_store_writes_total{kind=\"open\",outcome=\"ok\"} 1",
         "bridge_stream_reopens_total 0",
+        "bridge_stream_unknown_events_total 0",
         "bridge_polls_parked{tenant=\"acme\"} 0",
     ] {
         assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");

@@ -72,6 +72,12 @@ impl Registry {
         self.shared.streams_reopened.load(Ordering::Relaxed)
     }
 
+    /// Events of streams, of types that are not known, since the start.
+    #[must_use]
+    pub fn unknown_events(&self) -> u64 {
+        self.shared.unknown_events.load(Ordering::Relaxed)
+    }
+
     /// One translated chat, running or stored; `None` when there is none, or its tenant is not
     /// configured.
     ///

@@ -1,7 +1,7 @@
 //! What the task stores, and its leave to act on it.
 //!
-//! Promised: a store that is down is waited for; of a write whose outcome is unclear it is found out
-//! whether it happened. Effects wait while it is in doubt whether the chat is still this node's.
+//! Promised: a store that is down is waited for; of a write whose outcome is unclear it is found
+//! out whether it happened. Effects wait while it is in doubt whether the chat is this node's.
 
 use std::sync::Arc;
 use std::time::Duration;
