@@ -10,6 +10,7 @@ use liveagent_bridge::wire::sse::{MAX_EVENT_BYTES, MAX_LINE_BYTES};
 use serde_json::json;
 
 use super::{CHUNK, Counted, Seen, answer, broken};
+use crate::admin::Api;
 use crate::bridge_stage::{BridgeStage, Client, Fate};
 
 /// Writes a stream in another way.
@@ -225,4 +226,6 @@ async fn events_out_of_order_are_told_once_each() {
         client.texts().into_iter().filter(|text| text.contains("line")).collect();
     told.sort_unstable();
     assert_eq!(told, texts);
+    let page = Api::new(stage.admin.clone()).ask("GET", "/metrics", None, "").await.text;
+    assert!(page.contains("bridge_stream_unknown_events_total 1\n"), "{page}");
 }
