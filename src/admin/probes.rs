@@ -13,6 +13,7 @@ use super::problem::{Code, Problem};
 use super::{Admin, Answer, Call, Reply, nodes};
 use crate::adapter::miaw::summary::Listed;
 use crate::chat::state::Phase;
+use crate::mapping::keys::hex;
 use crate::observe::metrics::Page;
 use crate::time::Mono;
 
@@ -112,7 +113,7 @@ pub(super) fn fingerprint(admin: &Admin) -> String {
     all.sort();
     let lines: Vec<String> = all.iter().map(|(id, print)| format!("{id} {print}")).collect();
     let hash = digest::digest(&digest::SHA256, lines.join("\n").as_bytes());
-    hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.as_ref(), 8)
 }
 
 /// The words for phases, those of metrics and answers.

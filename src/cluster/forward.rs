@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::{Cluster, Peer};
 use crate::adapter::transport::LongLived;
+use crate::mapping::keys::hex;
 use crate::wire::liveagent::{SEQUENCE, SESSION_KEY};
 
 /// Says for whom a request is, what its body is, and proves it.
@@ -144,7 +145,8 @@ impl Cluster {
         let named = host.as_ref().map_or(&[][..], HeaderValue::as_bytes);
         let sealed = Sealed { to: peer.incarnation, parts, host: named, body: &body };
         let tag = hmac::sign(self.inner.seal.0.first()?, &sealed.text());
-        let pass = format!("{VERSION} {} {body} {}", peer.incarnation, hex(tag.as_ref()));
+        let pass =
+            format!("{VERSION} {} {body} {}", peer.incarnation, hex(tag.as_ref(), usize::MAX));
         headers.insert(PASS, HeaderValue::from_str(&pass).ok()?);
         if let Some(host) = host {
             headers.insert(HOST, host);
@@ -202,11 +204,7 @@ fn strip(headers: &mut HeaderMap) {
 }
 
 fn hash(body: &[u8]) -> String {
-    hex(digest::digest(&digest::SHA256, body).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest::digest(&digest::SHA256, body).as_ref(), usize::MAX)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

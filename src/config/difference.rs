@@ -12,6 +12,7 @@ use aws_lc_rs::{digest, hmac};
 use serde::Serialize;
 
 use super::secrets::Secret;
+use crate::mapping::keys::hex;
 
 /// Bounds of the listener, which are taken when it begins.
 const LISTENER_LIMITS: [&str; 6] = [
@@ -157,7 +158,7 @@ impl Written {
             }
         }
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), &text);
-        tag.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hex(tag.as_ref(), 8)
     }
 
     /// `self` without what only a restart applies: of that the older value stays, so that it is

@@ -7,29 +7,19 @@
 // packages of tests/clients (or AXE, a path to axe.min.js).
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 
 import { HOSTILE, api, startBridge, startChat } from "./bridge.mjs";
 import { Chromium } from "./chromium.mjs";
+import { AXE, PHONE, PROGRAM, ROOT, assert, tests } from "./story.mjs";
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
-const TARGET = process.env.CARGO_TARGET_DIR || join(ROOT, "target");
-// Absolute: the bridge is started in a folder of its own.
-const PROGRAM = resolve(process.env.LIVEAGENT_BRIDGE || join(TARGET, "debug/liveagent-bridge"));
-const AXE = process.env.AXE || join(TARGET, "clients/node/node_modules/axe-core/axe.min.js");
 const DESKTOP = { width: 1440, height: 1000 };
-const PHONE = { width: 390, height: 844, mobile: true };
 const PAGES = {
   overview: ["#/", "Overview", "table"], tenant: ["#/tenant/acme", "acme", "svg.timeline"],
   mapping: ["#/mapping/acme", "Mapping", "#attributes"], chats: ["#/chats", "Chats", "table"],
   reports: ["#/reports/acme", "Reports", ".card table, .card .empty"],
   operations: ["#/operations", "Operations", "svg.chart"],
 };
-
-function assert(right, message) {
-  if (!right) throw new Error(message);
-}
 
 // --- What a person does --------------------------------------------------------------------------
 
@@ -330,23 +320,6 @@ const story = {
   },
 };
 
-async function tests(given) {
-  let [passed, failed] = [0, 0];
-  for (const [name, scene] of Object.entries(story)) {
-    const began = Date.now();
-    try {
-      await scene(given);
-      passed += 1;
-      console.log(`ok      ${name} (${Date.now() - began} ms)`);
-    } catch (error) {
-      failed += 1;
-      console.log(`FAILED  ${name}\n    ${error.message}`);
-    }
-  }
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed === 0;
-}
-
 async function pictures({ page, bridge, operate, propose }) {
   const folder = join(ROOT, "docs/images");
   await mkdir(folder, { recursive: true });
@@ -430,7 +403,7 @@ try {
   const shown = process.argv.includes("--screenshots");
   const axe = shown ? "" : await readFile(AXE, "utf8");
   const given = { page, bridge, read, operate, axe, propose };
-  right = await (shown ? pictures(given) : tests(given));
+  right = await (shown ? pictures(given) : tests(story, given));
 } finally {
   await browser.stop();
   await bridge.stop();

@@ -1,16 +1,11 @@
 // What the demo's tests do with its page: start it, chat on both sides, press scenarios.
 
 import { spawn } from "node:child_process";
-import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 
-export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
-const TARGET = process.env.CARGO_TARGET_DIR || join(ROOT, "target");
-export const PROGRAM = resolve(process.env.LIVEAGENT_BRIDGE || join(TARGET, "debug/liveagent-bridge"));
-export const AXE = process.env.AXE || join(TARGET, "clients/node/node_modules/axe-core/axe.min.js");
+import { PROGRAM } from "./story.mjs";
+
 export const DESKTOP = { width: 1440, height: 900 };
-export const PHONE = { width: 390, height: 844, mobile: true };
 /** Where zones lie on the slider, as shares of its width. */
 export const IN_MARGIN = 0.5;
 export const PAST_REMOVAL = 0.7;
@@ -23,28 +18,6 @@ export async function startDemo() {
     if (address) return { address, stop: () => child.kill("SIGTERM") && ended };
   }
   throw new Error("the demo ended before it listened");
-}
-
-export function assert(right, message) {
-  if (!right) throw new Error(message);
-}
-
-/** Runs a story, scene after scene; the last line is `N passed, N failed`. */
-export async function tests(story, given) {
-  let [passed, failed] = [0, 0];
-  for (const [name, scene] of Object.entries(story)) {
-    const began = Date.now();
-    try {
-      await scene(given);
-      passed += 1;
-      console.log(`ok      ${name} (${Date.now() - began} ms)`);
-    } catch (error) {
-      failed += 1;
-      console.log(`FAILED  ${name}\n    ${error.message}`);
-    }
-  }
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed === 0;
 }
 
 /** Starts a chat with the suggested form; another one than the first needs its tab. */

@@ -12,9 +12,8 @@ import { join } from "node:path";
 
 import { HOSTILE } from "./bridge.mjs";
 import { Chromium } from "./chromium.mjs";
-import {
-  AXE, DESKTOP, PHONE, ROOT, assert, cutOff, startDemo, tests, write, zone,
-} from "./demo-page.mjs";
+import { DESKTOP, cutOff, startDemo, write, zone } from "./demo-page.mjs";
+import { AXE, PHONE, ROOT, assert, tests } from "./story.mjs";
 
 const TOUR_STEPS = 7;
 /** The longest that a step of the tour may take by itself; people read meanwhile. */

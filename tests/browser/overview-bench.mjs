@@ -5,15 +5,10 @@
 // Prints what docs/console.md quotes. Needs `chromium` (or CHROMIUM) and a built program (or
 // LIVEAGENT_BRIDGE); a release build answers faster than the one that tests use.
 
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-
 import { api, startBridge, startChat } from "./bridge.mjs";
 import { Chromium } from "./chromium.mjs";
+import { PROGRAM } from "./story.mjs";
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
-const TARGET = process.env.CARGO_TARGET_DIR || join(ROOT, "target");
-const PROGRAM = resolve(process.env.LIVEAGENT_BRIDGE || join(TARGET, "debug/liveagent-bridge"));
 const [TENANTS, CHATS] = [Number(process.argv[2] || 200), Number(process.argv[3] || 5000)];
 /** Chats begun at a time. */
 const AT_ONCE = 40;

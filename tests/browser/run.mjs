@@ -13,9 +13,9 @@ import { pathToFileURL } from "node:url";
 
 import { Chromium } from "./chromium.mjs";
 import {
-  DESKTOP, IN_MARGIN, PAST_REMOVAL, PHONE, PROGRAM, ROOT, accept, assert, cutOff, look, startChat, startDemo,
-  tests, write, zone,
+  DESKTOP, IN_MARGIN, PAST_REMOVAL, accept, cutOff, look, startChat, startDemo, write, zone,
 } from "./demo-page.mjs";
+import { PHONE, PROGRAM, ROOT, assert, tests } from "./story.mjs";
 
 const REPORT = { width: 1100, height: 1100 };
 // A4 less the margins of the report's style, at 96 dots an inch.
