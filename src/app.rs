@@ -336,6 +336,7 @@ async fn purge(
             Err(error) => tracing::warn!(%error, "ended chats could not be purged; tried again"),
         }
         tokio::select! {
+            biased;
             () = clock.until(now.mono.plus(PURGE_EVERY)) => {}
             () = shutdown.cancelled() => return,
         }

@@ -63,6 +63,7 @@ impl Clock {
             // An hour at the most, so that a step of the machine's own calendar is noticed too.
             let wait = Duration::from_millis(ahead.unsigned_abs()).min(Duration::from_secs(3600));
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(wait) => {}
                 _ = changes.changed() => {}
             }

@@ -25,7 +25,9 @@ use uuid::Uuid;
 
 use crate::adapter::transport::Transport;
 use crate::chat::ids::ChatId;
+use crate::chat::mutation::{self, Mutation};
 use crate::clock::Clock;
+use crate::random;
 use crate::store::StoreError;
 use crate::store::shared::{Beat, Claim, Fence, Node, Owner, Shared};
 use crate::time::Mono;
@@ -135,7 +137,7 @@ impl Cluster {
         clock: Clock,
     ) -> Self {
         let inner = Inner {
-            incarnation: Uuid::new_v4(),
+            incarnation: random::uuid(),
             identity: RwLock::new(identity),
             store,
             clock,
@@ -195,7 +197,7 @@ impl Cluster {
     /// Whether what is in memory may be answered from.
     #[must_use]
     pub fn may_serve(&self) -> bool {
-        self.lease().may_serve(self.inner.clock.now().mono)
+        self.lease().may_serve(self.inner.clock.now().mono) || mutation::on(Mutation::SelfFencing)
     }
 
     /// Live nodes whose configuration is not this one's.

@@ -31,6 +31,7 @@ pub mod emulator;
 pub mod facade;
 pub mod observe;
 pub mod preflight;
+pub mod random;
 pub mod serve;
 pub mod shadow;
 pub mod store;

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
-use uuid::Uuid;
 
 use super::{Agents, liveagent::LiveAgent, miaw::Miaw};
 use crate::clock::Clock;
+use crate::random;
 
 pub(super) mod api;
 pub(super) mod play;
@@ -358,7 +358,7 @@ impl Desk {
                 Action::Queue { position, wait }
             }
             (Command::Say { text }, ChatState::Active, Some(agent)) => {
-                let id = Uuid::new_v4().to_string();
+                let id = random::uuid().to_string();
                 let name = agent.name.clone();
                 let line =
                     Line { id: id.clone(), from: Speaker::Agent, name, text: text.clone(), at };

@@ -23,6 +23,7 @@ use self::state::Inner;
 use super::desk::{Action, Desk, NewChat, Speaker};
 use super::faults::{self, MAX_BODY_BYTES};
 use crate::clock::Clock;
+use crate::random;
 use crate::wire::miaw::entry::{
     EntryPayload, FailureType, MessageEntry, ParticipantOperation, QueuePosition, Role,
     RoutingType, SessionStatus, Typing, WorkType,
@@ -200,7 +201,7 @@ impl Miaw {
     pub(super) fn new(clock: Clock, desk: Arc<Desk>) -> Self {
         // Ids start where a recorded answer's did, so that nobody takes them for small numbers.
         let inner = Inner { last_event: 2_147_867_834, ..Inner::default() };
-        Self { clock, desk, secret: rand::random(), inner: Mutex::new(inner) }
+        Self { clock, desk, secret: random::bytes(), inner: Mutex::new(inner) }
     }
 
     pub(super) fn set(&self, change: impl FnOnce(&mut Knobs)) {
@@ -266,7 +267,7 @@ impl Miaw {
                 } else {
                     EntryPayload::TypingStopped(typing)
                 };
-                let entry = uuid::Uuid::new_v4().to_string();
+                let entry = random::uuid().to_string();
                 inner.publish(id, now, state::agent(&agent), &payload, &entry);
             }
             Action::Transfer { from, to } => {

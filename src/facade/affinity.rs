@@ -9,6 +9,7 @@ use aws_lc_rs::digest;
 use super::call::{Call, Noun};
 use super::reply::{self, Refusal};
 use crate::chat::ids::ChatId;
+use crate::random;
 
 /// Gives out a process's tokens.
 #[derive(Clone)]
@@ -30,7 +31,7 @@ impl Affinity {
     /// Of a process of its own.
     #[must_use]
     pub fn random() -> Self {
-        Self(rand::random())
+        Self(random::bytes())
     }
 
     /// Of all processes that know a secret.

@@ -248,6 +248,7 @@ impl Node {
             }
             // A poll may be here before its chat begins, wherever that is.
             Place::Nowhere if question.polls => tokio::select! {
+                biased;
                 answer = self.here(parts, bytes) => answer,
                 () = self.cluster.begins_elsewhere(chat) => None,
             },

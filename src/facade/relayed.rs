@@ -50,6 +50,7 @@ pub(super) async fn answer(
     let polls = call.noun == Some(Noun::Messages);
     if polls && matches!(behind, Ok(Behind::Nothing)) && !chat::stale(facade, own) {
         return tokio::select! {
+            biased;
             pair = facade.relay.appears(own.chat) => {
                 let empty = Body::empty();
                 known(facade, call, own, Ok(Behind::Pair(pair)), empty).await

@@ -5,7 +5,6 @@
 
 use axum::body::Body;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use uuid::Uuid;
 
 use super::buttons::{self, Backend};
 use super::call::{Call, Noun};
@@ -13,6 +12,7 @@ use super::key::{OwnKey, Owner};
 use super::reply::{self, Refusal};
 use super::{Decided, Facade, chat, jsonp, legacy, relayed, visitor};
 use crate::chat::ids::ChatId;
+use crate::random;
 use crate::router::decide::{Decision, Draw, Route, whatever_button};
 use crate::wire::liveagent;
 
@@ -82,7 +82,7 @@ async fn without_session(
 /// A new chat: decided, told, then passed on or given a key of ours. What depends on the button is
 /// decided when that is known, and a key of ours keeps it open.
 async fn session_id(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
-    let chat = ChatId(Uuid::new_v4());
+    let chat = ChatId(random::uuid());
     let at = facade.clock.now().wall;
     let draw = Draw::of(&call.tenant.id, &chat.to_string());
     let latch = facade.cutover.latch(call.tenant, at);

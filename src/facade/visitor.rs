@@ -13,6 +13,7 @@ use super::call::{Call, Lookup};
 use super::{Facade, reply};
 use crate::availability::{Presence, button_of};
 use crate::config::availability::Button;
+use crate::random;
 use crate::wire::liveagent::invitation::Invitation;
 use crate::wire::liveagent::message::{
     Availability, AvailabilityResult, ButtonSettings, EmbeddedServiceError, Settings, VisitorId,
@@ -45,7 +46,7 @@ pub(super) async fn message(facade: &Facade, call: &Call<'_>, noun: Lookup) -> O
         Lookup::VisitorId => {
             // A visitor that is known keeps its id.
             let known = call.parameter("sid").and_then(|sid| Uuid::try_parse(sid.trim()).ok());
-            let session_id = known.unwrap_or_else(Uuid::new_v4).to_string();
+            let session_id = known.unwrap_or_else(random::uuid).to_string();
             Message::new(&VisitorId { session_id })
         }
         Lookup::EmbeddedServiceConfig => embedded_service_config(call),

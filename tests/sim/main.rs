@@ -15,44 +15,38 @@
 #[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../../src"]
 mod source {
+    pub mod adapter;
+    pub mod admin;
+    pub mod app;
+    pub mod availability;
+    pub mod capture;
     pub mod chat;
-    #[path = "cluster/lease.rs"]
-    pub mod lease;
+    pub mod clock;
+    pub mod cluster;
+    pub mod config;
+    pub mod cutover;
+    pub mod dry_run;
+    pub mod emulator;
+    pub mod facade;
+    pub mod mapping;
+    pub mod metadata;
+    pub mod observe;
+    pub mod random;
+    pub mod report;
+    pub mod router;
+    pub mod serve;
+    pub mod shadow;
+    pub mod store;
+    pub mod tap;
     pub mod time;
     pub mod wire;
 }
-use source::{chat, lease, time, wire};
+#[allow(unused_imports)]
+pub use source::{
+    adapter, admin, app, availability, capture, chat, clock, cluster, config, cutover, dry_run,
+    emulator, facade, mapping, metadata, observe, random, report, router, serve, shadow, store, tap, time,
+    wire,
+};
 
 #[allow(unreachable_pub)]
-mod bridge;
-#[allow(unreachable_pub)]
-mod client;
-#[allow(unreachable_pub)]
-mod cluster;
-#[allow(unreachable_pub)]
-mod desk;
-#[allow(unreachable_pub)]
-mod front;
-#[allow(unreachable_pub)]
-mod net;
-#[allow(unreachable_pub)]
-mod oracle;
-mod orders;
-#[allow(unreachable_pub)]
-mod plan;
-#[allow(unreachable_pub)]
-mod rng;
-#[allow(unreachable_pub)]
-mod runs;
-#[allow(unreachable_pub)]
-mod script;
-#[allow(unreachable_pub)]
-mod service;
-#[allow(unreachable_pub)]
-mod store;
-#[allow(unreachable_pub)]
-mod stream;
-#[allow(unreachable_pub)]
-mod told;
-#[allow(unreachable_pub)]
-mod world;
+mod machine;

@@ -73,6 +73,7 @@ pub(super) async fn look(body: Body) -> Result<Bytes, Body> {
     tokio::pin!(late);
     let last = loop {
         tokio::select! {
+            biased;
             frame = frames.next() => match frame {
                 None => return Ok(seen.freeze()),
                 Some(Ok(bytes)) if seen.len() + bytes.len() <= LOOK_BYTES => {

@@ -30,6 +30,7 @@ use crate::adapter::{Answer, Receipt};
 use crate::chat::checkpoints::Checkpoints;
 use crate::chat::fact::Fact;
 use crate::chat::ids::ChatId;
+use crate::chat::mutation::{self, Mutation};
 use crate::chat::session::Session;
 use crate::chat::visitor::{Post, VisitorCommand};
 use crate::chat::{CallId, Effect, Input, Outcome, Reply, ReplyTo, Save};
@@ -276,7 +277,8 @@ impl Task {
         self.shared.failures.note(&self.tenant.id, &step.facts, given_up);
         self.keep_files(session, &step);
         self.late.extend(step.facts);
-        if step.save == Save::BeforeEffects {
+        let first = !mutation::on(Mutation::CommitFirst);
+        if step.save == Save::BeforeEffects && first {
             self.flush(session).await?;
         } else if !self.late.is_empty() && self.late_until.is_none() {
             self.late_until = Some(now.mono.plus(LATE_MAX));
@@ -284,6 +286,9 @@ impl Task {
         for effect in step.effects {
             self.may_act().await?;
             self.perform(session, effect).await?;
+        }
+        if step.save == Save::BeforeEffects && !first {
+            self.flush(session).await?;
         }
         self.show(session, now.wall);
         Ok(step.wake_at)

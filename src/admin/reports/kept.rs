@@ -18,14 +18,14 @@ use tokio::sync::Semaphore;
 use crate::mapping::keys::hex;
 
 /// Reports of a tenant that are listed.
-pub(in crate::admin) const REPORTS_MAX: usize = 20;
+pub(in super::super) const REPORTS_MAX: usize = 20;
 /// What all reports in memory may take together, in bytes.
-pub(in crate::admin) const BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(in super::super) const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A report in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct About {
+pub(in super::super) struct About {
     /// SHA-256 of its JSON.
     pub report: String,
     pub tenant: String,
@@ -46,7 +46,7 @@ pub(in crate::admin) struct About {
 
 /// Both forms of a report.
 #[derive(Clone)]
-pub(in crate::admin) struct Texts {
+pub(in super::super) struct Texts {
     pub json: Arc<str>,
     pub html: Arc<str>,
 }
@@ -57,7 +57,7 @@ impl Texts {
     }
 
     /// What the report is known by.
-    pub(in crate::admin) fn hash(&self) -> String {
+    pub(in super::super) fn hash(&self) -> String {
         hash(&self.json)
     }
 }
@@ -69,7 +69,7 @@ struct Kept {
 }
 
 /// The reports.
-pub(in crate::admin) struct Reports {
+pub(in super::super) struct Reports {
     folder: Option<PathBuf>,
     /// Oldest first.
     list: Mutex<Vec<Kept>>,
@@ -79,7 +79,7 @@ pub(in crate::admin) struct Reports {
 
 /// Why a report is not given out.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::admin) enum Missing {
+pub(in super::super) enum Missing {
     #[error("no such report is kept here")]
     Unknown,
     #[error("the report's file cannot be read: {0}")]
@@ -90,7 +90,7 @@ pub(in crate::admin) enum Missing {
 
 impl Reports {
     /// Those of a folder, or none yet.
-    pub(in crate::admin) fn open(folder: Option<&Path>) -> Self {
+    pub(in super::super) fn open(folder: Option<&Path>) -> Self {
         let mut all = folder.map(listed).unwrap_or_default();
         all.sort_by(|a, b| (&a.made_at, &a.report).cmp(&(&b.made_at, &b.report)));
         let list = all.into_iter().map(|about| Kept { about, texts: None }).collect();
@@ -99,7 +99,7 @@ impl Reports {
     }
 
     /// Whether reports outlive the process.
-    pub(in crate::admin) const fn lasting(&self) -> bool {
+    pub(in super::super) const fn lasting(&self) -> bool {
         self.folder.is_some()
     }
 
@@ -108,21 +108,21 @@ impl Reports {
     }
 
     /// The reports of a tenant, newest first.
-    pub(in crate::admin) fn of(&self, tenant: &str) -> Vec<About> {
+    pub(in super::super) fn of(&self, tenant: &str) -> Vec<About> {
         let list = self.lock();
         let own = list.iter().rev().filter(|kept| kept.about.tenant == tenant);
         own.map(|kept| kept.about.clone()).collect()
     }
 
     /// One report of a tenant.
-    pub(in crate::admin) fn find(&self, tenant: &str, report: &str) -> Result<About, Missing> {
+    pub(in super::super) fn find(&self, tenant: &str, report: &str) -> Result<About, Missing> {
         let list = self.lock();
         let found = list.iter().find(|kept| kept.is(tenant, report));
         found.map(|kept| kept.about.clone()).ok_or(Missing::Unknown)
     }
 
     /// Its two forms; reads files.
-    pub(in crate::admin) fn texts(&self, tenant: &str, report: &str) -> Result<Texts, Missing> {
+    pub(in super::super) fn texts(&self, tenant: &str, report: &str) -> Result<Texts, Missing> {
         let kept = {
             let list = self.lock();
             let found = list.iter().find(|kept| kept.is(tenant, report));
@@ -140,7 +140,7 @@ impl Reports {
     }
 
     /// Keeps a report; the same one again is the one that is there. Writes files.
-    pub(in crate::admin) fn keep(
+    pub(in super::super) fn keep(
         &self,
         about: About,
         texts: Texts,

@@ -20,7 +20,7 @@ use super::{Command, Desk, DeskError};
 /// How often a silent stream of changes sends a comment.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-pub(in crate::emulator) fn router(desk: Arc<Desk>) -> Router {
+pub(in super::super) fn router(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/desk", get(|| async { Redirect::permanent("/desk/") }))
         .route("/desk/", get(|| file("text/html", include_str!("desk.html"))))

@@ -17,7 +17,7 @@ use crate::wire::liveagent::message::{
 
 impl LiveAgent {
     /// Shows the visitor what an agent did.
-    pub(in crate::emulator) fn act(&self, id: &str, action: Action) {
+    pub(in super::super) fn act(&self, id: &str, action: Action) {
         let at = self.clock.now().wall.millis();
         let mut inner = self.lock();
         let wait = inner.knobs.estimated_wait_time;

@@ -65,6 +65,7 @@ impl LiveAgent {
                 session.wake.subscribe()
             };
             tokio::select! {
+                biased;
                 // An error means that the session is gone, which the next turn sees.
                 _ = wake.changed() => {}
                 () = self.clock.until(deadline) => return StatusCode::NO_CONTENT.into_response(),

@@ -9,9 +9,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use super::knobs::{Delivery, Knobs};
+use crate::random;
 use crate::time::{Mono, Now};
 use crate::wire::liveagent::message::TranscriptEntry;
 use crate::wire::liveagent::{Message, MessageBody, MessagesPayload};
@@ -73,7 +73,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(now: Now) -> Self {
-        let id = Uuid::new_v4().to_string();
+        let id = random::uuid().to_string();
         Self {
             key: new_key(&id, now),
             id,
@@ -197,10 +197,10 @@ impl Session {
 }
 
 fn new_key(id: &str, now: Now) -> String {
-    let secret: [u8; 20] = rand::random();
+    let secret: [u8; 20] = random::bytes();
     format!("{id}!{}!{}", now.wall.millis(), STANDARD.encode(secret))
 }
 
 fn new_affinity() -> String {
-    format!("{:08x}", rand::random::<u32>())
+    format!("{:08x}", u32::from_be_bytes(random::bytes()))
 }

@@ -4,10 +4,10 @@
 
 use axum::response::Response;
 use http::StatusCode;
-use uuid::Uuid;
 
 use super::session::Session;
 use super::{LiveAgent, forbidden, text};
+use crate::random;
 use crate::wire::liveagent::message::FileTransfer;
 
 /// Where files go, on the service's own host.
@@ -20,7 +20,7 @@ pub(super) fn request(session: &mut Session) {
     if session.file_token.is_some() {
         return;
     }
-    let (token, base) = (Uuid::new_v4().simple().to_string(), session.origin.clone());
+    let (token, base) = (random::uuid().simple().to_string(), session.origin.clone());
     session.file_token = Some(token.clone());
     session.push(&FileTransfer {
         kind: "Requested".to_owned(),

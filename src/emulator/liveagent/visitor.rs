@@ -1,8 +1,7 @@
 //! The session-less `Visitor` nouns: Availability, Settings, VisitorId.
 
-use uuid::Uuid;
-
 use super::knobs::Knobs;
+use crate::random;
 use crate::wire::liveagent::MessagesPayload;
 use crate::wire::liveagent::message::{
     Availability, AvailabilityResult, ButtonSettings, Settings, VisitorId,
@@ -45,7 +44,7 @@ pub(super) fn answer(
             })
         }
         "VisitorId" => {
-            MessagesPayload::single(&VisitorId { session_id: Uuid::new_v4().to_string() })
+            MessagesPayload::single(&VisitorId { session_id: random::uuid().to_string() })
         }
         _ => return None,
     })

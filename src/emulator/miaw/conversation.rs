@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::knobs::{FormDisplay, RepeatedIds, RoutingStart};
 use super::reply::{bad_request, error, json, read, too_many};
@@ -14,6 +13,7 @@ use super::state::{Conversation, Inner, agent, end_user};
 use super::token::Caller;
 use super::{Effect, MINUTE, Miaw};
 use crate::emulator::desk::{ChatState, Speaker};
+use crate::random;
 use crate::time::Now;
 use crate::wire::miaw::entry::{
     Acknowledgement, CloseConversation, EntryPayload, MessageEntry, Role,
@@ -177,7 +177,7 @@ impl Miaw {
                 acknowledged_conversation_entry_identifier: Some(message_id),
                 acknowledgement_timestamp: Some(self.clock.now().wall.millis()),
             });
-            inner.publish(id, now, agent(&reader), &payload, &Uuid::new_v4().to_string());
+            inner.publish(id, now, agent(&reader), &payload, &random::uuid().to_string());
         }
     }
 
@@ -387,10 +387,10 @@ fn parts(message: AbstractMessage, (split, ids): (bool, bool)) -> Vec<AbstractMe
         None => vec![message],
         Some((head, tail)) => vec![
             match ids {
-                true => AbstractMessage::text(&Uuid::new_v4().to_string(), &head),
+                true => AbstractMessage::text(&random::uuid().to_string(), &head),
                 false => AbstractMessage::text(&message.id, &head),
             },
-            AbstractMessage::text(&Uuid::new_v4().to_string(), &tail),
+            AbstractMessage::text(&random::uuid().to_string(), &tail),
         ],
     }
 }

@@ -1,12 +1,12 @@
 //! What the business's side shows beyond words.
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::state::{From, Inner, agent, bot, supervisor, system};
 use super::{FILES_PATH, Miaw, file};
 use crate::emulator::desk::play::{By, Play};
 use crate::emulator::desk::{Agent, next_agent};
+use crate::random;
 use crate::time::Now;
 use crate::wire::miaw::entry::{
     EntryPayload, EstimatedWaitTime, FailureType, MessageEntry, ParticipantChange,
@@ -17,13 +17,13 @@ use crate::wire::miaw::rest::RoutingStatus;
 
 impl Miaw {
     /// Shows the visitor something beyond words; the message's id where it is one.
-    pub(in crate::emulator) fn play(&self, id: &str, play: Play) -> Option<String> {
+    pub(in super::super) fn play(&self, id: &str, play: Play) -> Option<String> {
         let now = self.clock.now();
         let mut inner = self.lock();
         let here = inner.conversations.get(id)?.agent.clone();
         let message = match play {
             Play::Say { by, text, automated } => {
-                let line = Uuid::new_v4().to_string();
+                let line = random::uuid().to_string();
                 let message = AbstractMessage::text(&line, &text);
                 let reason = automated.then(|| "AutomatedResponse".to_owned());
                 return Some(inner.says(id, now, speaker(by, here.as_ref()), message, reason));
@@ -32,10 +32,10 @@ impl Miaw {
             Play::Form { title, fields } => (By::Bot, form(&title, &fields)),
             Play::Message { by, message } => (by, message),
             Play::File { name, text } => {
-                let file = Uuid::new_v4().to_string();
+                let file = random::uuid().to_string();
                 inner.files.insert(file.clone(), ("text/plain".to_owned(), text.into_bytes()));
                 let url = format!("https://files.example.test{FILES_PATH}{file}");
-                let line = Uuid::new_v4().to_string();
+                let line = random::uuid().to_string();
                 let message = file::message(line, None, &file, name, "text/plain", url);
                 return Some(inner.says(id, now, speaker(By::Agent, here.as_ref()), message, None));
             }
@@ -46,7 +46,7 @@ impl Miaw {
         };
         let (by, members) = message;
         let mut message: AbstractMessage = serde_json::from_value(members).unwrap_or_default();
-        message.id = Uuid::new_v4().to_string();
+        message.id = random::uuid().to_string();
         Some(inner.says(id, now, speaker(by, here.as_ref()), message, None))
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use super::knobs::Knobs;
 use crate::emulator::desk::{Agent, NewChat, ServiceName};
+use crate::random;
 use crate::time::{Mono, Now};
 use crate::wire::miaw::entry::{
     ConversationEntry, EntryPayload, EstimatedWaitTime, FailureType, Participant,
@@ -197,7 +197,7 @@ impl Inner {
 
     /// An entry made by the platform.
     pub(super) fn announce(&mut self, id: &str, now: Now, payload: &EntryPayload) {
-        let entry = Uuid::new_v4().to_string();
+        let entry = random::uuid().to_string();
         self.publish(id, now, system(), payload, &entry);
     }
 

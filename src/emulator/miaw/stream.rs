@@ -95,6 +95,7 @@ impl Stream {
                 Turn::Send(frame) => return Some(frame),
                 Turn::End => return None,
                 Turn::Wait(until) => tokio::select! {
+                    biased;
                     // Fails when the subject is gone, which the next turn sees.
                     _ = self.version.changed() => {}
                     () = self.service.clock.until(until) => {}

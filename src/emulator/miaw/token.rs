@@ -12,13 +12,13 @@ use http::{HeaderMap, StatusCode};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use super::Miaw;
 use super::knobs::{FormDisplay, Knobs};
 use super::reply::{bad_request, error, json, read, too_many};
 use super::state::{Inner, RateWindow, Subject, Token};
 use super::verify::{self, Verification};
+use crate::random;
 use crate::time::{Mono, Now};
 use crate::wire::miaw::rest::{
     AttachmentRules, Configuration, EmbeddedServiceConfig, EndUser, Form, FormField, TokenContext,
@@ -109,7 +109,7 @@ impl Miaw {
         if inner.tokens.len() >= MAX_TOKENS {
             return Err(StatusCode::SERVICE_UNAVAILABLE.into_response());
         }
-        let guest = || format!("v2/iamessage/UNAUTH/NA/uid:{}", Uuid::new_v4());
+        let guest = || format!("v2/iamessage/UNAUTH/NA/uid:{}", random::uuid());
         let subject = verified.unwrap_or_else(guest);
         let last_event = inner.last_event;
         let made = Subject {
@@ -187,7 +187,7 @@ impl Miaw {
     }
 
     fn sign(&self, token: &Token, now: Now) -> Result<(String, String), Response> {
-        let client = Uuid::new_v4().to_string();
+        let client = random::uuid().to_string();
         let iat = now.wall.millis().div_euclid(1_000);
         let claims = Claims {
             iss: "iamessage".to_owned(),

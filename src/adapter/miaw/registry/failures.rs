@@ -19,7 +19,7 @@ impl Failures {
     }
 
     /// Takes in what a step decided, and how many messages it gave up.
-    pub(in crate::adapter::miaw) fn note(&self, tenant: &str, facts: &[Fact], given_up: usize) {
+    pub(in super::super) fn note(&self, tenant: &str, facts: &[Fact], given_up: usize) {
         for fact in facts {
             match fact {
                 Fact::Told(AgentEvent::RequestFail { .. }) => self.0.add([tenant, "not_started"]),

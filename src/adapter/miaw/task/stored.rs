@@ -115,6 +115,7 @@ impl Task {
             let until = self.shared.clock.now().mono.plus(wait);
             wait = (wait * 2).min(STORE_RETRY.1);
             tokio::select! {
+                biased;
                 () = self.shared.clock.until(until) => {}
                 () = self.shared.shutdown.cancelled() => return Err(Stop::Shutdown),
             }
@@ -127,6 +128,7 @@ impl Task {
         while !self.shared.store.may_act() {
             let again = self.shared.clock.now().mono.plus(LEASE_LOOK);
             tokio::select! {
+                biased;
                 () = self.shared.clock.until(again) => {}
                 () = self.shared.shutdown.cancelled() => return Err(Stop::Shutdown),
             }

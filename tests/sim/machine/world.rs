@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::bridge::Node;
 use crate::chat::pending::UpstreamCall;
 use crate::chat::{CallId, Lost, Outcome, Reply, ReplyTo};
-use crate::client::Client;
-use crate::lease::Lease;
-use crate::net::Net;
-use crate::oracle::Ledger;
-use crate::plan::{AFTER, Plan, SETTLE};
-use crate::rng::Rng;
-use crate::service::{Sent, Service};
-use crate::store::{Ask, Store, Told};
+use crate::cluster::lease::Lease;
+use crate::machine::bridge::Node;
+use crate::machine::client::Client;
+use crate::machine::net::Net;
+use crate::machine::oracle::Ledger;
+use crate::machine::plan::{AFTER, Plan, SETTLE};
+use crate::machine::rng::Rng;
+use crate::machine::service::{Sent, Service};
+use crate::machine::store::{Ask, Store, Told};
 
 /// Something that happens at an instant.
 #[derive(Debug)]

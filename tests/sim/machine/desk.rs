@@ -3,8 +3,8 @@
 use crate::chat::agent::Person;
 use crate::chat::content::{Ask, Field, numbered};
 use crate::chat::happening::What;
-use crate::plan::DeskAct;
-use crate::world::{Event, World};
+use crate::machine::plan::DeskAct;
+use crate::machine::world::{Event, World};
 
 fn person(subject: &str) -> Person {
     Person { subject: subject.to_owned(), name: subject.into() }

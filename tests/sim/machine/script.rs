@@ -3,7 +3,7 @@
 use crate::chat::content::{Ask, Choice, Field, FieldKind, Form, Offer, Style};
 use crate::chat::limits::{Delivery, Settings};
 use crate::chat::policy::Uploads;
-use crate::plan::{Acks, DeskAct, Faults, Plan, Posts, Service, Traits};
+use crate::machine::plan::{Acks, DeskAct, Faults, Plan, Posts, Service, Traits};
 
 const KIND: Service = Service {
     accepts_twice: false,

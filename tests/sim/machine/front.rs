@@ -6,8 +6,8 @@
 
 use crate::chat::visitor::VisitorCommand;
 use crate::chat::{Input, Reply, ReplyTo};
-use crate::net::Request;
-use crate::world::{Event, World};
+use crate::machine::net::Request;
+use crate::machine::world::{Event, World};
 
 /// A POST waits this long for a node that has the chat.
 const POST_WAITS: u64 = 10_000;
@@ -317,7 +317,7 @@ impl World {
     /// Whoever waited too long for who has the chat is answered by this node itself.
     fn answer_overdue(&mut self, node: usize) {
         let at = self.at;
-        let overdue = |want: &Want, net: &crate::net::Net| {
+        let overdue = |want: &Want, net: &crate::machine::net::Net| {
             let poll = matches!(net.request(want.conn), Some(Request::Poll { .. }));
             poll && want.peer.is_none() && want.ask.is_none() && want.since + POLL_WAITS <= at
         };

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use crate::chat::mutation::{self, Mutation};
-use crate::cluster::Cluster;
-use crate::plan::Plan;
-use crate::script;
-use crate::world::World;
+use crate::machine::cluster::Cluster;
+use crate::machine::plan::Plan;
+use crate::machine::script;
+use crate::machine::world::World;
 
 /// Seeds of a plain `cargo test`.
 const SEEDS: u64 = 2_000;

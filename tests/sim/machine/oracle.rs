@@ -10,10 +10,10 @@ use uuid::Uuid;
 use crate::chat::Payload;
 use crate::chat::agent::AgentEvent;
 use crate::chat::text::Text;
-use crate::client::RETRY_IN_TIME;
-use crate::cluster::Cluster;
-use crate::plan::{Acks, Faults};
-use crate::world::World;
+use crate::machine::client::RETRY_IN_TIME;
+use crate::machine::cluster::Cluster;
+use crate::machine::plan::{Acks, Faults};
+use crate::machine::world::World;
 
 /// Items from here on are not messages of the visitor.
 pub const FIRST_SPECIAL: u64 = 1_000_000;

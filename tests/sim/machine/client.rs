@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::chat::text::Text;
 use crate::chat::visitor::{FileInfo, Post, VisitorCommand};
 use crate::chat::{Payload, Reply};
-use crate::net::Request;
-use crate::plan::{Acks, Plan, Posts};
-use crate::world::{Event, World};
+use crate::machine::net::Request;
+use crate::machine::plan::{Acks, Plan, Posts};
+use crate::machine::world::{Event, World};
 
 /// Without an answer for this long a client hangs up.
 pub const TIMEOUT: u64 = 30_000;

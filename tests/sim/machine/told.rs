@@ -6,10 +6,10 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use crate::chat::text::Text;
-use crate::client::is_file;
-use crate::oracle::FIRST_SPECIAL;
-use crate::plan::{Posts, Traits};
-use crate::world::World;
+use crate::machine::client::is_file;
+use crate::machine::oracle::FIRST_SPECIAL;
+use crate::machine::plan::{Posts, Traits};
+use crate::machine::world::World;
 
 /// A message is given up no earlier than this after its first attempt.
 const GIVES_UP: u64 = 60_000;

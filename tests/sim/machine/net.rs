@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::chat::visitor::Post;
 use crate::chat::{Input, Payload, Reply, ReplyTo};
-use crate::client::TIMEOUT;
-use crate::front::Asked;
-use crate::world::{Event, World};
+use crate::machine::client::TIMEOUT;
+use crate::machine::front::Asked;
+use crate::machine::world::{Event, World};
 
 /// What the client asks.
 #[derive(Clone, Debug)]

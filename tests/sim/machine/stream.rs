@@ -1,11 +1,11 @@
 //! The streams of events: each process may have one, and each breaks in its own time.
 
-use crate::bridge::EPOCH;
 use crate::chat::happening::Happening;
 use crate::chat::limits::BACKFILL_ATTEMPTS_MAX;
 use crate::chat::{Input, Lost};
-use crate::service::{Entry, Stream};
-use crate::world::{Event, World};
+use crate::machine::bridge::EPOCH;
+use crate::machine::service::{Entry, Stream};
+use crate::machine::world::{Event, World};
 
 /// What is younger than this is in a fresh stream, however short its memory (decision 0008).
 const STARTS_WITH: u64 = 2_000;

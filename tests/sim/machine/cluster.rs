@@ -2,12 +2,12 @@
 
 use crate::chat::Input;
 use crate::chat::mutation::{self, Mutation};
-use crate::lease::{BEAT_EVERY, Renewed};
-use crate::plan::Plan;
-use crate::rng::Rng;
-use crate::store::{Ask, Told};
+use crate::cluster::lease::{BEAT_EVERY, Renewed};
+use crate::machine::plan::Plan;
+use crate::machine::rng::Rng;
+use crate::machine::store::{Ask, Told};
+use crate::machine::world::{Event, World};
 use crate::time::Mono;
-use crate::world::{Event, World};
 
 /// And again this soon when it was not answered.
 const BEAT_AGAIN: u64 = 300;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::bridge::{EPOCH, Node};
 use crate::chat::happening::{Happening, RoutingStatus, What};
 use crate::chat::limits::FILE_LOST;
 use crate::chat::pending::UpstreamCall;
 use crate::chat::text::{Secret, Text};
 use crate::chat::{CallId, Effect, Input, Outcome};
-use crate::cluster::Cluster;
-use crate::plan::DeskAct;
-use crate::world::{Event, Fate, World};
+use crate::machine::bridge::{EPOCH, Node};
+use crate::machine::cluster::Cluster;
+use crate::machine::plan::DeskAct;
+use crate::machine::world::{Event, Fate, World};
 
 /// Calls of one kind that may fail in a row: beyond it nobody could promise anything.
 const LIST_FAILURES_MAX: u32 = 2;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::chat::mutation::{self, Mutation};
-use crate::lease::LEASE;
+use crate::cluster::lease::LEASE;
 use crate::time::Mono;
 
 /// The store.

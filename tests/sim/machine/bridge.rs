@@ -14,11 +14,11 @@ use crate::chat::pending::{Command, CommandKind};
 use crate::chat::session::Session;
 use crate::chat::state::State;
 use crate::chat::{Effect, Input, Save, Step};
-use crate::front::Want;
-use crate::lease::Lease;
-use crate::store::{Ask, Commit, Loaded, Told};
+use crate::cluster::lease::Lease;
+use crate::machine::front::Want;
+use crate::machine::store::{Ask, Commit, Loaded, Told};
+use crate::machine::world::{Event, World};
 use crate::time::{Mono, Now, Wall};
-use crate::world::{Event, World};
 
 /// The calendar at the start of a run.
 pub const EPOCH: i64 = 1_771_200_000_000;

@@ -2,8 +2,8 @@
 
 use crate::chat::content::{Ask, Choice, Field, FieldKind, Form, Offer, Style};
 use crate::chat::limits::{Delivery, Settings};
-use crate::cluster::Cluster;
-use crate::rng::Rng;
+use crate::machine::cluster::Cluster;
+use crate::machine::rng::Rng;
 
 /// How a client uses `ack`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
