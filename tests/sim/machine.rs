@@ -11,7 +11,7 @@ mod net;
 mod oracle;
 mod orders;
 pub(crate) mod plan;
-mod rng;
+pub(crate) mod rng;
 pub(crate) mod runs;
 mod script;
 mod service;

@@ -44,9 +44,11 @@ mod source {
 #[allow(unused_imports)]
 pub use source::{
     adapter, admin, app, availability, capture, chat, clock, cluster, config, cutover, dry_run,
-    emulator, facade, mapping, metadata, observe, random, report, router, serve, shadow, store, tap, time,
-    wire,
+    emulator, facade, mapping, metadata, observe, random, report, router, serve, shadow, store,
+    tap, time, wire,
 };
 
 #[allow(unreachable_pub)]
 mod machine;
+#[allow(unreachable_pub)]
+mod whole;
