@@ -51,4 +51,6 @@ pub use source::{
 #[allow(unreachable_pub)]
 mod machine;
 #[allow(unreachable_pub)]
+mod seeds;
+#[allow(unreachable_pub)]
 mod whole;

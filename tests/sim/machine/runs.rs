@@ -1,22 +1,14 @@
 //! The tests: seeds, crashes everywhere, mutations.
 
-use std::io::Write;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
 use crate::chat::mutation::{self, Mutation};
 use crate::machine::cluster::Cluster;
 use crate::machine::plan::Plan;
 use crate::machine::script;
 use crate::machine::world::World;
+use crate::seeds;
 
-/// Seeds of a plain `cargo test`.
-const SEEDS: u64 = 2_000;
-/// Failing seeds after which the others are not tried any more.
-const FAILURES_MAX: usize = 20;
-/// Seeds between two lines of progress.
-const PROGRESS_EVERY: u64 = 10_000;
 /// Lines of a failing run's trace that are printed; all of them when it is the only run.
 const TRACE_LINES: usize = 400;
 /// Longer than a lease.
@@ -24,94 +16,18 @@ const LONG_PAUSE: u64 = 11_000;
 /// A broken rule must be noticed within this many seeds.
 const MUTATION_SEEDS: u64 = 600;
 
-/// Sums over runs.
-#[derive(Clone, Copy, Default)]
-struct Totals {
-    seeds: u64,
-    runs: u64,
-    crashes: u64,
-    messages: u64,
-    lost: u64,
-    repeated: u64,
-    misordered: u64,
-    pauses: u64,
-    stops: u64,
-    takeovers: u64,
-    fenced: u64,
-    forwards: u64,
-}
-
-impl Totals {
-    fn add(&mut self, world: &World) {
-        let ledger = &world.ledger;
-        self.runs += 1;
-        self.crashes += ledger.crashes;
-        self.messages += ledger.messages();
-        self.lost += ledger.lost;
-        self.repeated += ledger.repeated;
-        self.misordered += ledger.misordered;
-        self.pauses += ledger.pauses;
-        self.stops += ledger.stops;
-        self.takeovers += ledger.takeovers;
-        self.fenced += ledger.fenced;
-        self.forwards += ledger.forwards;
-    }
-
-    /// One JSON object.
-    fn line(&self) -> String {
-        let fields = [
-            ("seeds", self.seeds),
-            ("runs", self.runs),
-            ("crashes", self.crashes),
-            ("messages", self.messages),
-            ("lost", self.lost),
-            ("repeated", self.repeated),
-            ("misordered", self.misordered),
-            ("pauses", self.pauses),
-            ("stops", self.stops),
-            ("takeovers", self.takeovers),
-            ("fenced", self.fenced),
-            ("forwards", self.forwards),
-        ];
-        let fields: Vec<_> = fields.iter().map(|(name, n)| format!("\"{name}\":{n}")).collect();
-        format!("{{{}}}", fields.join(","))
-    }
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
-}
-
-fn chosen_mutation() -> Option<Mutation> {
-    let name = std::env::var("SIM_MUTATE").ok()?;
-    let known = ALL.iter().find(|(known, _)| *known == name);
-    let names: Vec<_> = ALL.iter().map(|(name, _)| *name).collect();
-    Some(known.unwrap_or_else(|| panic!("SIM_MUTATE={name}: expected one of {names:?}")).1)
-}
-
-const ALL: [(&str, Mutation); 9] = [
-    ("commit-first", Mutation::CommitFirst),
-    ("derived-ids", Mutation::DerivedIds),
-    ("fixed-contents", Mutation::FixedContents),
-    ("duplicates", Mutation::Duplicates),
-    ("dedupe", Mutation::Dedupe),
-    ("cursor", Mutation::Cursor),
-    ("look-first", Mutation::LookFirst),
-    ("fencing", Mutation::Fencing),
-    ("self-fencing", Mutation::SelfFencing),
-];
-
-fn run(plan: Plan, tracing: bool) -> World {
+/// Plays a plan; with `tracing` it keeps a readable record.
+pub fn run(plan: Plan, tracing: bool) -> World {
     let mut world = World::new(plan, tracing);
     world.run();
     world
 }
 
 /// Prints how a run went wrong.
-fn explain(plan: &Plan, repeat: &str) -> String {
+pub fn explain(plan: &Plan, repeat: &str) -> String {
     let world = run(plan.clone(), true);
     let trace = world.trace.unwrap_or_default();
-    let lines = if number("SIM_SEEDS") == Some(1) { trace.len() } else { TRACE_LINES };
+    let lines = if seeds::number("SIM_SEEDS") == Some(1) { trace.len() } else { TRACE_LINES };
     let from = trace.len().saturating_sub(lines);
     let Plan { traits, service, faults, outages, settings, cluster, .. } = plan;
     format!(
@@ -123,76 +39,6 @@ fn explain(plan: &Plan, repeat: &str) -> String {
         settings.text_limit,
         world.ledger.violations.join("\n"),
     )
-}
-
-/// The runs of a seed: on one node and on two, or one of them (`SIM_NODES=2`).
-fn plans(seed: u64) -> Vec<Plan> {
-    let only = number("SIM_NODES");
-    let both = [(1, Plan::of_seed(seed)), (2, Plan::of_pair(seed))];
-    let wanted = both.into_iter().filter(|(nodes, _)| only.is_none_or(|only| only == *nodes));
-    wanted.map(|(_, plan)| plan).collect()
-}
-
-#[test]
-fn seeds() {
-    let count = number("SIM_SEEDS").unwrap_or(SEEDS);
-    let from = number("SIM_FROM").unwrap_or(1);
-    let mutation = chosen_mutation();
-    let next = AtomicU64::new(from);
-    let totals = Mutex::new(Totals::default());
-    let failed = Mutex::new(Vec::new());
-    let work = || {
-        mutation::set(mutation);
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= from + count || failed.lock().unwrap().len() >= FAILURES_MAX {
-                break;
-            }
-            let worlds = plans(seed).into_iter().map(|plan| run(plan, false));
-            let worlds: Vec<World> = worlds.collect();
-            let mut totals = totals.lock().unwrap();
-            totals.seeds += 1;
-            for world in &worlds {
-                let nodes = world.nodes.len();
-                totals.add(world);
-                if let Some(first) = world.ledger.violations.first() {
-                    failed.lock().unwrap().push((seed, nodes, first.clone()));
-                }
-            }
-            if totals.seeds % PROGRESS_EVERY == 0 {
-                say(&totals.line());
-            }
-        }
-    };
-    let workers = thread::available_parallelism().map_or(2, usize::from);
-    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
-    let totals = totals.into_inner().unwrap();
-    let mut failed = failed.into_inner().unwrap();
-    failed.sort();
-    if let Some((seed, nodes, _)) = failed.first() {
-        mutation::set(mutation);
-        let broken = std::env::var("SIM_MUTATE").map(|name| format!("SIM_MUTATE={name} "));
-        let broken = broken.unwrap_or_default();
-        let one = format!("{broken}SIM_NODES={nodes} SIM_FROM={seed} SIM_SEEDS=1");
-        let repeat = format!("{one} cargo test --test sim seeds");
-        let plan = if *nodes == 1 { Plan::of_seed(*seed) } else { Plan::of_pair(*seed) };
-        let story = explain(&plan, &repeat);
-        let shown = |(seed, nodes, what): &(u64, usize, String)| {
-            format!("{seed} on {}: {what}", if *nodes == 1 { "one node" } else { "two nodes" })
-        };
-        let list: Vec<_> = failed.iter().map(shown).collect();
-        panic!("{story}\nfailing seeds:\n{}", list.join("\n"));
-    }
-    say(&totals.line());
-    if mutation.is_none() && count >= SEEDS {
-        assert!(totals.fenced > 0, "no commit was fenced");
-        assert!(totals.takeovers > 0, "no chat was taken up by the other node");
-    }
-}
-
-/// Prints a line, also when the test passes.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Seeds that once broke a promise, most of them beyond the range of every day.
@@ -226,26 +72,16 @@ fn at_every_point(scripts: Vec<(&'static str, Plan)>) -> (u64, u64, u64) {
         }
     }
     let totals = Mutex::new((0, 0, 0));
-    let next = AtomicU64::new(0);
-    let failed = Mutex::new(None);
-    let work = || {
-        while let Some((name, plan)) = jobs.get(next.fetch_add(1, Ordering::Relaxed) as usize)
-            && failed.lock().unwrap().is_none()
-        {
-            let ledger = run(plan.clone(), false).ledger;
-            if !ledger.violations.is_empty() {
-                *failed.lock().unwrap() = Some((*name, plan.clone()));
-            }
-            let mut totals = totals.lock().unwrap();
-            totals.0 += 1;
-            totals.1 = totals.1.max(ledger.longest_gap);
-            totals.2 += ledger.fenced;
-        }
-    };
-    let workers = thread::available_parallelism().map_or(2, usize::from);
-    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
-    if let Some((name, plan)) = failed.into_inner().unwrap() {
-        panic!("{}", explain(&plan, &format!("script `{name}`, {:?}", plan.crash_at)));
+    let failed = seeds::all_at_once(&jobs, |(_, plan)| {
+        let ledger = run(plan.clone(), false).ledger;
+        let mut totals = totals.lock().unwrap();
+        totals.0 += 1;
+        totals.1 = totals.1.max(ledger.longest_gap);
+        totals.2 += ledger.fenced;
+        ledger.violations.is_empty()
+    });
+    if let Some((name, plan)) = failed {
+        panic!("{}", explain(plan, &format!("script `{name}`, {:?}", plan.crash_at)));
     }
     totals.into_inner().unwrap()
 }

@@ -28,10 +28,13 @@ pub enum Got {
     Broken {
         written: bool,
     },
+    /// The client hung up.
+    TimedOut,
 }
 
 /// One client's way.
 pub struct Way {
+    name: String,
     world: Arc<World>,
     rng: Rng,
     node: usize,
@@ -49,7 +52,7 @@ impl Way {
     pub fn new(world: &Arc<World>, name: &str, again: bool) -> Self {
         let mut rng = world.rng(&format!("way {name}"));
         let node = rng.range(0, world.plan.nodes as u64 - 1) as usize;
-        Self { world: world.clone(), rng, node, again }
+        Self { name: name.to_owned(), world: world.clone(), rng, node, again }
     }
 
     fn choose(&mut self) -> usize {
@@ -68,7 +71,7 @@ impl Way {
     pub async fn ask(&mut self, request: &Request<Bytes>, within: Duration) -> Got {
         match tokio::time::timeout(within, self.attempts(request)).await {
             Ok(got) => got,
-            Err(_) => Got::Broken { written: false },
+            Err(_) => Got::TimedOut,
         }
     }
 
@@ -106,9 +109,15 @@ impl Way {
             return Attempt::Got(Got::Broken { written: false });
         }
         let Some(Process { gate, public, .. }) = self.world.process(node) else {
+            self.world.note(|| format!("{} finds no node {node}", self.name));
             return Attempt::NodeLost;
         };
         let sent = copy(request);
+        self.world.note(|| {
+            let fault = ["cut", "cut later", "unwritten", "unread"].get(kind as usize);
+            let uri = request.uri();
+            format!("{} reaches node {node}: {uri} {}", self.name, fault.unwrap_or(&""))
+        });
         let at = gate.clone();
         let asked = tokio::spawn(async move {
             at.pass().await;

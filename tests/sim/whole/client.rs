@@ -200,10 +200,6 @@ impl Client {
             let name = &self.visitor.name;
             self.world.note(|| format!("{name} posts {noun} {number}, {}", body["text"]));
             let got = way.ask(&request, Duration::from_millis(TIMEOUT)).await;
-            let waited = self.at() - first_at;
-            let mut saw = self.saw.borrow_mut();
-            saw.longest_wait = saw.longest_wait.max(waited);
-            drop(saw);
             match got {
                 Got::Answer(StatusCode::OK, _) => {
                     self.world.note(|| format!("{name} is told OK for {number}"));
@@ -214,6 +210,12 @@ impl Client {
                     self.world.note(|| format!("{name} is told {status} for {number}"));
                     if self.visitor.fragile || status.is_client_error() && status != 429 {
                         self.wrong(format!("{noun} was answered {status} {text}"));
+                    }
+                }
+                Got::TimedOut => {
+                    self.world.note(|| format!("{name} waits no longer for {number}"));
+                    if self.visitor.fragile {
+                        self.wrong(format!("{noun} was not answered in 30 s"));
                     }
                 }
                 Got::Broken { written } => {
@@ -297,12 +299,14 @@ impl Client {
                     }
                     wait = 1_000;
                 }
-                Got::Broken { .. } => {
+                Got::TimedOut => {
                     self.saw.borrow_mut().died += 1;
-                    let late = self.at() >= began + TIMEOUT;
-                    if late && began > self.world.plan.faults_until + ANSWERED_WITHIN {
+                    if began > self.world.plan.faults_until + ANSWERED_WITHIN {
                         self.wrong("a poll was held for 30 s".to_owned());
                     }
+                }
+                Got::Broken { .. } => {
+                    self.saw.borrow_mut().died += 1;
                     if self.visitor.fragile {
                         self.wrong("a poll was not answered".to_owned());
                     }

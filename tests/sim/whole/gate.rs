@@ -107,10 +107,6 @@ impl Gate {
         self.dead.is_cancelled()
     }
 
-    pub fn is_shut(&self) -> bool {
-        self.is_dead() || self.clock.now().mono < *self.shut_until.lock().unwrap()
-    }
-
     pub async fn died(&self) {
         self.dead.cancelled().await;
     }

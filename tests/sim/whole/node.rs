@@ -20,6 +20,9 @@ use crate::facade::key::KeyRing;
 use crate::router::plan::{ButtonPlan, Plan as Dates, Stage, Step};
 use crate::time::Wall;
 
+/// What was answered is written within this long.
+const LAST_ANSWERS: u64 = 200;
+
 const SECRET: &[u8; 32] = b"a secret of thirty-two bytes....";
 pub const TRANSLATED_BUTTON: &str = "573000000000001";
 pub const LEGACY_BUTTON: &str = "573000000000002";
@@ -146,8 +149,11 @@ async fn live(world: &Arc<World>, node: usize, running: Running) {
     tokio::select! {
         biased;
         () = gate.died() => {}
-        () = bridge.drained() => world.note(|| format!("node {node} has stopped")),
+        () = bridge.drained() => {}
     }
+    // The server writes what was answered before the process ends.
+    world.pass(LAST_ANSWERS).await;
+    world.note(|| format!("node {node} has stopped"));
 }
 
 async fn start(

@@ -22,8 +22,8 @@ pub struct Verdict {
     pub lost: u64,
     pub repeated: u64,
     pub misordered: u64,
-    /// The longest time between a POST and its answer.
-    pub longest_wait: u64,
+    /// The longest time from when something was said to when it was heard.
+    pub longest_gap: u64,
 }
 
 /// One chat before the judge.
@@ -38,7 +38,6 @@ struct Case<'a> {
 pub fn judge(world: &World, all: &[(Visitor, Saw)]) -> Verdict {
     let mut verdict = Verdict::default();
     for (visitor, saw) in all {
-        verdict.longest_wait = verdict.longest_wait.max(saw.longest_wait);
         Case { world, plan: &world.plan, visitor, saw, verdict: &mut verdict }.judge();
     }
     verdict
@@ -138,6 +137,8 @@ impl Case<'_> {
     }
 
     fn in_time(&mut self, said: &Said, arrived: u64) {
+        let gap = arrived.saturating_sub(said.first_at);
+        self.verdict.longest_gap = self.verdict.longest_gap.max(gap);
         let Some(taken) = said.taken_at else { return };
         let from = taken.max(self.plan.faults_until);
         if arrived > from + SETTLE {
@@ -174,6 +175,11 @@ impl Case<'_> {
                     reached = *first;
                 }
             }
+        }
+        for line in chat.lines.iter().filter(|line| line.from == Speaker::Agent) {
+            let heard = self.saw.heard.iter().find(|heard| heard.text == line.text);
+            let gap = heard.map_or(0, |heard| heard.at.saturating_sub(self.at(line.at)));
+            self.verdict.longest_gap = self.verdict.longest_gap.max(gap);
         }
         for text in heard.iter().filter(|text| !said.contains(text)) {
             wrong.push(format!("nobody said {text:?}"));

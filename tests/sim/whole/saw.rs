@@ -40,8 +40,6 @@ pub struct Saw {
     pub reconnected: u64,
     pub last: i64,
     pub wrong: Vec<String>,
-    /// The longest that a request of the client went without an answer.
-    pub longest_wait: u64,
 }
 
 impl Saw {

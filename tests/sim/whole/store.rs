@@ -1,14 +1,14 @@
 //! The way between a process and the store: slow, cut, and at times without an answer.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::dice::Dice;
 use super::gate::Gate;
 use super::world::World;
-use crate::machine::rng::Rng;
 use crate::store::memory::MemoryStore;
 use crate::store::shared::{Beat, Claim, Fence, Node, Owner, Shared};
 use crate::store::{Change, Commit, Loaded, NewChat, Store, StoreError};
@@ -23,65 +23,68 @@ pub struct Reached {
     gate: Gate,
     world: Arc<World>,
     node: usize,
-    rng: Mutex<Rng>,
+    dice: Dice,
 }
 
 /// What is asked for, as far as faults go.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// It belongs to a chat: something may befall the process here.
-    Chat,
+#[derive(Clone, Copy)]
+enum About {
+    /// A chat: something may befall the process here.
+    Chat(&'static str, Uuid),
     /// The node's own upkeep.
-    Upkeep,
+    Upkeep(&'static str),
 }
 
 impl Reached {
     pub fn new(world: &Arc<World>, gate: &Gate, node: usize, boot: u64) -> Self {
         let memory = world.memory.clone();
-        let rng = Mutex::new(world.rng(&format!("store {node} {boot}")));
-        Self { memory, gate: gate.clone(), world: world.clone(), node, rng }
-    }
-
-    fn draw(&self, low: u64, high: u64) -> u64 {
-        self.rng.lock().unwrap().range(low, high)
-    }
-
-    fn fails(&self) -> bool {
-        self.world.faulty() && self.rng.lock().unwrap().chance(self.world.plan.faults.store)
-    }
-
-    async fn trip(&self) {
-        self.world.pass(self.draw(0, 4)).await;
+        let dice = world.dice(&format!("store {node} {boot}"));
+        Self { memory, gate: gate.clone(), world: world.clone(), node, dice }
     }
 
     async fn through<T: Send>(
         &self,
-        kind: Kind,
+        about: About,
         ask: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        match kind {
-            Kind::Chat => self.gate.pass_point().await,
-            Kind::Upkeep => self.gate.pass().await,
+        let subject = match about {
+            About::Chat(what, chat) => format!("{what} {chat}"),
+            About::Upkeep(what) => what.to_owned(),
+        };
+        let of_chat = matches!(about, About::Chat(..));
+        if of_chat {
+            self.gate.pass_point().await;
+        } else {
+            self.gate.pass().await;
         }
-        let lost = self.world.store_is_away(self.node) || self.fails();
-        if lost && self.draw(0, 1) == 0 {
-            return self.silence().await;
+        let permille = self.world.plan.faults.store;
+        let faulty = self.world.faulty();
+        let (there, back, fails, silent, unheard) = self.dice.draw(&subject, |r| {
+            let (there, back) = (r.range(0, 4), r.range(0, 4));
+            let silent = r.range(NO_ANSWER.0, NO_ANSWER.1);
+            (there, back, r.chance(permille) && faulty, silent, r.chance(500))
+        });
+        let node = self.node;
+        self.world.note(|| format!("node {node} asks the store: {subject}"));
+        let lost = self.world.store_is_away(self.node) || fails;
+        if lost && unheard {
+            return self.silence(silent).await;
         }
-        self.trip().await;
+        self.world.pass(there).await;
         let told = if self.world.store_is_away(self.node) { None } else { Some(ask.await) };
-        if kind == Kind::Chat {
+        if of_chat {
             self.gate.pass_point().await;
         }
-        self.trip().await;
+        self.world.pass(back).await;
         self.gate.pass().await;
         match told {
             Some(told) if !lost => told,
-            _ => self.silence().await,
+            _ => self.silence(silent).await,
         }
     }
 
-    async fn silence<T>(&self) -> Result<T, StoreError> {
-        self.world.pass(self.draw(NO_ANSWER.0, NO_ANSWER.1)).await;
+    async fn silence<T>(&self, millis: u64) -> Result<T, StoreError> {
+        self.world.pass(millis).await;
         self.gate.pass().await;
         Err(StoreError::Engine { detail: "no answer".to_owned() })
     }
@@ -90,66 +93,69 @@ impl Reached {
 #[async_trait]
 impl Store for Reached {
     async fn open(&self, chat: NewChat, first: Vec<u8>) -> Result<(), StoreError> {
-        self.through(Kind::Chat, self.memory.open(chat, first)).await
+        self.through(About::Chat("open", chat.id), self.memory.open(chat, first)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
-        self.through(Kind::Chat, self.memory.commit(commit)).await
+        self.through(About::Chat("commit", commit.chat), self.memory.commit(commit)).await
     }
 
     async fn load(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {
-        self.through(Kind::Chat, self.memory.load(chat)).await
+        self.through(About::Chat("load", chat), self.memory.load(chat)).await
     }
 
     async fn unfinished(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
-        self.through(Kind::Upkeep, self.memory.unfinished(after, limit)).await
+        self.through(About::Upkeep("unfinished"), self.memory.unfinished(after, limit)).await
     }
 
     async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
-        self.through(Kind::Upkeep, self.memory.stored(after, limit)).await
+        self.through(About::Upkeep("stored"), self.memory.stored(after, limit)).await
     }
 
     async fn purge(&self, ended_before: Wall) -> Result<u64, StoreError> {
-        self.through(Kind::Upkeep, self.memory.purge(ended_before)).await
+        self.through(About::Upkeep("purge"), self.memory.purge(ended_before)).await
     }
 
     async fn erase(&self, chat: Uuid) -> Result<bool, StoreError> {
-        self.through(Kind::Upkeep, self.memory.erase(chat)).await
+        self.through(About::Upkeep("erase"), self.memory.erase(chat)).await
     }
 
     async fn changes_after(&self, number: u64, limit: u32) -> Result<Vec<Change>, StoreError> {
-        self.through(Kind::Upkeep, self.memory.changes_after(number, limit)).await
+        self.through(About::Upkeep("changes_after"), self.memory.changes_after(number, limit)).await
     }
 
     async fn append_change(&self, at: Wall, body: Vec<u8>, after: u64) -> Result<u64, StoreError> {
-        self.through(Kind::Upkeep, self.memory.append_change(at, body, after)).await
+        self.through(About::Upkeep("append_change"), self.memory.append_change(at, body, after))
+            .await
     }
 
     async fn writable(&self) -> Result<(), StoreError> {
-        self.through(Kind::Upkeep, self.memory.writable()).await
+        self.through(About::Upkeep("writable"), self.memory.writable()).await
     }
 }
 
 #[async_trait]
 impl Shared for Reached {
     async fn beat(&self, beat: &Beat, lease: Duration) -> Result<Vec<Node>, StoreError> {
-        self.through(Kind::Upkeep, self.memory.beat(beat, lease)).await
+        self.through(About::Upkeep("beat"), self.memory.beat(beat, lease)).await
     }
 
     async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
-        self.through(Kind::Upkeep, self.memory.nodes()).await
+        self.through(About::Upkeep("nodes"), self.memory.nodes()).await
     }
 
     async fn leave(&self, incarnation: Uuid) -> Result<(), StoreError> {
-        self.through(Kind::Upkeep, self.memory.leave(incarnation)).await
+        self.through(About::Upkeep("leave"), self.memory.leave(incarnation)).await
     }
 
     async fn open_as(&self, chat: NewChat, first: Vec<u8>, owner: Uuid) -> Result<(), StoreError> {
-        self.through(Kind::Chat, self.memory.open_as(chat, first, owner)).await
+        self.through(About::Chat("open_as", chat.id), self.memory.open_as(chat, first, owner)).await
     }
 
     async fn commit_as(&self, commit: Commit, fence: Fence) -> Result<(), StoreError> {
-        let told = self.through(Kind::Chat, self.memory.commit_as(commit, fence)).await;
+        let told = self
+            .through(About::Chat("commit_as", commit.chat), self.memory.commit_as(commit, fence))
+            .await;
         if matches!(told, Err(StoreError::Fenced { .. })) {
             self.world.count(|counts| counts.fenced += 1);
         }
@@ -158,7 +164,8 @@ impl Shared for Reached {
 
     async fn claim(&self, chat: Uuid, claimant: Uuid) -> Result<Claim, StoreError> {
         let before = self.memory.owner(chat).await?;
-        let told = self.through(Kind::Chat, self.memory.claim(chat, claimant)).await;
+        let told =
+            self.through(About::Chat("claim", chat), self.memory.claim(chat, claimant)).await;
         let others = before.and_then(|owner| owner.incarnation).is_some_and(|own| own != claimant);
         if others && matches!(told, Ok(Claim::Taken { .. })) {
             self.world.count(|counts| counts.takeovers += 1);
@@ -171,17 +178,19 @@ impl Shared for Reached {
         claimant: Uuid,
         limit: u32,
     ) -> Result<Vec<(Uuid, u64)>, StoreError> {
-        let told = self.through(Kind::Upkeep, self.memory.claim_orphans(claimant, limit)).await;
+        let told = self
+            .through(About::Upkeep("claim_orphans"), self.memory.claim_orphans(claimant, limit))
+            .await;
         let taken = told.as_ref().map_or(0, Vec::len) as u64;
         self.world.count(|counts| counts.takeovers += taken);
         told
     }
 
     async fn owner(&self, chat: Uuid) -> Result<Option<Owner>, StoreError> {
-        self.through(Kind::Chat, self.memory.owner(chat)).await
+        self.through(About::Chat("owner", chat), self.memory.owner(chat)).await
     }
 
     async fn owned(&self, owner: Uuid) -> Result<Vec<(Uuid, u64)>, StoreError> {
-        self.through(Kind::Upkeep, self.memory.owned(owner)).await
+        self.through(About::Upkeep("owned"), self.memory.owned(owner)).await
     }
 }

@@ -3,6 +3,7 @@
 //! A request that has left is worked on, whatever becomes of who sent it; only what is held (an
 //! event stream, a relayed poll, a request passed on) ends with its connection, as on a server.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,10 +15,10 @@ use futures_util::{Stream, StreamExt as _, stream};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 
+use super::dice::Dice;
 use super::gate::Gate;
 use super::world::{LEGACY, World};
 use crate::adapter::transport::{LongLived, Transport, TransportError};
-use crate::machine::rng::Rng;
 
 /// Nothing at the other end takes longer.
 const FOREVER: Duration = Duration::from_secs(3_600);
@@ -47,46 +48,48 @@ pub struct Wire {
     world: Arc<World>,
     gate: Gate,
     node: usize,
-    rng: Arc<Mutex<Rng>>,
-    lists_failed: Mutex<u32>,
+    dice: Arc<Dice>,
+    lists_failed: Mutex<BTreeMap<String, u32>>,
 }
 
 impl Wire {
     pub fn new(world: &Arc<World>, gate: &Gate, node: usize, boot: u64) -> Self {
-        let rng = Arc::new(Mutex::new(world.rng(&format!("wire {node} {boot}"))));
+        let dice = Arc::new(world.dice(&format!("wire {node} {boot}")));
         let (world, gate) = (world.clone(), gate.clone());
-        Self { world, gate, node, rng, lists_failed: Mutex::default() }
+        Self { world, gate, node, dice, lists_failed: Mutex::default() }
     }
 
-    fn trip(&self) -> u64 {
+    fn trip(&self, subject: &str) -> u64 {
         let (low, high) = self.world.plan.latency;
-        self.rng.lock().unwrap().range(low, high)
+        self.dice.draw(subject, |r| r.range(low, high))
     }
 
-    fn fate(&self, host: &str, path: &str) -> Fate {
+    fn fate(&self, host: &str, path: &str, subject: &str) -> Fate {
         if host == LEGACY {
             return Fate::Passes;
         }
-        let mut rng = self.rng.lock().unwrap();
         if self.world.salesforce_is_away() {
-            return rng.pick(&[Fate::NotSent, Fate::Lost, Fate::AnswerLost]);
+            let fates = [Fate::NotSent, Fate::Lost, Fate::AnswerLost];
+            return self.dice.draw(subject, |r| r.pick(&fates));
         }
         let streams = path.ends_with("/sse");
         let faults = self.world.plan.faults;
         let permille = if streams { faults.stream } else { faults.calls };
         let mut failed = self.lists_failed.lock().unwrap();
+        let failed = failed.entry(subject.to_owned()).or_default();
         let lists = path.ends_with("/entries");
-        let hit = self.world.faulty() && rng.chance(permille);
+        let hit = self.dice.draw(subject, |r| r.chance(permille)) && self.world.faulty();
         if !hit || (lists && *failed >= LISTS_FAIL_MAX) {
-            *failed = if lists { 0 } else { *failed };
+            *failed = 0;
             return Fate::Passes;
         }
         *failed += u32::from(lists);
         if streams {
-            return rng.pick(&[Fate::NotSent, Fate::Lost, Fate::Refused(503)]);
+            let fates = [Fate::NotSent, Fate::Lost, Fate::Refused(503)];
+            return self.dice.draw(subject, |r| r.pick(&fates));
         }
-        let late = rng.range(500, 20_000);
-        rng.pick(&[
+        let late = self.dice.draw(subject, |r| r.range(500, 20_000));
+        let fates = [
             Fate::NotSent,
             Fate::Lost,
             Fate::AnswerLost,
@@ -95,43 +98,48 @@ impl Wire {
             Fate::Refused(429),
             Fate::DoneThenFailed,
             Fate::Late(late),
-        ])
+        ];
+        self.dice.draw(subject, |r| r.pick(&fates))
     }
 
     /// An event stream as it comes: event by event, each after its time, until it breaks.
-    fn streamed(&self, body: Body) -> Body {
-        let (world, gate, rng) = (self.world.clone(), self.gate.clone(), self.rng.clone());
-        let faulty = world.faulty() && rng.lock().unwrap().chance(world.plan.faults.stream * 2);
-        let breaks_in = if faulty { rng.lock().unwrap().range(200, 20_000) } else { 3_600_000 };
+    fn streamed(&self, body: Body, subject: String) -> Body {
+        let (world, gate, dice) = (self.world.clone(), self.gate.clone(), self.dice.clone());
+        let permille = world.plan.faults.stream * 2;
+        let (hit, breaks_in) = dice.draw(&subject, |r| (r.chance(permille), r.range(200, 20_000)));
+        let breaks_in = if hit && world.faulty() { breaks_in } else { 3_600_000 };
         let breaks_at = world.at() + breaks_in;
         let frames: Frames = Box::pin(body.into_data_stream().map(Result::ok));
-        let state = (frames, world, gate, rng);
-        Body::from_stream(stream::unfold(state, move |(mut frames, world, gate, rng)| async move {
-            let next = async {
-                let frame = frames.next().await.flatten()?;
-                let (low, high) = world.plan.latency;
-                let trip = rng.lock().unwrap().range(low, high);
-                world.pass(trip).await;
-                Some(frame)
-            };
-            let broken = async {
-                loop {
-                    world.until((world.at() + 500).min(breaks_at)).await;
-                    if world.at() >= breaks_at || world.salesforce_is_away() {
-                        return;
+        let state = (frames, world, gate, (dice, subject));
+        Body::from_stream(stream::unfold(
+            state,
+            move |(mut frames, world, gate, dice)| async move {
+                let next = async {
+                    let frame = frames.next().await.flatten()?;
+                    let (low, high) = world.plan.latency;
+                    let trip = dice.0.draw(&dice.1, |r| r.range(low, high));
+                    world.pass(trip).await;
+                    Some(frame)
+                };
+                let broken = async {
+                    loop {
+                        world.until((world.at() + 500).min(breaks_at)).await;
+                        if world.at() >= breaks_at || world.salesforce_is_away() {
+                            return;
+                        }
                     }
-                }
-            };
-            let frame = tokio::select! {
-                biased;
-                () = gate.died() => None,
-                () = broken => None,
-                frame = next => frame,
-            };
-            gate.pass().await;
-            let frame = frame?;
-            Some((Ok::<_, std::io::Error>(frame), (frames, world, gate, rng)))
-        }))
+                };
+                let frame = tokio::select! {
+                    biased;
+                    () = gate.died() => None,
+                    () = broken => None,
+                    frame = next => frame,
+                };
+                gate.pass().await;
+                let frame = frame?;
+                Some((Ok::<_, std::io::Error>(frame), (frames, world, gate, dice)))
+            },
+        ))
     }
 }
 
@@ -149,8 +157,9 @@ impl Transport for Wire {
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
         let held = request.extensions().get::<LongLived>().is_some();
-        let fate = self.fate(&host, &path);
-        let (there, back) = (self.trip(), self.trip());
+        let subject = subject(&request);
+        let fate = self.fate(&host, &path, &subject);
+        let (there, back) = (self.trip(&subject), self.trip(&subject));
         let node = self.node;
         self.world.note(|| format!("node {node} calls {method} {path}: {fate:?}"));
         let error = |sent| Err(TransportError { sent, cause: "the wire broke".to_owned() });
@@ -192,11 +201,21 @@ impl Transport for Wire {
             Fate::AnswerLost => error(true),
             Fate::DoneThenFailed => Ok(refusal(500)),
             _ if path.ends_with("/sse") && answer.status().is_success() => {
-                Ok(answer.map(|body| self.streamed(body)))
+                Ok(answer.map(|body| self.streamed(body, subject)))
             }
             _ => Ok(answer),
         }
     }
+}
+
+/// What a request is about: whose it is, and what it asks for.
+fn subject(request: &Request<Bytes>) -> String {
+    let header = |name: &str| {
+        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let whose = header("x-liveagent-session-key") + &header("authorization");
+    format!("{} {} {whose}", request.method(), request.uri().path())
 }
 
 fn refusal(status: u16) -> Response<Body> {
@@ -213,13 +232,13 @@ pub struct Link {
     world: Arc<World>,
     gate: Gate,
     node: usize,
-    rng: Mutex<Rng>,
+    dice: Dice,
 }
 
 impl Link {
     pub fn new(world: &Arc<World>, gate: &Gate, node: usize, boot: u64) -> Self {
-        let rng = Mutex::new(world.rng(&format!("link {node} {boot}")));
-        Self { world: world.clone(), gate: gate.clone(), node, rng }
+        let dice = world.dice(&format!("link {node} {boot}"));
+        Self { world: world.clone(), gate: gate.clone(), node, dice }
     }
 }
 
@@ -233,12 +252,13 @@ impl Transport for Link {
         self.gate.pass_point().await;
         let node = self.node;
         let path = request.uri().path().to_owned();
-        let (trip, fate) = {
-            let mut rng = self.rng.lock().unwrap();
-            let hit = self.world.faulty() && rng.chance(self.world.plan.faults.link);
+        let faulty = self.world.faulty();
+        let permille = self.world.plan.faults.link;
+        let (trip, fate) = self.dice.draw(&subject(&request), |r| {
             let fates = [Fate::NotSent, Fate::Lost, Fate::AnswerLost, Fate::AnswerLost];
-            (rng.range(0, 5), if hit { rng.pick(&fates) } else { Fate::Passes })
-        };
+            let fate = if r.chance(permille) { r.pick(&fates) } else { Fate::Passes };
+            (r.range(0, 5), if faulty { fate } else { Fate::Passes })
+        });
         let error = |sent| Err(TransportError { sent, cause: "the link broke".to_owned() });
         self.world.pass(trip).await;
         let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();

@@ -1,12 +1,12 @@
 //! Everybody in a run, and its time.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 
+use super::dice::{Dice, mixed};
 use super::gate::{Gate, Points};
 use super::plan::Plan;
 use crate::adapter::transport::in_process::InProcess;
@@ -98,9 +98,11 @@ impl World {
 
     /// A source of chance of its own for each use, so that one more draw here changes none there.
     pub fn rng(&self, purpose: &str) -> Rng {
-        let mut hash = DefaultHasher::new();
-        (self.plan.seed, purpose).hash(&mut hash);
-        Rng::new(hash.finish())
+        Rng::new(mixed(self.plan.seed, purpose))
+    }
+
+    pub fn dice(&self, purpose: &str) -> Dice {
+        Dice::new(self.plan.seed, purpose)
     }
 
     /// Milliseconds since the run began.
