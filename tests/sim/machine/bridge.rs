@@ -396,7 +396,9 @@ impl World {
         self.ledger.crashes += 1;
         self.ledger.lives += 1;
         self.dies(node);
-        let longest = self.rng.pick(&[50, 2_000, 8_000, 45_000]);
+        // In a script everything is said again in time: nothing is left to a corner.
+        let scripted = self.plan.crash_at.is_some();
+        let longest = self.rng.pick(&[50, 2_000, 8_000, if scripted { 8_000 } else { 45_000 }]);
         let down = self.rng.range(10, longest);
         let latest = self.plan.faults_until.max(self.at + 10);
         self.when((self.at + down).min(latest), Event::Restart { node });

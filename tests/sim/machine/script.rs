@@ -16,6 +16,9 @@ const KIND: Service = Service {
     token_life: 6 * 3_600_000,
 };
 
+/// When a chat is ended: long after what was said last, so that a node may be lost in between.
+const ENDS: u64 = 45_000;
+
 fn plan(seed: u64, says: &[(u64, &str)], desk: &[(u64, DeskAct)]) -> Plan {
     Plan {
         seed,
@@ -54,7 +57,7 @@ fn ordinary(seed: u64) -> Plan {
             (6_500, DeskAct::Type),
             (7_000, DeskAct::Say),
             (7_010, DeskAct::Say),
-            (15_000, DeskAct::End),
+            (ENDS, DeskAct::End),
         ],
     )
 }
@@ -93,7 +96,7 @@ pub fn all() -> Vec<(&'static str, Plan)> {
     add("new session wanted", &|plan| plan.service.wants_new_session = true);
     add("the visitor ends it", &|plan| {
         plan.desk.pop();
-        plan.visitor_ends_at = Some(14_000);
+        plan.visitor_ends_at = Some(ENDS);
     });
     add("the token ends it", &|plan| {
         plan.desk.pop();
@@ -106,13 +109,16 @@ pub fn all() -> Vec<(&'static str, Plan)> {
         plan.desk.insert(10, (13_000, DeskAct::Say));
     });
     add("a choice", &|plan| plan.desk.insert(4, (4_500, DeskAct::Ask(offer()))));
-    add("a form", &|plan| plan.desk.insert(2, (2_100, DeskAct::Ask(form()))));
+    add("a form", &|plan| {
+        plan.settings.content.form_wait = std::time::Duration::from_secs(10);
+        plan.desk.insert(2, (2_100, DeskAct::Ask(form())));
+    });
     add("a form left half answered", &|plan| {
         plan.says.truncate(2);
         plan.says_max = 2;
         plan.desk.insert(5, (4_500, DeskAct::Ask(form())));
         plan.desk.pop();
-        plan.visitor_ends_at = Some(15_000);
+        plan.visitor_ends_at = Some(ENDS);
     });
     add("a file", &|plan| {
         plan.settings.content.uploads = Uploads::Offer;
@@ -123,10 +129,64 @@ pub fn all() -> Vec<(&'static str, Plan)> {
         plan.says[1].1 = "[file2:photo]".to_owned();
         plan.latency = (300, 900);
     });
+    add("two agents at once", &|plan| {
+        plan.desk.insert(4, (4_200, DeskAct::Join("bert")));
+        plan.desk.insert(7, (7_500, DeskAct::Leave("bert")));
+    });
+    add("events of unknown types", &|plan| {
+        plan.desk.insert(2, (2_500, DeskAct::Unknown));
+        plan.desk.insert(5, (5_000, DeskAct::Unknown));
+    });
+    add("texts beyond the limit", &|plan| {
+        plan.settings.text_limit = 120;
+        plan.says[1].1 = format!("[v2:{}]", "is anybody there ".repeat(20));
+    });
+    add("the visitor ends it while in the queue", &|plan| {
+        plan.desk.clear();
+        plan.visitor_ends_at = Some(ENDS);
+    });
+    add("a transfer while the visitor talks", &|plan| {
+        plan.desk.insert(5, (5_900, DeskAct::TransferStarts));
+        plan.desk.insert(6, (6_000, DeskAct::Leave("anna")));
+        plan.desk.insert(7, (6_400, DeskAct::Join("bert")));
+    });
+    add("polls that overlap", &|plan| plan.traits.overlaps = true);
+    add("reconnects", &|plan| plan.traits.reconnects = true);
+    add("reconnects to places that never were", &|plan| {
+        plan.traits.reconnects = true;
+        plan.traits.garbles = true;
+    });
+    add("the entries list is behind", &|plan| plan.service.list_lag = 1_500);
+    add("repeated ids are answered as if new", &|plan| plan.service.conflict = false);
+    add("everything takes its time", &|plan| {
+        plan.latency = (300, 900);
+        plan.service.event_delay = 300;
+    });
     add("burst beyond the budget", &|plan| {
         plan.says.extend((4..34).map(|n| (9_100 + n, format!("[v{n}:burst]"))));
         plan.desk.pop();
         plan.visitor_ends_at = Some(125_000);
     });
     all
+}
+
+/// What may happen to the messages of a script, as `docs/reliability.md` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Corner {
+    /// A file is in memory only; its loss is told.
+    Lost,
+    /// The last payload of a client that never acknowledges, or a message of a service that shows a
+    /// repeated id again.
+    Repeated,
+}
+
+/// The corner that the promise knows for this script.
+pub fn corner(name: &str) -> Option<Corner> {
+    match name {
+        "a file" | "a file that is not answered at once" => Some(Corner::Lost),
+        "never acknowledges" | "private counter" | "repeated ids shown again" => {
+            Some(Corner::Repeated)
+        }
+        _ => None,
+    }
 }

@@ -41,7 +41,8 @@ pub fn button(way: Way) -> &'static str {
     if way == Way::Translated { TRANSLATED_BUTTON } else { LEGACY_BUTTON }
 }
 
-fn tenant(host: &str, by_button: bool) -> Tenant {
+fn tenant(host: &str, by_button: bool, per_minute: u32) -> Tenant {
+    let behaviour = Behaviour { message_budget_per_minute: per_minute, ..Behaviour::default() };
     let mut plan = Dates::default();
     if by_button {
         let at = Wall::parse("2025-01-01T00:00:00Z").expect("an instant");
@@ -69,15 +70,16 @@ fn tenant(host: &str, by_button: bool) -> Tenant {
             refuse_anonymous: true,
         },
         plan,
-        behaviour: Behaviour::default(),
+        behaviour,
         availability: AvailabilityConfig::default(),
         capture: None,
         shadow: ShadowConfig::default(),
     }
 }
 
-fn config() -> Config {
-    let tenants = vec![tenant(host(Way::Translated), true), tenant(host(Way::Verbatim), false)];
+fn config(per_minute: u32) -> Config {
+    let mixed = tenant(host(Way::Translated), true, per_minute);
+    let tenants = vec![mixed, tenant(host(Way::Verbatim), false, per_minute)];
     Config {
         listen: DEFAULT_LISTEN,
         admin: None,
@@ -184,7 +186,7 @@ async fn start(
             let link = Arc::new(Link::new(world, gate, node, boot));
             Cluster::new(identity, store, link, &[*SECRET], clock.clone())
         });
-        match app::build_node(config(), options, cluster).await {
+        match app::build_node(config(world.plan.per_minute), options, cluster).await {
             Ok(bridge) => {
                 if let Some(private) = bridge.private.clone() {
                     world.hosts.put(&address(node), private);

@@ -141,7 +141,7 @@ impl Case<'_> {
         self.verdict.longest_gap = self.verdict.longest_gap.max(gap);
         let Some(taken) = said.taken_at else { return };
         let from = taken.max(self.plan.faults_until);
-        if arrived > from + SETTLE {
+        if arrived > from + SETTLE && !self.plan.paced() {
             let late = arrived - from;
             self.wrong(format!("{:?} took {late} ms after the faults were over", said.text));
         }

@@ -8,6 +8,9 @@ use crate::machine::rng::Rng;
 pub const SETTLE: u64 = 90_000;
 /// After the end of a chat both sides know of it within this long.
 pub const ENDING: u64 = 70_000;
+/// So few messages a minute that they are merged, and so many of them.
+const SMALL_BUDGET: u32 = 4;
+const SAYS_OF_SMALL_BUDGET: usize = 10;
 /// Before legacy is removed, and after.
 const BEFORE: &str = "2025-06-02T09:00:00Z";
 const AFTER: &str = "2026-03-02T09:00:00Z";
@@ -135,6 +138,8 @@ pub struct Plan {
     pub harms: Vec<(u64, Harm)>,
     pub faults_until: u64,
     pub balancing: Balancing,
+    /// Messages of a visitor that go out within a minute; more are merged.
+    pub per_minute: u32,
     /// Milliseconds one way, at the least and at the most.
     pub latency: (u64, u64),
     /// How far each node's calendar is ahead.
@@ -161,6 +166,7 @@ impl Plan {
             harms: Vec::new(),
             faults_until,
             balancing: r.pick(&[Balancing::RoundRobin, Balancing::Sticky, Balancing::Hashed]),
+            per_minute: if r.chance(120) { SMALL_BUDGET } else { 22 },
             latency: (2, r.pick(&[20, 120, 600])),
             ahead: (0..nodes).map(|_| r.range(0, 60_000) as i64 - 30_000).collect(),
             strike: None,
@@ -172,7 +178,10 @@ impl Plan {
                 (true, 1 | 2) => Way::Rekeyed,
                 _ => Way::Translated,
             };
-            let visitor = visitor(r, nodes, nth, way, faults_until);
+            let mut visitor = visitor(r, nodes, nth, way, faults_until);
+            if plan.per_minute == SMALL_BUDGET {
+                visitor.tighten(faults_until);
+            }
             plan.visitors.push(visitor);
         }
         if !calm {
@@ -219,6 +228,11 @@ impl Plan {
         self.strike.is_some() || !self.harms.is_empty() || self.faults.store + self.faults.link > 0
     }
 
+    /// Whether what is said may have to wait for the next minute, and the one after it.
+    pub fn paced(&self) -> bool {
+        self.per_minute == SMALL_BUDGET
+    }
+
     /// When the last chat is to be over.
     pub fn end(&self) -> u64 {
         let ends = self.visitors.iter().map(Visitor::ends);
@@ -227,6 +241,20 @@ impl Plan {
 }
 
 impl Visitor {
+    /// Says most of it at once, so that it is merged, and no more than passes before the chat ends.
+    fn tighten(&mut self, faults_until: u64) {
+        self.says.truncate(SAYS_OF_SMALL_BUDGET);
+        for (nth, (at, _)) in self.says.iter_mut().enumerate().skip(2) {
+            *at = (*at).min(faults_until / 2 + 50 * nth as u64);
+        }
+        self.says.sort();
+        let later = |at: u64| at + 60_000 * SAYS_OF_SMALL_BUDGET as u64 / u64::from(SMALL_BUDGET);
+        self.ends_at = self.ends_at.map(later);
+        if let Some((at, DeskAct::End)) = self.desk.last_mut() {
+            *at = later(*at);
+        }
+    }
+
     /// When the chat ends, if nothing ends it before.
     pub fn ends(&self) -> u64 {
         let agent = self.desk.iter().find(|(_, act)| *act == DeskAct::End).map(|(at, _)| *at);

@@ -50,6 +50,7 @@ fn plan(seed: u64, visitor: Visitor) -> Plan {
         harms: Vec::new(),
         faults_until: 30_000,
         balancing: Balancing::RoundRobin,
+        per_minute: 22,
         latency: (2, 10),
         ahead: vec![0, 3_000],
         strike: None,
