@@ -2,6 +2,7 @@
 
 mod answers;
 mod nouns;
+mod operators;
 mod rekeyed;
 mod repeats;
 mod taken_up;
