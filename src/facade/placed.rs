@@ -39,6 +39,9 @@ use crate::time::Mono;
 
 /// The pause before a chat is looked for again.
 const AGAIN: Duration = Duration::from_millis(100);
+/// A POST that another node has not answered for so long is asked again: on the way it may have
+/// vanished without a sign, and who has it knows it again.
+const TRY_FOR: Duration = Duration::from_secs(3);
 /// The largest upload that is passed on.
 const UPLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Uploads at once; each is held in memory until it is answered.
@@ -121,6 +124,14 @@ impl Question {
     /// How long its client waits for it.
     fn patience(&self) -> Duration {
         if self.polls { self.hold } else { POST_WAIT }
+    }
+
+    /// How long another node is waited for at a time.
+    fn try_for(&self) -> Duration {
+        if self.polls || self.noun == Some(Noun::Upload) {
+            return self.patience() + POLL_GRACE;
+        }
+        TRY_FOR
     }
 
     /// Nobody had the chat for so long.
@@ -259,8 +270,7 @@ impl Node {
         };
         match place {
             Place::At(peer) => {
-                let within = question.patience() + POLL_GRACE;
-                let answer = asking.ask(&peer, parts, bytes, within).await;
+                let answer = asking.ask(&peer, parts, bytes, question.try_for()).await;
                 if answer.is_none() {
                     self.cluster.not_there(chat);
                 }

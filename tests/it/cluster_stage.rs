@@ -42,6 +42,8 @@ pub(crate) enum Fate {
     Passes,
     /// It does not arrive.
     Lost,
+    /// It does not arrive, and nobody says so.
+    Vanishes,
     /// It is worked on; its answer does not come back.
     Unanswered,
     /// The connection breaks after so long.
@@ -77,6 +79,11 @@ impl Transport for Link {
         if fate == Fate::Lost {
             return broken(false);
         }
+        if fate == Fate::Vanishes {
+            let never = std::future::pending::<()>();
+            let _ = tokio::time::timeout(within, never).await;
+            return broken(true);
+        }
         let asked = async {
             let answer = self.nodes.send(request, within).await?;
             let (head, body) = answer.into_parts();
@@ -94,7 +101,7 @@ impl Transport for Link {
                 let _ = tokio::time::timeout(after, late).await;
                 asked.await
             }
-            Fate::Passes | Fate::Lost => asked.await,
+            Fate::Passes | Fate::Lost | Fate::Vanishes => asked.await,
         }
     }
 }

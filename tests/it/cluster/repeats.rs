@@ -81,6 +81,28 @@ async fn a_post_under_way_is_waited_for_when_its_link_breaks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_post_that_vanishes_on_its_way_is_asked_again_in_time() {
+    let stage = ClusterStage::new().await;
+    let mut client = stage.talking(Acks::Real).await;
+    client.goes_to(stage.two.service());
+    stage.once("ChatMessage", Fate::Vanishes);
+    let before = stage.clock.now().mono;
+    let yes = json!({ "text": "yes" });
+    assert_eq!(client.post_as(None, "ChatMessage", &yes).await.0, 200);
+    assert!(stage.clock.now().mono.since(before) < Duration::from_secs(4));
+    // One that is only slow is under way all the same.
+    stage.memory.stop_writes();
+    let later = async {
+        stage.seconds(8).await;
+        stage.memory.resume_writes();
+    };
+    let no = json!({ "text": "no" });
+    let (answer, ()) = tokio::join!(client.post_as(None, "ChatMessage", &no), later);
+    assert_eq!(answer.0, 200);
+    stage.hears(&["yes", "no"]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_chat_has_so_many_requests_of_other_nodes_under_way_and_no_more() {
     let stage = ClusterStage::new().await;
     let mut client = stage.talking(Acks::Real).await;

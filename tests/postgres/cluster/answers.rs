@@ -32,7 +32,9 @@ async fn an_operator_sees_and_ends_a_chat_at_the_node_that_does_not_have_it() {
     let site = Site::new().await;
     let [one, two] = site.two().await;
     let mut client = Client::begin(&one.base(), "ada@example.test", true).await;
-    client.until("ChatRequestSuccess").await;
+    let chat = site.desk.chat("a chat", |chat| asked_with(chat, "ada@example.test")).await;
+    site.desk.accept(&id(&chat)).await;
+    client.until("ChatEstablished").await;
     let config = two.config();
     let args = ["--config", &config, "--role", "operate", "--subject", "pat"];
     let made = run(&[&["admin", "token"][..], &args[..]].concat(), &[]).await;
