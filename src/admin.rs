@@ -1,9 +1,9 @@
 //! The admin API on a listener of its own: what operators see and change at run time.
 //!
 //! Reading order: this file (what a request meets), `routes` (every path), `auth` and `keys` (who
-//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `mapping`, `reports`, `operations`,
-//! `probes` (the answers), `views` (how plans look), `token` (makes tokens), `console` (the page
-//! for people). A test holds it all to `docs/openapi.json`.
+//! calls), `problem` (errors), `tenants`, `changes`, `chats`, `elsewhere` (chats of other nodes),
+//! `mapping`, `reports`, `operations`, `probes` (the answers), `views` (how plans look), `token`
+//! (makes tokens), `console` (the page for people). A test holds it all to `docs/openapi.json`.
 //!
 //! Promised: but for the probes, a good token is needed; nothing that anybody said, no name, token
 //! or key is ever answered, but for what the very request brought to be tried; bodies are bounded;
@@ -13,6 +13,7 @@ mod auth;
 mod changes;
 mod chats;
 pub mod console;
+mod elsewhere;
 mod keys;
 mod mapping;
 mod nodes;
@@ -60,6 +61,7 @@ use crate::store::shared::Shared;
 use crate::store::{Store, StoreError};
 use crate::time::Wall;
 pub use auth::{Auth, Caller, Role, SUBJECT_CHARS_MAX, Scope, TOKEN_BYTES_MAX};
+pub use elsewhere::for_nodes;
 pub use keys::{JWKS_BYTES_MAX, JWKS_FRESH_FOR, JWKS_KEYS_MAX, JWKS_READ_EVERY};
 use problem::{Code, Problem};
 use query::Query;

@@ -237,6 +237,8 @@ pub async fn build_node(
         translated: prechat::translated,
         cluster: cluster.clone(),
     };
+    let private = private.zip(cluster.clone());
+    let private = private.map(|(router, cluster)| admin::for_nodes(&admin, cluster, router));
     Ok(Bridge { router, live, chats, cutover, relay, shadow, recovered, admin, cluster, private })
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Reading order: `lease` (may this node serve? pure), this file (the handle: what is held, where
 //! others are), `owned` (the store as chats see it: fenced), `beat` (what runs beside), `forward`
-//! (a request to another node). `facade::placed` is what requests go through.
+//! (a request to another node), `told` (what became of its answer). `facade::placed` is what
+//! requests go through.
 //!
 //! Promised: a chat is worked on by one node at a time; of two that think they have it, the one
 //! whose claim is older writes nothing. A node that could not renew its lease answers nothing from
@@ -13,8 +14,9 @@ pub mod beat;
 pub mod forward;
 pub mod lease;
 pub mod owned;
+pub mod told;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -33,6 +35,7 @@ use crate::store::shared::{Beat, Claim, Fence, Node, Owner, Shared};
 use crate::time::Mono;
 use forward::Seal;
 use lease::Lease;
+use told::Telling;
 
 /// Chats of other nodes whose owners are remembered; past it all are asked for again.
 const KNOWN_MAX: usize = 50_000;
@@ -55,8 +58,12 @@ pub struct Identity {
 pub trait Residents: Send + Sync + 'static {
     /// A chat is another node's now: stop working on it, without a word. Must return at once.
     fn lost(&self, chat: ChatId);
-    /// A chat is this node's now: go on with it.
-    async fn take_up(&self, chat: ChatId);
+    /// A chat is this node's now, and held, so that what is stored is the last word until it is
+    /// written here: go on with it.
+    ///
+    /// # Errors
+    /// When it could not be read; it is tried again.
+    async fn take_up(&self, chat: ChatId) -> Result<(), StoreError>;
     /// How many chats are worked on.
     fn count(&self) -> usize;
     /// Whether something works on this chat.
@@ -81,9 +88,11 @@ struct Inner {
     lease: Mutex<Lease>,
     nodes: RwLock<Arc<Vec<Node>>>,
     /// The chats that are ours, with their epochs.
-    held: Mutex<HashMap<Uuid, u64>>,
+    held: Mutex<BTreeMap<Uuid, u64>>,
     /// Whose the chats of others were when it was last looked.
-    known: Mutex<HashMap<Uuid, Peer>>,
+    known: Mutex<BTreeMap<Uuid, Peer>>,
+    /// What is still to be told of other nodes' answers.
+    telling: Mutex<Telling>,
     residents: OnceLock<Arc<dyn Residents>>,
     forwarded: AtomicU64,
     taken_over: AtomicU64,
@@ -147,6 +156,7 @@ impl Cluster {
             nodes: RwLock::default(),
             held: Mutex::default(),
             known: Mutex::default(),
+            telling: Mutex::default(),
             residents: OnceLock::new(),
             forwarded: AtomicU64::new(0),
             taken_over: AtomicU64::new(0),
@@ -322,11 +332,11 @@ impl Cluster {
         self.inner.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<Uuid, u64>> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Uuid, u64>> {
         self.inner.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Uuid, Peer>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<Uuid, Peer>> {
         self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

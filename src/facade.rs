@@ -3,7 +3,8 @@
 //! Reading order: this file (what a request meets), `call` (one request, read), `route` (who
 //! answers it), `legacy` (the relay and its end), `relayed` (what a key of ours leads to), `chat`
 //! (translated chats), `visitor` (nouns without a session), `jsonp` (the same for script tags),
-//! `upload` (files), `body` and `reply` (bytes in and out), `key`, `affinity`, `live` (the
+//! `upload` (files), `body` and `reply` (bytes in and out), `receipted` (who is told that an answer
+//! was handed over), `key`, `affinity`, `live` (the
 //! configuration of now), `placed` (chats that are at another node).
 //!
 //! Promised: every answer has the status, content type and text that real clients depend on; a
@@ -23,6 +24,7 @@ pub mod key;
 mod legacy;
 pub mod live;
 pub mod placed;
+mod receipted;
 mod relayed;
 mod reply;
 mod route;

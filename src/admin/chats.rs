@@ -1,16 +1,15 @@
-//! The chats of this process, without a word of what was said.
+//! The chats of this node, without a word of what was said; `elsewhere` asks the others.
 //!
 //! Promised: a chat of a tenant outside the token's scope does not exist; chats are in the order of
 //! their ids, those under Salesforce's own key last. Relayed chats are shown as far as this process
 //! saw them pass by, and never ended.
 
-use std::sync::Arc;
-
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::probes::{PHASES, listed, phase, phase_code};
 use super::problem::{Code, Problem};
-use super::{Admin, Answer, Call, Reply, unavailable};
+use super::{Answer, Call, Parts, Reply, unavailable};
 use crate::adapter::liveagent::{Passing, PassingId};
 use crate::adapter::miaw::registry::End;
 use crate::adapter::miaw::summary::{Listed, Summary};
@@ -24,15 +23,43 @@ const PAGE: usize = 100;
 /// The most chats on a page.
 const PAGE_MAX: usize = 1_000;
 
-pub(super) async fn list(admin: Arc<Admin>, call: Call) -> Answer {
-    let limit = call.query.limit(PAGE, PAGE_MAX)?;
+/// Every answer about chats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum What {
+    List,
+    One,
+    Decision,
+    Messages,
+    End,
+}
+
+/// What this node knows, and what becomes of its own chats.
+pub(super) async fn here(parts: &Parts, what: What, call: &Call) -> Answer {
+    match what {
+        What::List => Reply::ok(&page(parts, call)?),
+        What::One => one(parts, call).await,
+        What::Decision => decision(parts, call).await,
+        What::Messages => messages(parts, call).await,
+        What::End => end(parts, call).await,
+    }
+}
+
+/// How many chats are wanted.
+pub(super) fn limit(call: &Call) -> Result<usize, Problem> {
+    call.query.limit(PAGE, PAGE_MAX)
+}
+
+/// A page of this node's chats.
+pub(super) fn page(parts: &Parts, call: &Call) -> Result<Page, Problem> {
+    let limit = limit(call)?;
     let after = call.query.read_as("after", id)?;
     let wanted = call.query.read_as("phase", |text| {
         let known = PHASES.into_iter().find(|known| *known == text);
         known.ok_or_else(|| format!("expected one of {}", PHASES.join(", ")))
     })?;
     let tenant = call.query.text("tenant");
-    let (all, relayed) = (admin.parts.chats.list(), admin.parts.relay.passing());
+    let (all, relayed) = (parts.chats.list(), parts.relay.passing());
     let here = all.iter().map(|one| (PassingId::Chat(one.chat), One::Translated(one)));
     let there = relayed.values().map(|one| (one.id, One::Relayed(one)));
     let mut found: Vec<(PassingId, One<'_>)> = here
@@ -48,8 +75,43 @@ pub(super) async fn list(admin: Arc<Admin>, call: Call) -> Answer {
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|(last, _)| last.to_string());
-    let chats: Vec<Value> = found.iter().map(|(_, one)| one.json(&admin)).collect();
-    Reply::ok(&json!({ "chats": chats, "next": next }))
+    let chats = found.iter().map(|(_, one)| one.json(parts)).collect();
+    Ok(Page { chats, next, silent_nodes: Vec::new() })
+}
+
+/// Chats in the order of their ids.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page {
+    pub(super) chats: Vec<Value>,
+    /// The last one's id, when there are more.
+    pub(super) next: Option<String>,
+    /// Nodes whose chats are missing, by name.
+    #[serde(default)]
+    pub(super) silent_nodes: Vec<String>,
+}
+
+impl Page {
+    /// This page with the chats of other nodes, cut to so many.
+    pub(super) fn with(self, others: Vec<Self>, limit: usize) -> Self {
+        let Self { mut chats, next, silent_nodes } = self;
+        let mut more = next.is_some();
+        for other in others {
+            more |= other.next.is_some();
+            chats.extend(other.chats);
+        }
+        // One that is about to begin may be at two nodes: the poll that came early at one of them.
+        let place = |chat: &Value| {
+            let id = chat["id"].as_str().and_then(PassingId::parse);
+            (id, chat["began"].is_null())
+        };
+        chats.sort_by_key(place);
+        chats.dedup_by_key(|chat| place(chat).0);
+        more |= chats.len() > limit;
+        chats.truncate(limit);
+        let last = chats.last().and_then(|chat| chat["id"].as_str().map(str::to_owned));
+        Self { chats, next: last.filter(|_| more), silent_nodes }
+    }
 }
 
 /// A chat in the list.
@@ -73,41 +135,42 @@ impl One<'_> {
         }
     }
 
-    fn json(&self, admin: &Admin) -> Value {
+    fn json(&self, parts: &Parts) -> Value {
         match self {
             Self::Translated(one) => {
-                let why = admin.parts.decisions.of(one.chat);
+                let why = parts.decisions.of(one.chat);
                 let mut body = listed(one);
+                body["node"] = node(parts);
                 body["reason"] = why.map(|why| why.routed().sentence).into();
                 body
             }
-            Self::Relayed(one) => passing(one),
+            Self::Relayed(one) => passing(parts, one),
         }
     }
 }
 
-pub(super) async fn one(admin: Arc<Admin>, call: Call) -> Answer {
-    let chat = asked(&call)?;
-    if let Some(relayed) = relayed(&admin, &call, chat) {
-        let mut body = passing(&relayed);
+async fn one(parts: &Parts, call: &Call) -> Answer {
+    let chat = asked(call)?;
+    if let Some(relayed) = relayed(parts, call, chat) {
+        let mut body = passing(parts, &relayed);
         body["decision"] = relayed.routed.as_ref().map(explained).into();
         return Reply::ok(&body);
     }
-    let summary = find(&admin, &call, chat).await?;
-    Reply::ok(&described(&admin, &summary))
+    let summary = find(parts, call, chat).await?;
+    Reply::ok(&described(parts, &summary))
 }
 
 /// Why a chat is where it is: from the chat itself, else from what this process remembers.
-pub(super) async fn decision(admin: Arc<Admin>, call: Call) -> Answer {
-    let id = asked(&call)?;
-    let relayed = relayed(&admin, &call, id);
+async fn decision(parts: &Parts, call: &Call) -> Answer {
+    let id = asked(call)?;
+    let relayed = relayed(parts, call, id);
     let mut tenant = relayed.as_ref().map(|relayed| relayed.tenant.clone());
     let mut why = relayed.and_then(|relayed| relayed.routed);
     if let PassingId::Chat(chat) = id
         && why.is_none()
     {
-        let known = admin.parts.chats.describe(chat).await.map_err(|error| unavailable(&error))?;
-        let remembered = admin.parts.decisions.of(chat);
+        let known = parts.chats.describe(chat).await.map_err(|error| unavailable(&error))?;
+        let remembered = parts.decisions.of(chat);
         why = remembered.as_ref().map(Decided::routed);
         why = why.or(known.as_ref().and_then(|known| known.routed.clone()));
         let of = known.map(|known| known.tenant).or(remembered.map(|decided| decided.tenant));
@@ -125,14 +188,14 @@ pub(super) async fn decision(admin: Arc<Admin>, call: Call) -> Answer {
 }
 
 /// How far the newest messages of a translated chat have come.
-pub(super) async fn messages(admin: Arc<Admin>, call: Call) -> Answer {
-    let chat = asked(&call)?;
-    if relayed(&admin, &call, chat).is_some() {
+async fn messages(parts: &Parts, call: &Call) -> Answer {
+    let chat = asked(call)?;
+    if relayed(parts, call, chat).is_some() {
         let detail = "the chat is relayed to the legacy service: its messages pass by and are not \
                       kept, so the bridge knows no check-points of theirs";
         return Err(Problem::new(Code::Refused, detail).with("reason", "relayed"));
     }
-    let summary = find(&admin, &call, chat).await?;
+    let summary = find(parts, call, chat).await?;
     let messages: Vec<Value> = summary.messages.iter().map(checkpoint).collect();
     Reply::ok(&json!({ "chat": summary.chat.to_string(), "messages": messages }))
 }
@@ -162,16 +225,16 @@ fn checkpoint(one: &Checkpoint) -> Value {
     })
 }
 
-pub(super) async fn end(admin: Arc<Admin>, call: Call) -> Answer {
-    let chat = asked(&call)?;
-    if relayed(&admin, &call, chat).is_some() {
+async fn end(parts: &Parts, call: &Call) -> Answer {
+    let chat = asked(call)?;
+    if relayed(parts, call, chat).is_some() {
         let detail = "the chat is relayed to the legacy service, and only its visitor or its agent \
                       ends it there; the bridge ends chats on MIAW";
         return Err(Problem::new(Code::Refused, detail).with("reason", "relayed"));
     }
-    let summary = find(&admin, &call, chat).await?;
+    let summary = find(parts, call, chat).await?;
     let chat = summary.chat;
-    let ended = admin.parts.chats.end(&summary.tenant, chat).await;
+    let ended = parts.chats.end(&summary.tenant, chat).await;
     let outcome = match ended.map_err(|error| unavailable(&error))? {
         End::Done => "ended",
         End::WasOver => "wasOver",
@@ -186,7 +249,7 @@ pub(super) async fn end(admin: Arc<Admin>, call: Call) -> Answer {
     Reply::ok(&json!({ "chat": chat.to_string(), "outcome": outcome }))
 }
 
-fn asked(call: &Call) -> Result<PassingId, Problem> {
+pub(super) fn asked(call: &Call) -> Result<PassingId, Problem> {
     id(call.param(0)).map_err(|_| none())
 }
 
@@ -195,13 +258,13 @@ fn id(text: &str) -> Result<PassingId, String> {
 }
 
 /// A relayed chat that this process remembers.
-fn relayed(admin: &Admin, call: &Call, chat: PassingId) -> Option<Passing> {
-    admin.parts.relay.find(chat).filter(|known| call.sees(&known.tenant))
+fn relayed(parts: &Parts, call: &Call, chat: PassingId) -> Option<Passing> {
+    parts.relay.find(chat).filter(|known| call.sees(&known.tenant))
 }
 
-async fn find(admin: &Admin, call: &Call, chat: PassingId) -> Result<Summary, Problem> {
+async fn find(parts: &Parts, call: &Call, chat: PassingId) -> Result<Summary, Problem> {
     let PassingId::Chat(chat) = chat else { return Err(none()) };
-    let known = admin.parts.chats.describe(chat).await.map_err(|error| unavailable(&error))?;
+    let known = parts.chats.describe(chat).await.map_err(|error| unavailable(&error))?;
     known.filter(|known| call.sees(&known.tenant)).ok_or_else(none)
 }
 
@@ -212,10 +275,11 @@ fn none() -> Problem {
 }
 
 /// How a relayed chat looks as JSON.
-fn passing(one: &Passing) -> Value {
+fn passing(parts: &Parts, one: &Passing) -> Value {
     json!({
         "id": one.id.to_string(),
         "tenant": one.tenant,
+        "node": node(parts),
         "backend": "legacy",
         "phase": one.phase.map(phase_code),
         "began": one.routed.as_ref().map(|routed| routed.at.to_string()),
@@ -225,11 +289,12 @@ fn passing(one: &Passing) -> Value {
     })
 }
 
-fn described(admin: &Admin, summary: &Summary) -> Value {
+fn described(parts: &Parts, summary: &Summary) -> Value {
     let one =
         Listed { chat: summary.chat, tenant: summary.tenant.clone(), glance: Some(summary.glance) };
     let mut body = listed(&one);
-    let why = admin.parts.decisions.of(summary.chat);
+    body["node"] = node(parts);
+    let why = parts.decisions.of(summary.chat);
     let why = why.as_ref().map(Decided::routed).or_else(|| summary.routed.clone());
     body["phase"] = phase_code(summary.glance.phase).into();
     body["button"] = summary.button.as_str().into();
@@ -239,6 +304,11 @@ fn described(admin: &Admin, summary: &Summary) -> Value {
     body["streamOpen"] = summary.streaming.into();
     body["live"] = summary.live.into();
     body
+}
+
+/// What people call this node; null where there is only one.
+fn node(parts: &Parts) -> Value {
+    parts.cluster.as_ref().map(|cluster| cluster.identity().name).into()
 }
 
 fn explained(why: &Routed) -> Value {

@@ -8,6 +8,9 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+/// The content type of every problem.
+pub(super) const KIND: &str = "application/problem+json";
+
 /// What went wrong, as programs read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -163,7 +166,7 @@ impl Problem {
         let mut response = Response::new(Body::from(bytes));
         *response.status_mut() = StatusCode::from_u16(self.0.status).unwrap_or_default();
         let headers = response.headers_mut();
-        let kind = HeaderValue::from_static("application/problem+json");
+        let kind = HeaderValue::from_static(KIND);
         headers.insert(header::CONTENT_TYPE, kind);
         if self.0.status == 401 {
             let challenge = match self.0.code {

@@ -1,10 +1,13 @@
 //! The query of a request: known parameters, each at most once.
 
+use serde::{Deserialize, Serialize};
+
 use super::problem::{Code, Problem};
 use crate::config::values;
 use crate::time::Wall;
 
 /// Parameters by name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {

@@ -9,9 +9,10 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::auth::Role;
+use super::chats::What;
 use super::problem::{Code, Problem};
 use super::{
-    Admin, Answer, Call, changes, chats, mapping, openapi, operations, probes, reload, reports,
+    Admin, Answer, Call, changes, elsewhere, mapping, openapi, operations, probes, reload, reports,
     tenants,
 };
 
@@ -113,16 +114,20 @@ pub static ROUTES: [Route; 30] = [
         Box::pin(reports::sign(a, c))
     }),
     route(GET, "/admin/v1/chats", READ, &["tenant", "phase", "after", "limit"], |a, c| {
-        Box::pin(chats::list(a, c))
+        Box::pin(elsewhere::list(a, c))
     }),
-    route(GET, "/admin/v1/chats/{chat}", READ, &[], |a, c| Box::pin(chats::one(a, c))),
+    route(GET, "/admin/v1/chats/{chat}", READ, &[], |a, c| {
+        Box::pin(elsewhere::one(a, What::One, c))
+    }),
     route(GET, "/admin/v1/chats/{chat}/decision", READ, &[], |a, c| {
-        Box::pin(chats::decision(a, c))
+        Box::pin(elsewhere::one(a, What::Decision, c))
     }),
     route(GET, "/admin/v1/chats/{chat}/messages", READ, &[], |a, c| {
-        Box::pin(chats::messages(a, c))
+        Box::pin(elsewhere::one(a, What::Messages, c))
     }),
-    route(POST, "/admin/v1/chats/{chat}/end", OPERATE, &[], |a, c| Box::pin(chats::end(a, c))),
+    route(POST, "/admin/v1/chats/{chat}/end", OPERATE, &[], |a, c| {
+        Box::pin(elsewhere::one(a, What::End, c))
+    }),
     route(POST, "/admin/v1/reload", OPERATE, &[], |a, c| Box::pin(reload(a, c))),
 ];
 

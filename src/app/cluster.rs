@@ -98,19 +98,17 @@ impl Residents for Inhabitants {
         self.relay.let_go(chat);
     }
 
-    async fn take_up(&self, chat: ChatId) {
-        match self.store.take(chat.0).await {
-            Ok(Some(loaded)) if loaded.ended_at.is_some() => {}
-            Ok(Some(loaded)) => {
-                if !self.relay.take_up(chat.0, &loaded) && !self.chats.take_up(&loaded.tenant, chat)
-                {
-                    let tenant = loaded.tenant;
-                    tracing::warn!(%chat, tenant, "a stored chat's tenant is not configured here");
-                }
-            }
-            Ok(None) | Err(StoreError::Fenced { .. }) => {}
-            Err(error) => tracing::error!(%chat, %error, "a chat cannot be taken up; tried again"),
+    async fn take_up(&self, chat: ChatId) -> Result<(), StoreError> {
+        let loaded = match self.store.load(chat.0).await {
+            Err(StoreError::Fenced { .. }) => return Ok(()),
+            loaded => loaded?,
+        };
+        let Some(loaded) = loaded.filter(|loaded| loaded.ended_at.is_none()) else { return Ok(()) };
+        let tenant = loaded.tenant.clone();
+        if !self.relay.take_up(chat.0, &loaded) && !self.chats.take_up(chat, loaded) {
+            tracing::warn!(%chat, tenant, "a stored chat's tenant is not configured here");
         }
+        Ok(())
     }
 
     fn count(&self) -> usize {

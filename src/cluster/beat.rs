@@ -5,7 +5,7 @@
 //! served before it is known what was lost; orphans are taken up at a bounded pace, each by one
 //! node. When the process stops, it beats until its chats are stored, then releases its lease.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,8 +53,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Releases the lease: others claim what is still ours at once. Call it when every chat's task
-    /// has left.
+    /// Releases the lease: others claim what is still ours at once; then waits until they know what
+    /// became of their answers. Call it when every chat's task has left.
     pub async fn leave(&self) {
         self.inner.left.cancel();
         let left = tokio::time::timeout(LEAVE_WITHIN, self.inner.store.leave(self.incarnation()));
@@ -63,6 +63,7 @@ impl Cluster {
             Ok(Err(error)) => tracing::warn!(%error, "the lease was not released; it will lapse"),
             Err(_) => tracing::warn!("the lease was not released in time; it will lapse"),
         }
+        self.all_told().await;
     }
 
     async fn keep_beating(self, residents: Arc<dyn Residents>) {
@@ -105,6 +106,7 @@ impl Cluster {
         self.tell_changes(&before, &nodes);
         let live = |id: Uuid| nodes.iter().any(|node| node.live && node.told.incarnation == id);
         self.known().retain(|_, peer| live(peer.incarnation));
+        self.tell_only(live);
         *self.inner.nodes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(nodes);
     }
 
@@ -145,7 +147,7 @@ impl Cluster {
             return Ok(());
         }
         let ours = in_time(self.inner.store.owned(self.incarnation())).await?;
-        let ours: HashMap<Uuid, u64> = ours.into_iter().collect();
+        let ours: BTreeMap<Uuid, u64> = ours.into_iter().collect();
         for (chat, epoch) in held {
             // One that is over is let go too: whoever asks for it reads it again.
             if ours.get(&chat) != Some(&epoch) {
@@ -184,9 +186,17 @@ impl Cluster {
         self.inner.taken_over.fetch_add(taken.len() as u64, Ordering::Relaxed);
         for (chat, _) in &taken {
             self.not_there(ChatId(*chat));
-            residents.take_up(ChatId(*chat)).await;
+            self.take_up(residents, *chat).await;
         }
         Ok(taken.len())
+    }
+
+    async fn take_up(&self, residents: &dyn Residents, chat: Uuid) {
+        if let Err(error) = residents.take_up(ChatId(chat)).await {
+            tracing::error!(%chat, %error, "a chat cannot be taken up; tried again");
+            // As one that nobody knows to be ours: found by the next look, or who asks for it.
+            self.held().remove(&chat);
+        }
     }
 
     /// Takes up what is ours and nobody works on (an answer of the store was lost), and forgets
@@ -194,13 +204,14 @@ impl Cluster {
     async fn tidy(&self, residents: &dyn Residents) -> Result<(), StoreError> {
         let held: Vec<Uuid> = self.held().keys().copied().collect();
         let ours = self.inner.store.owned(self.incarnation()).await?;
-        let ours: HashMap<Uuid, u64> = ours.into_iter().collect();
-        for chat in ours.keys().filter(|chat| !self.holds(ChatId(**chat))) {
-            residents.take_up(ChatId(*chat)).await;
+        let ours: BTreeMap<Uuid, u64> = ours.into_iter().collect();
+        for (chat, epoch) in ours.iter().filter(|(chat, _)| !self.holds(ChatId(**chat))) {
+            self.hold(&[(*chat, *epoch)]);
+            self.take_up(residents, *chat).await;
         }
         // Only what was held before the store was asked: a newer one it may not have shown yet.
         let over = |chat: &Uuid| !ours.contains_key(chat) && !residents.holds(ChatId(*chat));
-        let over: HashSet<Uuid> = held.into_iter().filter(over).collect();
+        let over: BTreeSet<Uuid> = held.into_iter().filter(over).collect();
         let mut held = self.held();
         held.retain(|chat, _| !over.contains(chat));
         Ok(())

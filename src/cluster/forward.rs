@@ -1,8 +1,9 @@
 //! A request to the node that has its chat, and how that node knows that it may answer.
 //!
-//! Promised: every forwarded request carries a MAC over its target, method, path, host, key, number
-//! and the hash of its body, under a secret that only nodes with the same key ring derive; a node
-//! answers only what is meant for this very run of it; what was forwarded is never forwarded again.
+//! Promised: every forwarded request carries a MAC over its target, id, method, path, host, key,
+//! number, what else goes along and the hash of its body, under a secret that only nodes with the
+//! same key ring derive; a node answers only what is meant for this very run of it; what was
+//! forwarded is never forwarded again; an answer is here in full or not at all.
 //! Not promised: secrecy on the way, which is plain HTTP: the listener belongs on a private
 //! network.
 
@@ -13,22 +14,33 @@ use aws_lc_rs::{digest, hmac};
 use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
+use http_body_util::{BodyExt as _, Limited};
 use uuid::Uuid;
 
+use super::told::Told;
 use super::{Cluster, Peer};
-use crate::adapter::transport::LongLived;
+use crate::adapter::transport::{LongLived, TransportError};
+use crate::chat::ids::ChatId;
 use crate::mapping::keys::hex;
 use crate::wire::liveagent::{SEQUENCE, SESSION_KEY};
 
-/// Says for whom a request is, what its body is, and proves it.
+/// Says for whom a request is, which it is, what its body is, and proves it.
 const PASS: HeaderName = HeaderName::from_static("x-liveagent-bridge-pass");
 /// The host by which the client named its tenant.
 const HOST: HeaderName = HeaderName::from_static("x-liveagent-bridge-host");
 /// In an answer: the chat is not at this node.
 const NOT_HERE: HeaderName = HeaderName::from_static("x-liveagent-bridge-not-here");
+/// What became of answers of the node that is asked.
+const TOLD: HeaderName = HeaderName::from_static("x-liveagent-bridge-told");
 /// The version of all this.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
+/// The largest answer that is passed on, in bytes.
+pub(crate) const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The wait for the rest of an answer once its head is there.
+const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// Headers of one hop (RFC 9110, 7.6.1), and those that are written anew.
 const HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -51,9 +63,29 @@ impl Seal {
     }
 }
 
+/// What goes along with a request to another node.
+struct Along {
+    /// Which request it is: the same when it is asked again.
+    id: Uuid,
+    /// What became of answers of the node that is asked.
+    told: Vec<Told>,
+}
+
+/// What came of asking another node.
+#[derive(Debug)]
+pub enum Forwarded {
+    /// It answered.
+    Answer(Response<Body>),
+    /// It has not got the chat.
+    NotThere,
+    /// No answer came; the request may have arrived.
+    Broken,
+}
+
 /// What a pass is for.
 struct Sealed<'a> {
     to: Uuid,
+    id: Uuid,
     parts: &'a Parts,
     host: &'a [u8],
     body: &'a str,
@@ -68,14 +100,17 @@ impl Sealed<'_> {
             value.map(|value| value.as_bytes().to_vec()).unwrap_or_default()
         };
         let (key, sequence) = (header(SESSION_KEY), header(SEQUENCE));
-        let fields: [&[u8]; 8] = [
+        let told = header(TOLD.as_str());
+        let fields: [&[u8]; 10] = [
             VERSION.as_bytes(),
             self.to.as_bytes(),
+            self.id.as_bytes(),
             self.parts.method.as_str().as_bytes(),
             path.as_bytes(),
             self.host,
             &key,
             &sequence,
+            &told,
             self.body.as_bytes(),
         ];
         let mut text = Vec::new();
@@ -87,15 +122,22 @@ impl Sealed<'_> {
     }
 }
 
-/// A forwarded request, let in: what its body must hash to.
+/// A forwarded request, let in.
 #[derive(Debug)]
-pub struct Passed(String);
+pub struct Passed {
+    /// Which request it is: the same when it is asked again.
+    pub id: Uuid,
+    /// What became of answers of this node.
+    pub told: Vec<Told>,
+    /// What its body must hash to.
+    body: String,
+}
 
 impl Passed {
     /// Whether this is the body that was passed.
     #[must_use]
     pub fn is_of(&self, body: &[u8]) -> bool {
-        self.0 == hash(body)
+        self.body == hash(body)
     }
 }
 
@@ -108,50 +150,121 @@ pub enum Refused {
     NotMe,
 }
 
+impl Refused {
+    /// What is answered instead.
+    #[must_use]
+    pub fn answer(self) -> Response<Body> {
+        if self == Self::NotMe {
+            return not_here();
+        }
+        tracing::warn!("a request on the cluster's listener came from nobody of the cluster");
+        // Should it be a node after all, of another version, its client must not be told 403.
+        let mut response = not_here();
+        *response.body_mut() = Body::from("Not a node of this cluster");
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        response
+    }
+}
+
 impl Cluster {
-    /// Asks the node that has the chat. `None` when it has not, or does not answer: look again.
+    /// Asks the node that has the chat, `id` being the same as long as it is the same request.
     pub async fn forward(
+        &self,
+        (peer, chat, id): (&Peer, ChatId, Uuid),
+        parts: &Parts,
+        body: &Bytes,
+        within: Duration,
+    ) -> Forwarded {
+        let along = Along { id, told: self.to_tell(peer, chat) };
+        let Some(mut answer) = self.ask(peer, parts, body, &along, within).await else {
+            return Forwarded::Broken;
+        };
+        if is_elsewhere(&answer) {
+            return Forwarded::NotThere;
+        }
+        self.inner.forwarded.fetch_add(1, Ordering::Relaxed);
+        strip(answer.headers_mut());
+        Forwarded::Answer(answer)
+    }
+
+    /// Asks another node for something of its own; `None` when no whole answer came
+    /// in time.
+    pub(crate) async fn ask_for(
+        &self,
+        peer: &Peer,
+        path: &'static str,
+        body: &Bytes,
+        told: Vec<Told>,
+        within: Duration,
+    ) -> Option<Response<Body>> {
+        let mut head = Request::new(());
+        *head.method_mut() = Method::POST;
+        *head.uri_mut() = Uri::from_static(path);
+        let along = Along { id: crate::random::uuid(), told };
+        let (head, ()) = head.into_parts();
+        let asked = self.ask(peer, &head, body, &along, within);
+        tokio::time::timeout(within, asked).await.ok().flatten()
+    }
+
+    /// Asks another node; `None` when no whole answer came.
+    async fn ask(
         &self,
         peer: &Peer,
         parts: &Parts,
         body: &Bytes,
+        along: &Along,
         within: Duration,
     ) -> Option<Response<Body>> {
-        let request = self.passed_on(peer, parts, body)?;
-        match self.inner.link.send(request, within).await {
-            Ok(response) if response.headers().contains_key(NOT_HERE) => None,
-            Ok(mut response) => {
-                self.inner.forwarded.fetch_add(1, Ordering::Relaxed);
-                strip(response.headers_mut());
-                Some(response)
-            }
-            Err(error) => {
+        let request = self.passed_on(peer, parts, body, along)?;
+        let asked = async {
+            let (head, body) = self.inner.link.send(request, within).await?.into_parts();
+            let read = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            let whole = read.map_err(|error| {
+                let cause = format!("the answer broke off: {error}");
+                TransportError { sent: true, cause }
+            });
+            Ok(Response::from_parts(head, Body::from(whole?.to_bytes())))
+        };
+        // A head that came in time does not say that the rest does.
+        match tokio::time::timeout(within.saturating_add(BODY_WITHIN), asked).await {
+            Ok(Ok(answer)) => Some(answer),
+            Ok(Err::<_, TransportError>(error)) => {
                 tracing::debug!(address = peer.address, %error, "a node does not answer");
                 None
             }
+            Err(_) => None,
         }
     }
 
-    fn passed_on(&self, peer: &Peer, parts: &Parts, body: &Bytes) -> Option<Request<Bytes>> {
+    fn passed_on(
+        &self,
+        peer: &Peer,
+        parts: &Parts,
+        body: &Bytes,
+        along: &Along,
+    ) -> Option<Request<Bytes>> {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut request = Request::new(body.clone());
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = format!("http://{}{path}", peer.address).parse().ok()?;
-        let mut headers = parts.headers.clone();
-        let host = headers.get(header::HOST).cloned();
+        let host = parts.headers.get(header::HOST).cloned();
         let host = host.or_else(|| HeaderValue::from_str(parts.uri.host()?).ok());
-        strip(&mut headers);
-        let body = hash(body);
-        let named = host.as_ref().map_or(&[][..], HeaderValue::as_bytes);
-        let sealed = Sealed { to: peer.incarnation, parts, host: named, body: &body };
-        let tag = hmac::sign(self.inner.seal.0.first()?, &sealed.text());
-        let pass =
-            format!("{VERSION} {} {body} {}", peer.incarnation, hex(tag.as_ref(), usize::MAX));
-        headers.insert(PASS, HeaderValue::from_str(&pass).ok()?);
-        if let Some(host) = host {
-            headers.insert(HOST, host);
+        let mut parts = parts.clone();
+        strip(&mut parts.headers);
+        if let Some(told) = Told::write(&along.told) {
+            parts.headers.insert(TOLD, told);
         }
-        *request.headers_mut() = headers;
+        let (body, id) = (hash(body), along.id);
+        let named = host.as_ref().map_or(&[][..], HeaderValue::as_bytes);
+        let sealed = Sealed { to: peer.incarnation, id, parts: &parts, host: named, body: &body };
+        let tag = hmac::sign(self.inner.seal.0.first()?, &sealed.text());
+        let tag = hex(tag.as_ref(), usize::MAX);
+        let pass = format!("{VERSION} {} {id} {body} {tag}", peer.incarnation);
+        parts.headers.insert(PASS, HeaderValue::from_str(&pass).ok()?);
+        if let Some(host) = host {
+            parts.headers.insert(HOST, host);
+        }
+        *request.headers_mut() = parts.headers;
         request.extensions_mut().insert(LongLived);
         Some(request)
     }
@@ -165,11 +278,14 @@ impl Cluster {
         let host = parts.headers.remove(HOST);
         let pass = pass.to_str().map_err(|_| Refused::Stranger)?;
         let fields: Vec<&str> = pass.split(' ').collect();
-        let [VERSION, to, body, tag] = fields.as_slice() else { return Err(Refused::Stranger) };
-        let to = Uuid::try_parse(to).map_err(|_| Refused::Stranger)?;
+        let [VERSION, to, id, body, tag] = fields.as_slice() else {
+            return Err(Refused::Stranger);
+        };
+        let read = |id: &str| Uuid::try_parse(id).map_err(|_| Refused::Stranger);
+        let (to, id) = (read(to)?, read(id)?);
         let tag = unhex(tag).ok_or(Refused::Stranger)?;
         let named = host.as_ref().map_or(&[][..], HeaderValue::as_bytes);
-        let text = Sealed { to, parts, host: named, body }.text();
+        let text = Sealed { to, id, parts, host: named, body }.text();
         let mut keys = self.inner.seal.0.iter();
         if !keys.any(|key| hmac::verify(key, &text, &tag).is_ok()) {
             return Err(Refused::Stranger);
@@ -181,7 +297,8 @@ impl Cluster {
         if let Some(host) = host {
             parts.headers.insert(header::HOST, host);
         }
-        Ok(Passed((*body).to_owned()))
+        let told = parts.headers.remove(TOLD).map(|told| Told::read(&told)).unwrap_or_default();
+        Ok(Passed { id, told, body: (*body).to_owned() })
     }
 }
 
@@ -194,11 +311,16 @@ pub fn not_here() -> Response<Body> {
     response
 }
 
+/// Whether an answer is that of [`not_here`].
+pub(crate) fn is_elsewhere(answer: &Response<Body>) -> bool {
+    answer.headers().contains_key(NOT_HERE)
+}
+
 fn strip(headers: &mut HeaderMap) {
     for name in HOP {
         headers.remove(name);
     }
-    for name in [PASS, HOST, NOT_HERE] {
+    for name in [PASS, HOST, NOT_HERE, TOLD] {
         headers.remove(name);
     }
 }

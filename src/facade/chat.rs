@@ -9,6 +9,7 @@ use http::{Method, Response, StatusCode, header};
 
 use super::call::{Call, Noun};
 use super::key::OwnKey;
+use super::receipted::receipted;
 use super::reply::{self, Refusal, Scene, Upload};
 use super::{Facade, body};
 use crate::adapter::{Answer, Receipt};
@@ -154,7 +155,7 @@ async fn reconnect(facade: &Facade, call: &Call<'_>, noun: Noun, own: OwnKey) ->
         key: call.key().unwrap_or_default().to_owned(),
         affinity_token: facade.affinity.token(own.chat),
     };
-    reply::receipted(reply::json(StatusCode::OK, &answer), receipts)
+    receipted(reply::json(StatusCode::OK, &answer), receipts)
 }
 
 fn given(
@@ -171,7 +172,7 @@ fn given(
     let (behaviour, affinity) = (&call.tenant.behaviour, &facade.affinity);
     let upload = upload(facade, call, own, reply);
     let scene = Scene { chat: own.chat, behaviour, affinity, now, upload };
-    reply::receipted(scene.answer(reply), receipts)
+    receipted(scene.answer(reply), receipts)
 }
 
 /// The servlet for the visitor's file, when one is asked for: by the name that the client used.

@@ -3,8 +3,13 @@
 //! Promised: a client never learns which node it asked. While a chat changes its owner a poll stays
 //! parked and a POST waits for up to [`POST_WAIT`], then both are answered as if the chat had not
 //! answered: 204, and 500 (or 503 where the tenant opted in). What is asked again is asked with the
-//! same bytes, so that the chat knows a repeat. A node whose lease is in doubt answers nothing from
-//! memory. Not here: sessions of the real service under its own key, which any node relays.
+//! same bytes, and of the same node as the same request ([`passed`]). An answer of another node
+//! counts as written when the client's connection took it, as on one node. A node whose lease is in
+//! doubt answers nothing from memory. Not here: sessions of the real service under its own key,
+//! which any node relays.
+
+mod asking;
+mod passed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +20,12 @@ use axum::extract::{Request, State};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::asking::Asking;
+use self::passed::{Entered, Passage, Passages};
 use super::call::{Call, Noun};
 use super::chat::{POLL_GRACE, POST_WAIT};
 use super::key::Owner;
@@ -26,12 +33,15 @@ use super::live::Live;
 use super::{Asked, Facade, body, reply};
 use crate::chat::ids::ChatId;
 use crate::clock::Clock;
-use crate::cluster::forward::{Refused, not_here};
-use crate::cluster::{Cluster, Place};
+use crate::cluster::forward::not_here;
+use crate::cluster::{Cluster, Place, told};
 use crate::time::Mono;
 
 /// The pause before a chat is looked for again.
 const AGAIN: Duration = Duration::from_millis(100);
+/// A POST that another node has not answered for so long is asked again: on the way it may have
+/// vanished without a sign, and who has it knows it again.
+const TRY_FOR: Duration = Duration::from_secs(3);
 /// The largest upload that is passed on.
 const UPLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Uploads at once; each is held in memory until it is answered.
@@ -48,6 +58,7 @@ struct Node {
     cluster: Cluster,
     clock: Clock,
     uploads: Arc<Semaphore>,
+    passages: Passages,
     draining: CancellationToken,
 }
 
@@ -64,7 +75,8 @@ pub struct Routers {
 #[must_use]
 pub fn routers(live: Live, cluster: Cluster, clock: Clock, draining: CancellationToken) -> Routers {
     let uploads = Arc::new(Semaphore::new(UPLOADS_MAX));
-    let node = Node { live, cluster, clock, uploads, draining };
+    let passages = Passages::new(clock.clone());
+    let node = Node { live, cluster, clock, uploads, passages, draining };
     Routers {
         public: Router::new().fallback(public).with_state(node.clone()),
         private: Router::new().fallback(private).with_state(node),
@@ -114,6 +126,14 @@ impl Question {
         if self.polls { self.hold } else { POST_WAIT }
     }
 
+    /// How long another node is waited for at a time.
+    fn try_for(&self) -> Duration {
+        if self.polls || self.noun == Some(Noun::Upload) {
+            return self.patience() + POLL_GRACE;
+        }
+        TRY_FOR
+    }
+
     /// Nobody had the chat for so long.
     fn unanswered(&self) -> Response<Body> {
         match (self.polls, self.failure_is_503) {
@@ -135,7 +155,8 @@ async fn public(State(node): State<Node>, request: Request) -> Response<Body> {
         Ok(bytes) => bytes,
         Err(refusal) => return *refusal,
     };
-    let mut response = node.wherever(&question, &parts, &bytes).await;
+    let asking = Asking::new(node.cluster.clone(), question.chat);
+    let mut response = node.wherever(&question, &parts, &bytes, &asking).await;
     if let Some(noun) = question.noun {
         response.extensions_mut().insert(Asked(format!("{noun:?}")));
     }
@@ -147,16 +168,16 @@ async fn private(State(node): State<Node>, request: Request) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     let passed = match node.cluster.let_in(&mut parts) {
         Ok(passed) => passed,
-        Err(Refused::NotMe) => return not_here(),
-        Err(Refused::Stranger) => {
-            tracing::warn!("a request on the cluster's listener came from nobody of the cluster");
-            return reply::text(StatusCode::FORBIDDEN, "Not a node of this cluster");
-        }
+        Err(refused) => return refused.answer(),
     };
+    passed.told.iter().for_each(|told| node.passages.told(*told));
+    if parts.uri.path() == told::PATH {
+        return reply::nothing();
+    }
     let facade = node.live.of(&parts);
     // A node that is configured otherwise knows the tenant, and this one does not.
     let Some(question) = Question::read(&facade, &parts) else { return not_here() };
-    let Ok(_room) = node.room(&question) else { return question.unanswered() };
+    let Ok(room) = node.room(&question) else { return question.unanswered() };
     let bytes = match node.body(&facade, &question, body).await {
         Ok(bytes) if passed.is_of(&bytes) => bytes,
         Ok(_) => return reply::text(StatusCode::FORBIDDEN, "Not what was passed on"),
@@ -165,21 +186,24 @@ async fn private(State(node): State<Node>, request: Request) -> Response<Body> {
     if node.cluster.place(question.chat).await != Ok(Place::Here) {
         return not_here();
     }
-    match node.here(&parts, &bytes).await {
-        // A poll that is let go because this node stops: whoever passed it on keeps it parked.
-        Some(answer)
-            if node.draining.is_cancelled() && answer.status() == StatusCode::NO_CONTENT =>
-        {
-            not_here()
+    let passage = match node.passages.enter(passed.id, question.chat) {
+        Entered::Known(passage) => passage,
+        Entered::TooMany => return question.unanswered(),
+        Entered::New(passage) => {
+            // On its own, for the connection may break and the request come again.
+            tokio::spawn(node.clone().work(passage.clone(), question.polls, parts, bytes, room));
+            passage
         }
-        Some(answer) => answer,
-        None => not_here(),
+    };
+    match passage.answer().await {
+        Some(answer) if node.cluster.may_serve() => answer,
+        _ => not_here(),
     }
 }
 
 impl Node {
     /// Room for an upload, if it is one.
-    fn room(&self, question: &Question) -> Result<Option<tokio::sync::OwnedSemaphorePermit>, ()> {
+    fn room(&self, question: &Question) -> Result<Option<OwnedSemaphorePermit>, ()> {
         if question.noun != Some(Noun::Upload) {
             return Ok(None);
         }
@@ -200,9 +224,15 @@ impl Node {
     }
 
     /// Asks whoever has the chat until it is answered or nobody waits any more.
-    async fn wherever(&self, question: &Question, parts: &Parts, bytes: &Bytes) -> Response<Body> {
+    async fn wherever(
+        &self,
+        question: &Question,
+        parts: &Parts,
+        bytes: &Bytes,
+        asking: &Asking,
+    ) -> Response<Body> {
         let until = self.now().plus(question.patience());
-        let mut answer = self.once(question, parts, bytes).await;
+        let mut answer = self.once(question, parts, bytes, asking).await;
         loop {
             if let Some(answer) = answer {
                 return answer;
@@ -212,7 +242,7 @@ impl Node {
             }
             let again = async {
                 self.clock.until(self.now().plus(AGAIN)).await;
-                self.once(question, parts, bytes).await
+                self.once(question, parts, bytes, asking).await
             };
             answer = tokio::select! {
                 biased;
@@ -228,6 +258,7 @@ impl Node {
         question: &Question,
         parts: &Parts,
         bytes: &Bytes,
+        asking: &Asking,
     ) -> Option<Response<Body>> {
         let chat = question.chat;
         let place = match self.cluster.place(chat).await {
@@ -239,8 +270,7 @@ impl Node {
         };
         match place {
             Place::At(peer) => {
-                let within = question.patience() + POLL_GRACE;
-                let answer = self.cluster.forward(&peer, parts, bytes, within).await;
+                let answer = asking.ask(&peer, parts, bytes, question.try_for()).await;
                 if answer.is_none() {
                     self.cluster.not_there(chat);
                 }
@@ -249,17 +279,37 @@ impl Node {
             // A poll may be here before its chat begins, wherever that is.
             Place::Nowhere if question.polls => tokio::select! {
                 biased;
-                answer = self.here(parts, bytes) => answer,
+                answer = self.here(chat, parts, bytes) => answer,
                 () = self.cluster.begins_elsewhere(chat) => None,
             },
             // It is taken by a node that stays.
             Place::Free if self.draining.is_cancelled() => None,
-            _ => self.here(parts, bytes).await,
+            _ => self.here(chat, parts, bytes).await,
         }
     }
 
+    /// Works on a request that another node passed on.
+    async fn work(
+        self,
+        passage: Arc<Passage>,
+        polls: bool,
+        parts: Parts,
+        bytes: Bytes,
+        room: Option<OwnedSemaphorePermit>,
+    ) {
+        let answer = async {
+            let answer = Box::pin(self.here(passage.chat(), &parts, &bytes)).await?;
+            // A poll that is let go because this node stops: whoever passed it on keeps it parked.
+            let stops = self.draining.is_cancelled() && answer.status() == StatusCode::NO_CONTENT;
+            drop(room);
+            (!stops).then_some(answer)
+        };
+        Box::pin(self.passages.work(&passage, polls, answer)).await;
+    }
+
     /// Asks the chat at this node; `None` when it took nothing.
-    async fn here(&self, parts: &Parts, bytes: &Bytes) -> Option<Response<Body>> {
+    async fn here(&self, chat: ChatId, parts: &Parts, bytes: &Bytes) -> Option<Response<Body>> {
+        self.passages.settled(chat).await;
         if !self.cluster.may_serve() {
             return None;
         }

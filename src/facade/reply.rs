@@ -1,21 +1,15 @@
 //! Answers: from the machine's words to bytes.
 //!
-//! Promised: the field sets of live-agent.md 4.3 to 4.9, compact JSON, the literal texts; a receipt
-//! is told when the connection took the last byte, and dropped untold otherwise.
-
-use std::pin::Pin;
-use std::task::{Context, Poll};
+//! Promised: the field sets of live-agent.md 4.3 to 4.9, compact JSON, the literal texts.
 
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde::Serialize;
 
 use super::affinity::Affinity;
 use super::placed::Untaken;
-use crate::adapter::Receipt;
 use crate::chat::agent::{AgentEvent, FileStep, Person};
 use crate::chat::content::{Choice, Style};
 use crate::chat::ids::ChatId;
@@ -327,53 +321,5 @@ fn options(style: Style, header: Option<&Text>, items: &[Text]) -> undocumented:
         },
         header: header.map(|text| text.as_str().to_owned()),
         items: items.iter().map(item).collect(),
-    }
-}
-
-/// Lets the receipts be told once the connection took the whole answer.
-pub(super) fn receipted(response: Response<Body>, receipts: Vec<Receipt>) -> Response<Body> {
-    if receipts.is_empty() {
-        return response;
-    }
-    if HttpBody::is_end_stream(response.body()) {
-        receipts.into_iter().for_each(Receipt::written);
-        return response;
-    }
-    response.map(|body| Body::new(Receipted { body, receipts }))
-}
-
-/// A body that tells its receipts when its last frame is taken. Dropped earlier, it drops them.
-struct Receipted {
-    body: Body,
-    receipts: Vec<Receipt>,
-}
-
-impl HttpBody for Receipted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let taken = match &polled {
-            // With a known length, hyper never asks for what follows the last frame.
-            Poll::Ready(Some(Ok(_))) => self.body.is_end_stream(),
-            Poll::Ready(None) => true,
-            _ => false,
-        };
-        if taken {
-            std::mem::take(&mut self.receipts).into_iter().for_each(Receipt::written);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

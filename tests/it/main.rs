@@ -10,6 +10,8 @@ mod capture;
 mod certificates;
 mod chat_life;
 mod check_live;
+mod cluster;
+mod cluster_stage;
 mod config_check;
 mod config_plan;
 mod conformance;

@@ -3,6 +3,7 @@
 //! What is checked is what clients and the agents' desk show. The clients die of everything but 200
 //! and 204, as Rocket.Chat's and hrk's do.
 
+mod answers;
 mod balancer;
 mod client;
 mod life;

@@ -255,10 +255,13 @@ impl Registry {
         }
     }
 
-    /// Works on a stored chat from now on; `false` when its tenant is not configured.
-    pub fn take_up(&self, tenant: &str, chat: ChatId) -> bool {
-        let tenant = self.shared.tenant(tenant);
-        tenant.map(|tenant| self.seat(&tenant, chat)).is_some()
+    /// Works from now on, by what was read of it, on a stored chat of this process; `false` when
+    /// its tenant is not configured.
+    pub fn take_up(&self, chat: ChatId, loaded: Loaded) -> bool {
+        let Some(tenant) = self.shared.tenant(&loaded.tenant) else { return false };
+        let turn = self.shared.clock.now().mono;
+        self.seat_with(&tenant, chat, Some(Found { loaded, turn }));
+        true
     }
 
     /// Stops working on a chat that is another node's now, without a word to anybody: whoever waits

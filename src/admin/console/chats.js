@@ -1,4 +1,4 @@
-// The chats of this process, translated and relayed, never a word of what was said.
+// The chats of all nodes, translated and relayed, never a word of what was said.
 
 import { get, post } from './api.js';
 import { ask, chip, empty, field, h, put, say, table } from './dom.js';
@@ -73,7 +73,7 @@ export function chats({ person, param, again }) {
     put(detail, h('div', { class: 'line' }, h('h2', { tabindex: '-1' }, `Chat ${short(one.id)}`),
       h('button', { class: 'quiet', type: 'button', 'data-key': 'close', onclick: () => { chosen = null; detail.hidden = true; again(); } }, 'Close')),
     h('dl', { class: 'pairs' },
-      pair('Chat', one.id), pair('Tenant', one.tenant), relayed ? null : pair('Button', one.button || '–'),
+      pair('Chat', one.id), pair('Tenant', one.tenant), one.node ? pair('Node', one.node) : null, relayed ? null : pair('Button', one.button || '–'),
       pair('Phase', chip(phaseTone(one.phase), phaseOf(one))),
       pair('Route', why ? `${ROUTES[why.route]}, decided ${instant(why.at)}: ${sentence(why.sentence)}` : 'the reason was not written down'),
       pair('Began', one.began ? `${instant(one.began)}, ${from(one.began, now)}` : '–'),
@@ -99,14 +99,14 @@ export function chats({ person, param, again }) {
     const query = new URLSearchParams({ limit: MOST });
     if (phase.value) query.set('phase', phase.value);
     if (tenant.value) query.set('tenant', tenant.value);
-    const [{ chats: all, next }, { now }] = await Promise.all([get(`/admin/v1/chats?${query}`), get('/admin/v1/status')]);
+    const [{ chats: all, next, silentNodes }, { now }] = await Promise.all([get(`/admin/v1/chats?${query}`), get('/admin/v1/status')]);
     const one = chosen && await get(`/admin/v1/chats/${chosen}`).catch((error) => {
       if (error.status !== 404) throw error;
       chosen = null;
       detail.hidden = true;
     });
     const messages = one && one.backend !== 'legacy' ? (await get(`/admin/v1/chats/${chosen}/messages`)).messages : [];
-    const print = JSON.stringify([all, one, messages, now.slice(0, 18)]);
+    const print = JSON.stringify([all, silentNodes, one, messages, now.slice(0, 18)]);
     if (print === seen) return;
     seen = print;
     const heads = ['Chat', 'Tenant', 'Phase', 'Backend', 'Reason', 'Messages', 'Last event'];
@@ -115,7 +115,8 @@ export function chats({ person, param, again }) {
       each.tenant, chip(phaseTone(each.phase), phaseOf(each)), ROUTES[each.backend], each.reason ? sentence(each.reason) : '–',
       each.backend === 'legacy' ? '–' : `${each.messagesFromVisitor} in, ${each.eventsForVisitor} out`, each.lastEvent ? from(each.lastEvent, now) : '–',
     ])) : empty('No chat is live.'),
-    next ? h('p', { class: 'soft' }, `The first ${MOST} are shown; choose a tenant or a phase.`) : null);
+    next ? h('p', { class: 'soft' }, `The first ${MOST} are shown; choose a tenant or a phase.`) : null,
+    silentNodes.length ? h('p', { class: 'soft' }, `Without the chats of ${silentNodes.join(', ')}: no answer.`) : null);
     if (one) describe(one, now, messages);
   }
 

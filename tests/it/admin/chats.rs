@@ -29,7 +29,10 @@ fn path(chat: &Value, rest: &str) -> String {
 async fn a_chat_is_listed_described_and_explained() {
     let mut stage = BridgeStage::new().await;
     let api = Api::new(stage.admin.clone());
-    assert_eq!(api.get("/admin/v1/chats").await, json!({ "chats": [], "next": null }));
+    assert_eq!(
+        api.get("/admin/v1/chats").await,
+        json!({ "chats": [], "next": null, "silentNodes": [] })
+    );
     let mut client = Client::talking(&stage).await;
     client.says("my card number is 4111").await;
     stage.hears(&["my card number is 4111"]).await;
@@ -96,7 +99,7 @@ async fn lists_are_paged_filtered_and_within_scope() {
         next = format!("/admin/v1/chats?limit=2&after={after}");
     }
     assert_eq!(paged.iter().collect::<Vec<_>>(), ids);
-    let none = json!({ "chats": [], "next": null });
+    let none = json!({ "chats": [], "next": null, "silentNodes": [] });
     assert_eq!(api.get("/admin/v1/chats?phase=talking").await, none);
     assert_eq!(api.get("/admin/v1/chats?tenant=other").await, none);
     let scoped = api.scoped("operate", &["other"]);

@@ -24,6 +24,11 @@ pub(crate) enum Acks {
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) key: String,
+    /// The session's id.
+    pub(crate) id: String,
+    /// `X-LIVEAGENT-AFFINITY`; what `System/SessionId` answered is in `told_affinity`.
+    pub(crate) affinity: String,
+    pub(crate) told_affinity: String,
     pub(crate) acks: Acks,
     /// `X-LIVEAGENT-SEQUENCE` of the next POST.
     pub(crate) number: u64,
@@ -38,12 +43,30 @@ pub(crate) struct Client {
 impl Client {
     /// A session without a chat.
     pub(crate) async fn session(stage: &BridgeStage, acks: Acks) -> Self {
-        let service = stage.service();
+        Self::session_at(stage.service(), acks).await
+    }
+
+    /// The same at any service.
+    pub(crate) async fn session_at(service: Router, acks: Acks) -> Self {
         let asked = request("GET", "/chat/rest/System/SessionId", None, "");
         let got = read(service.clone().oneshot(asked).await.expect("an answer")).await;
         assert_eq!(got.status, 200, "{}", got.text);
-        let key = got.json()["key"].as_str().expect("a key").to_owned();
-        Self { key, acks, number: 1, ack: -1, polls: 0, seen: Vec::new(), service }
+        let session = got.json();
+        let text = |name: &str| session[name].as_str().expect("a text").to_owned();
+        let (key, id, told_affinity) = (text("key"), text("id"), text("affinityToken"));
+        let affinity = "null".to_owned();
+        Self {
+            key,
+            id,
+            affinity,
+            told_affinity,
+            acks,
+            number: 1,
+            ack: -1,
+            polls: 0,
+            seen: Vec::new(),
+            service,
+        }
     }
 
     /// A chat that was asked for.
@@ -74,6 +97,11 @@ impl Client {
     /// The same program after the bridge was started again.
     pub(crate) fn moves_to(&mut self, stage: &BridgeStage) {
         self.service = stage.service();
+    }
+
+    /// The same program, at another service for the same chats.
+    pub(crate) fn goes_to(&mut self, service: Router) {
+        self.service = service;
     }
 
     pub(crate) async fn init(&mut self) -> (u16, String) {
@@ -118,14 +146,31 @@ impl Client {
         (got.status.as_u16(), got.text)
     }
 
+    /// Several nouns in one POST.
+    pub(crate) async fn batch(&self, number: Option<u64>, nouns: &Value) -> (u16, String) {
+        let answer = self.send_to("/chat/rest/System/MultiNoun", number, nouns).await;
+        let got = read(answer).await;
+        (got.status.as_u16(), got.text)
+    }
+
     /// A POST without a number whose answer is lost with its connection.
     pub(crate) async fn lose_post(&self, noun: &str, body: &Value) {
         drop(self.send(None, noun, body).await);
     }
 
     async fn send(&self, number: Option<u64>, noun: &str, body: &Value) -> Response<Body> {
-        let path = format!("/chat/rest/Chasitor/{noun}");
-        let mut request = request("POST", &path, Some(&self.key), &body.to_string());
+        self.send_to(&format!("/chat/rest/Chasitor/{noun}"), number, body).await
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) -> http::Request<Body> {
+        let mut request = request(method, path, Some(&self.key), body);
+        let affinity = self.affinity.parse().expect("a header");
+        request.headers_mut().insert("X-LIVEAGENT-AFFINITY", affinity);
+        request
+    }
+
+    async fn send_to(&self, path: &str, number: Option<u64>, body: &Value) -> Response<Body> {
+        let mut request = self.request("POST", path, &body.to_string());
         if let Some(number) = number {
             let number = number.to_string().parse().expect("a header");
             request.headers_mut().insert("X-LIVEAGENT-SEQUENCE", number);
@@ -171,14 +216,14 @@ impl Client {
     /// A poll whose answer is lost with its connection.
     pub(crate) async fn lose_poll(&mut self) {
         let path = format!("/chat/rest/System/{}", self.next_poll());
-        let request = request("GET", &path, Some(&self.key), "");
+        let request = self.request("GET", &path, "");
         drop(self.service.clone().oneshot(request).await);
         self.polls += 1;
     }
 
     pub(crate) async fn get(&self, noun: &str) -> Got {
         let path = format!("/chat/rest/System/{noun}");
-        let request = request("GET", &path, Some(&self.key), "");
+        let request = self.request("GET", &path, "");
         let asked = self.service.clone().oneshot(request);
         let answer = tokio::time::timeout(DEADLINE, asked).await.expect("in time");
         read(answer.expect("an answer")).await

@@ -1,0 +1,8 @@
+//! Several nodes: what a client sees must be what it sees of one.
+
+mod answers;
+mod nouns;
+mod operators;
+mod rekeyed;
+mod repeats;
+mod taken_up;
