@@ -189,7 +189,8 @@ fn a_name_that_the_previous_version_does_not_know_is_no_accident() {
         let new = NEW.iter().filter(|(name, _)| *name == kind).map(|(_, new)| *new);
         let mut expected: Vec<&str> = known.split(' ').chain(new).collect();
         let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
-        (expected.sort_unstable(), names.sort_unstable());
+        expected.sort_unstable();
+        names.sort_unstable();
         assert_eq!(names, expected, "left: this version's {kind}, right: what may be stored");
     }
 }
