@@ -2,11 +2,13 @@
 //!
 //! Promised: at most so many connections, those that shake hands included, the next ones wait
 //! unaccepted; handshakes are bounded in time, headers in time, size and number; idle connections
-//! are closed; no connection's failure ends the loop; after `shutdown` nothing is accepted, what
+//! are closed; a head that is too large or no HTTP is refused with a text (see `words`); no
+//! connection's failure ends the loop; after `shutdown` nothing is accepted, what
 //! runs may finish until the deadline.
 
 mod pace;
 pub mod tls;
+mod words;
 
 use std::convert::Infallible;
 use std::io;
@@ -30,6 +32,7 @@ use tower::{Service, ServiceExt as _};
 use crate::config::Limits;
 use pace::{Paced, Pacer};
 pub use tls::{Tls, TlsFiles};
+use words::Worded;
 
 /// How long a connection may wait for its next request: beyond the usual polling of clients.
 const IDLE: Duration = Duration::from_secs(75);
@@ -221,13 +224,15 @@ async fn connection<T, S, B>(
         let answer = service.clone().oneshot(request);
         async move { answer.await.map(|response| response.map(|body| busy.until_sent(body))) }
     });
+    let paced_stream = Paced::new(stream, pacer.clone());
+    let stream = Worded::new(paced_stream, pacer.clone(), limits);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle)
         .max_headers(limits.headers)
         .max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes.max(SMALLEST_BUFFER))
-        .serve_connection(TokioIo::new(Paced::new(stream, pacer.clone())), paced);
+        .serve_connection(TokioIo::new(stream), paced);
     let mut connection = std::pin::pin!(connection);
     let mut draining = false;
     loop {

@@ -72,6 +72,30 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be read.
     async fn unfinished(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError>;
 
+    /// The same page with all that is needed to build each chat again, for a start with many chats.
+    /// An empty page is the last one.
+    ///
+    /// # Errors
+    /// Those of [`Store::load`], for any chat of the page.
+    async fn unfinished_chats(
+        &self,
+        mut after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<(Uuid, Loaded)>, StoreError> {
+        let mut chats = Vec::new();
+        while chats.is_empty() {
+            let page = self.unfinished(after, limit).await?;
+            after = page.last().copied();
+            if after.is_none() {
+                break;
+            }
+            for chat in page {
+                chats.extend(self.load(chat).await?.map(|loaded| (chat, loaded)));
+            }
+        }
+        Ok(chats)
+    }
+
     /// At most `limit` chats, ended ones too, with ids above `after`, in id order.
     ///
     /// # Errors

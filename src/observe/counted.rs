@@ -73,6 +73,14 @@ impl Store for Counted<dyn Store> {
         self.inner.unfinished(after, limit).await
     }
 
+    async fn unfinished_chats(
+        &self,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<(Uuid, Loaded)>, StoreError> {
+        self.inner.unfinished_chats(after, limit).await
+    }
+
     async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
         self.inner.stored(after, limit).await
     }

@@ -6,6 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,22 +27,42 @@ enum Doing {
 
 /// Shared by a connection's stream, its service and its guard.
 #[derive(Clone)]
-pub(super) struct Pacer(Arc<watch::Sender<Doing>>);
+pub(super) struct Pacer(Arc<Shared>);
+
+struct Shared {
+    doing: watch::Sender<Doing>,
+    /// Whether an answer of the service is due, or not all of it is written.
+    answering: AtomicBool,
+}
 
 impl Pacer {
     pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Doing::Head)))
+        let (doing, answering) = (watch::Sender::new(Doing::Head), AtomicBool::new(false));
+        Self(Arc::new(Shared { doing, answering }))
     }
 
     /// The headers are there; the request runs until the guard is dropped.
     pub(super) fn busy(&self) -> Busy {
-        self.0.send_replace(Doing::Busy);
+        self.0.answering.store(true, Ordering::Relaxed);
+        self.0.doing.send_replace(Doing::Busy);
         Busy(self.clone())
+    }
+
+    /// Whether what is being written may be an answer of the service.
+    pub(super) fn is_answering(&self) -> bool {
+        self.0.answering.load(Ordering::Relaxed)
+    }
+
+    /// Everything that there was to write has been written.
+    pub(super) fn flushed(&self) {
+        if *self.0.doing.borrow() != Doing::Busy {
+            self.0.answering.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Returns when headers have been arriving for `limit`.
     pub(super) async fn too_slow(&self, limit: Duration) {
-        let mut doing = self.0.subscribe();
+        let mut doing = self.0.doing.subscribe();
         loop {
             if doing.wait_for(|doing| *doing == Doing::Head).await.is_err() {
                 return;
@@ -54,7 +75,7 @@ impl Pacer {
     }
 
     fn bytes_came(&self) {
-        self.0.send_if_modified(|doing| {
+        self.0.doing.send_if_modified(|doing| {
             let starts = *doing == Doing::Idle;
             if starts {
                 *doing = Doing::Head;
@@ -76,7 +97,7 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.0.send_replace(Doing::Idle);
+        self.0.0.doing.send_replace(Doing::Idle);
     }
 }
 

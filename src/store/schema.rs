@@ -89,8 +89,12 @@ pub(super) fn version(db: &Connection) -> Result<u32, SchemaError> {
 
 /// Brings the database to [`NEWEST`].
 pub(super) fn migrate(db: &mut Connection) -> Result<(), SchemaError> {
+    migrate_by(db, &MIGRATIONS)
+}
+
+fn migrate_by(db: &mut Connection, migrations: &[&str]) -> Result<(), SchemaError> {
     let found = version(db)?;
-    let Some(missing) = MIGRATIONS.get(found as usize..) else {
+    let Some(missing) = migrations.get(found as usize..) else {
         return Err(SchemaError::Newer { found });
     };
     if missing.is_empty() {
@@ -101,7 +105,7 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), SchemaError> {
         transaction.execute_batch(migration)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", NEWEST)?;
+    transaction.pragma_update(None, "user_version", migrations.len() as u32)?;
     Ok(transaction.commit()?)
 }
 
@@ -116,6 +120,60 @@ mod tests {
         migrate(&mut db).unwrap();
         migrate(&mut db).unwrap();
         assert_eq!(version(&db).unwrap(), NEWEST);
+    }
+
+    /// The previous version's own file, as it left it (`tests/it/previous.rs`).
+    fn previous() -> (tempfile::TempDir, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bridge.sqlite");
+        let made = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/previous/bridge.sqlite");
+        std::fs::copy(made, &path).unwrap();
+        (folder, Connection::open(path).unwrap())
+    }
+
+    /// Every row of every table, in order.
+    fn rows(db: &Connection) -> String {
+        let mut all = String::new();
+        for table in ["chat", "delta", "snapshot", "change", "canary"] {
+            let mut rows = db.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+            let columns = rows.column_count();
+            let mut rows = rows.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let row = (0..columns).map(|n| row.get::<_, rusqlite::types::Value>(n).unwrap());
+                all.push_str(&format!("{table} {:?}\n", row.collect::<Vec<_>>()));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_previous_versions_file_is_brought_up_with_all_that_is_in_it() {
+        let (_folder, mut db) = previous();
+        let before = rows(&db);
+        assert!(version(&db).unwrap() >= 1 && before.lines().count() > 10, "{before}");
+        migrate(&mut db).unwrap();
+        assert_eq!(version(&db).unwrap(), NEWEST);
+        assert_eq!(rows(&db), before);
+    }
+
+    /// There is one version of the tables so far: a next one, and both ways over it.
+    #[test]
+    fn a_next_version_migrates_the_file_and_this_one_refuses_it_then() {
+        let (_folder, mut db) = previous();
+        let before = rows(&db);
+        let next = [MIGRATIONS[0], "CREATE TABLE news (id INTEGER PRIMARY KEY) STRICT;"];
+        migrate_by(&mut db, &next).unwrap();
+        assert_eq!(version(&db).unwrap(), 2);
+        db.execute("INSERT INTO news VALUES (7)", []).unwrap();
+        assert_eq!(rows(&db), before);
+        let refused = migrate(&mut db).unwrap_err();
+        assert!(matches!(refused, SchemaError::Newer { found: 2 }), "{refused}");
+        assert_eq!(rows(&db), before, "what is refused is left as it was");
+        // One that fails halfway leaves the version before.
+        let broken = [next[0], next[1], "CREATE TABLE more (x INTEGER) STRICT; no SQL at all"];
+        assert!(matches!(migrate_by(&mut db, &broken), Err(SchemaError::Engine(_))));
+        assert_eq!(version(&db).unwrap(), 2);
+        assert!(db.prepare("SELECT x FROM more").is_err(), "half a migration is none");
     }
 
     #[test]

@@ -78,6 +78,17 @@ impl Store for SqliteStore {
         self.writer.call(Kind::Read, move |db| rows::unfinished(db, after, limit)).await
     }
 
+    async fn unfinished_chats(
+        &self,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<(Uuid, Loaded)>, StoreError> {
+        let work = move |db: &_| rows::unfinished_chats(db, after, limit);
+        let page = self.writer.call(Kind::Read, work).await?;
+        let open = |(chat, sealed)| Ok((chat, self.sealer.open_chat(chat, sealed)?));
+        page.into_iter().map(open).collect()
+    }
+
     async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
         self.writer.call(Kind::Read, move |db| rows::stored(db, after, limit)).await
     }
@@ -86,7 +97,7 @@ impl Store for SqliteStore {
         let mut purged = 0;
         loop {
             let work = move |db: &_| rows::purge(db, ended_before);
-            let some = self.writer.call(Kind::Write, work).await?;
+            let some = self.writer.call(Kind::Forget, work).await?;
             purged += u64::from(some);
             if some < rows::PURGE_CHATS {
                 return Ok(purged);
@@ -95,7 +106,7 @@ impl Store for SqliteStore {
     }
 
     async fn erase(&self, chat: Uuid) -> Result<bool, StoreError> {
-        self.writer.call(Kind::Write, move |db| rows::erase(db, chat)).await
+        self.writer.call(Kind::Forget, move |db| rows::erase(db, chat)).await
     }
 
     async fn changes_after(&self, number: u64, limit: u32) -> Result<Vec<Change>, StoreError> {

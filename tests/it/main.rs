@@ -40,6 +40,7 @@ mod liveagent_adapter;
 mod mapping;
 mod miaw_adapter;
 mod power_cut;
+mod previous;
 mod proxy;
 mod reload;
 mod router_cases;

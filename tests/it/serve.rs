@@ -138,7 +138,27 @@ async fn too_large_or_too_many_headers_are_refused() {
         stream.write_all(request.as_bytes()).await.unwrap();
         let answer = rest(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+        let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+        let head = head.to_ascii_lowercase();
+        assert!(text.contains(&format!("longer than {} bytes", LIMITS.head_bytes)), "{text}");
+        assert!(text.contains(&format!("more than {} headers", LIMITS.headers)), "{text}");
+        assert!(head.contains(&format!("content-length: {}\r\n", text.len())), "{head}");
+        assert!(head.contains("connection: close"), "{head}");
     }
+}
+
+#[tokio::test]
+async fn what_comes_after_good_requests_is_refused_in_words_too() {
+    let server = start(LIMITS).await;
+    let mut stream = server.connect().await;
+    for _ in 0..3 {
+        stream.write_all(GET).await.unwrap();
+        assert!(one(&mut stream).await.ends_with("OK"));
+    }
+    stream.write_all(b"no HTTP at all\r\n\r\n").await.unwrap();
+    let answer = rest(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+    assert!(answer.ends_with("this cannot be read as a request of HTTP/1.1"), "{answer}");
 }
 
 #[tokio::test]

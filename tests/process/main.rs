@@ -15,6 +15,8 @@ mod config;
 mod crash;
 mod desk;
 mod disk;
+mod forgotten;
+mod load;
 mod overload;
 mod program;
 #[path = "../it/proxy.rs"]
@@ -25,6 +27,7 @@ mod sizing;
 mod stop;
 mod store;
 mod tally;
+mod tenants;
 mod upgrade;
 mod visitor;
 

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::program::Program;
-use crate::visitor::http;
+use crate::visitor::{Clients, http};
 
 /// How many bridges there were.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -35,17 +35,24 @@ pub struct Site {
     pub port: u16,
     /// Which bridge there is.
     turns: watch::Sender<Turns>,
+    clients: Clients,
     _emulators: Program,
 }
 
 impl Site {
     /// Starts the emulators and writes the configuration.
     pub async fn new(agents: &str) -> Self {
+        Self::under(&[], agents).await
+    }
+
+    /// The same with emulators that another program becomes.
+    pub async fn under(wrapper: &[String], agents: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let any = "127.0.0.1:0";
         let args = ["emulate", "--liveagent", any, "--miaw", any, "--desk", any];
         let args = [&args[..], &["--agents", agents]].concat();
-        let mut emulators = Program::start(&args, &[], &folder.path().join("emulate.log"));
+        let log = folder.path().join("emulate.log");
+        let mut emulators = Program::start_under(wrapper, &args, &[], &log);
         let liveagent = emulators.line("liveagent").await;
         let miaw = emulators.line("miaw").await;
         let desk = emulators.line("desk").await;
@@ -58,6 +65,7 @@ impl Site {
             base: format!("http://127.0.0.1:{port}/chat/rest"),
             port,
             turns: watch::Sender::default(),
+            clients: Clients::default(),
             _emulators: emulators,
         };
         std::fs::write(site.config(), site.tenant()).unwrap();
@@ -128,6 +136,11 @@ message_budget = "1000/min"
     /// The next thing that happens is that the bridge goes.
     pub fn goes(&self) {
         self.turns.send_modify(|turns| turns.gone += 1);
+    }
+
+    /// What lines ask their bridge with.
+    pub fn clients(&self) -> Clients {
+        self.clients.clone()
     }
 
     /// Tells which bridge there is.

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::desk::{Desk, asked_with, id, lines};
 use crate::long_or;
+use crate::overload::{busy, memory};
 use crate::program::{Program, run};
 use crate::site::Site;
 use crate::visitor::{Line, Poller};
@@ -27,11 +28,8 @@ fn tell(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// The resident memory of a process, in KiB.
-fn memory(program: &Program) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+fn build() -> &'static str {
+    if cfg!(debug_assertions) { "debug build" } else { "release build" }
 }
 
 async fn stop(site: &Site, bridge: &mut Program) -> u64 {
@@ -109,7 +107,7 @@ async fn what_chats_cost() {
     let done = chats * trips;
     let bytes = large.saturating_sub(small) / done as u64;
     let rate = done as f64 / took.as_secs_f64();
-    let build = if cfg!(debug_assertions) { "debug build" } else { "release build" };
+    let build = build();
     tell(&format!(
         "F1 sizing, {build}: {chats} live chats with event stream, {each} KiB of memory each; \
          {small} bytes stored before they spoke; {done} round trips, {rate:.0} a second, \
@@ -167,6 +165,7 @@ async fn it_starts_quickly_with_many_stored_chats() {
     let began = clock.now().mono;
     let mut bridge = site.serve().await;
     let ready = clock.now().mono.since(began).as_millis();
+    let work = busy(&bridge) * 10;
     line.say(Some(2), "among many").await;
     let served = clock.now().mono.since(began).as_millis();
     desk.chat("the line", |chat| lines(chat, "visitor").len() == 1).await;
@@ -178,7 +177,8 @@ async fn it_starts_quickly_with_many_stored_chats() {
     let checked = run(&["store", "check", "--config", config.to_str().unwrap()], &[]).await;
     assert_eq!(checked.code, Some(0), "{}", checked.out);
     tell(&format!(
-        "F5 start with {ended} ended and {running} running chats stored: listening after {ready} \
-         ms, a message taken after {served} ms, {memory} MiB of memory"
+        "F5 start with {ended} ended and {running} running chats stored, {}: listening after \
+         {ready} ms ({work} ms of work), a message taken after {served} ms, {memory} MiB of memory",
+        build()
     ));
 }

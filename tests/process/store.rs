@@ -92,6 +92,19 @@ async fn a_chat_is_checked_erased_and_gone() {
     let told = printed(&damaged);
     let problem = told.iter().find(|one| one["chat"] == *line.id).unwrap();
     assert!(problem["problem"].as_str().unwrap().contains("cannot be opened"), "{problem}");
+    let which = format!("stored delta 2 of chat {} cannot be opened", line.id);
+    let checked = store(&site, &["check"]).await;
+    assert_eq!(checked.code, Some(1), "{}", checked.log);
+    assert!(checked.out.contains(&which), "{}", checked.out);
+    assert!(checked.out.contains("1 chats that have not ended, 1 of them"), "{}", checked.out);
+    // A row is missing.
+    let database = rusqlite::Connection::open(site.database()).unwrap();
+    assert_eq!(database.execute("DELETE FROM delta WHERE number = 2", []).unwrap(), 1);
+    drop(database);
+    let checked = store(&site, &["check"]).await;
+    assert_eq!(checked.code, Some(1), "{}", checked.log);
+    let which = format!("chat {} has gaps in its history", line.id);
+    assert!(checked.out.contains(&which), "{}", checked.out);
 
     assert_eq!(store(&site, &["erase", &line.id]).await.code, Some(0));
     for gone in [&["erase", &line.id][..], &["export", &line.id]] {

@@ -26,7 +26,12 @@ fn previous() -> Vec<String> {
         let _ = writeln!(std::io::stderr().lock(), "K7 NOT RUN over versions: {why}");
         return Vec::new();
     };
-    let script = format!("shift; exec '{}' \"$@\"", program.to_str().unwrap());
+    instead(program.to_str().unwrap())
+}
+
+/// The wrapper that starts another build of the program.
+pub fn instead(program: &str) -> Vec<String> {
+    let script = format!("shift; exec '{program}' \"$@\"");
     ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec()
 }
 
@@ -100,4 +105,39 @@ async fn chats_go_on_over_an_upgrade_and_back() {
     };
     tally.tell("K7", &what, "");
     drop(bridge);
+}
+
+/// What docs/operating.md says of a chat with a name that the older program does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_that_the_previous_version_cannot_read_waits_for_this_one() {
+    let previous = previous();
+    let site = Site::new("none").await;
+    let mut bridge = site.serve().await;
+    let desk = Desk::new(&site.desk);
+    let mut line = Line::new(&site).await;
+    line.init(Some(1), &email(0)).await;
+    let id = id(&desk.chat("a chat", |chat| asked_with(chat, &email(0))).await);
+    desk.accept(&id).await;
+    let mut poller = Poller::new(&line, true);
+    poller.until("ChatEstablished").await;
+    for play in ["transfer_asked", "transfer_fails"] {
+        desk.act(&id, "play", serde_json::json!({ "play": play })).await;
+    }
+    poller.until("ChatResumedAfterTransfer").await;
+    let asks = |n: u64| format!("asks {n}");
+    line.say(Some(2), &asks(2)).await;
+    next_version(&site, &mut bridge, &previous, true).await;
+    let body = serde_json::json!({ "text": asks(3) });
+    let while_older = line.post("ChatMessage", Some(3), &body).await.status;
+    let expected = if previous.is_empty() { 200 } else { 500 };
+    assert_eq!(while_older, expected, "by the older program");
+    next_version(&site, &mut bridge, &[], false).await;
+    line.say(Some(3), &asks(3)).await;
+    let said = [asks(2), asks(3)];
+    let all = |chat: &serde_json::Value| lines(chat, "visitor").len() == said.len();
+    let chat = desk.chat("both lines, once", all).await;
+    let had: Vec<String> = lines(&chat, "visitor").into_iter().map(|(text, _)| text).collect();
+    assert_eq!(had, said);
+    desk.say(&id, "goes on").await;
+    assert_eq!(poller.until("ChatMessage").await["text"], "goes on");
 }

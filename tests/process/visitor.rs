@@ -1,5 +1,7 @@
 //! A legacy REST client: one that insists, so that whatever got no answer is sent again.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -11,10 +13,28 @@ pub fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
+/// One client for each bridge, shared by all lines: no line has a connection to one that is gone.
+#[derive(Clone, Default)]
+pub struct Clients(Arc<Mutex<(usize, Option<reqwest::Client>)>>);
+
+impl Clients {
+    fn of(&self, bridge: usize) -> reqwest::Client {
+        let mut newest = self.0.lock().unwrap();
+        if newest.0 < bridge {
+            *newest = (bridge, None);
+        }
+        match newest.0 == bridge {
+            true => newest.1.get_or_insert_with(http).clone(),
+            false => http(),
+        }
+    }
+}
+
 /// The requests of one session.
 #[derive(Clone)]
 pub struct Line {
     http: reqwest::Client,
+    clients: Clients,
     /// The bridge that `http` has connections to.
     to: usize,
     turns: watch::Receiver<Turns>,
@@ -39,9 +59,10 @@ impl Line {
 
     /// The same at another base URL of the site's bridge.
     pub async fn at(site: &Site, base: String) -> Self {
-        let (http, turns, empty) = (http(), site.turns(), String::new());
-        let (key, id) = (empty.clone(), empty);
-        let mut line = Self { http, to: 0, turns, base, key, id, cut: 0 };
+        let (clients, turns) = (site.clients(), site.turns());
+        let to = turns.borrow().started;
+        let (http, key, id) = (clients.of(to), String::new(), String::new());
+        let mut line = Self { http, clients, to, turns, base, key, id, cut: 0 };
         let answer = line.insist(|http, line| http.get(line.url("System/SessionId"))).await;
         let session = answer.json();
         line.key = session["key"].as_str().unwrap().to_owned();
@@ -62,7 +83,7 @@ impl Line {
             let up = self.turns.wait_for(|turns| turns.up());
             let bridge = within("a bridge", up).await.expect("the site is there").started;
             if bridge != self.to {
-                (self.http, self.to) = (http(), bridge);
+                (self.http, self.to) = (self.clients.of(bridge), bridge);
             }
             let headers = [("X-LIVEAGENT-API-VERSION", "47"), ("X-LIVEAGENT-AFFINITY", "null")];
             let mut request = request(&self.http, self);

@@ -116,6 +116,34 @@ pub async fn unfinished_chats_are_paged_in_id_order(store: &dyn Store) {
     assert_eq!(store.unfinished(None, 0).await, Ok(Vec::new()));
 }
 
+pub async fn unfinished_chats_come_with_all_that_is_stored_of_them(store: &dyn Store) {
+    for n in [6, 5, 1, 4, 2, 3] {
+        open(store, n).await;
+    }
+    // Only deltas, a snapshot alone, a snapshot and deltas; what has ended is passed over.
+    store.commit(delta(1, 2, "two")).await.unwrap();
+    let snapshot = Some(b"state".to_vec());
+    store.commit(Commit { snapshot: snapshot.clone(), ..delta(2, 2, "two") }).await.unwrap();
+    store.commit(ended(3, 2, 9)).await.unwrap();
+    store.commit(Commit { snapshot, ..delta(5, 2, "two") }).await.unwrap();
+    store.commit(delta(5, 3, "three")).await.unwrap();
+    let mut chats = Vec::new();
+    loop {
+        let after = chats.last().map(|(id, _): &(Uuid, Loaded)| *id);
+        let page = store.unfinished_chats(after, 2).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 2);
+        chats.extend(page);
+    }
+    let ids: Vec<Uuid> = chats.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, [1, 2, 4, 5, 6].map(id));
+    for (chat, loaded) in chats {
+        assert!(loaded == store.load(chat).await.unwrap().unwrap(), "{chat}: {loaded:?}");
+    }
+}
+
 pub async fn stored_chats_are_paged_ended_ones_too(store: &dyn Store) {
     for n in [5, 1, 4, 2, 3] {
         open(store, n).await;
@@ -238,6 +266,7 @@ macro_rules! every_rule {
             wrong_numbers_and_ids_are_refused_and_change_nothing,
             a_snapshot_replaces_the_history_up_to_it,
             unfinished_chats_are_paged_in_id_order,
+            unfinished_chats_come_with_all_that_is_stored_of_them,
             stored_chats_are_paged_ended_ones_too,
             an_ended_chat_is_loadable_and_takes_deltas_until_purged,
             many_chats_are_purged_at_once,

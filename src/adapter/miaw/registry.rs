@@ -218,8 +218,8 @@ impl Registry {
     }
 
     /// Takes up every chat that was not finished when the last process ended, but for those that
-    /// `elsewhere` takes up. Each is read once; their work begins one after the other, or when
-    /// somebody asks for them.
+    /// `elsewhere` takes up. Each is read once; once all are read, their work begins one after the
+    /// other, or when somebody asks for them.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -228,31 +228,31 @@ impl Registry {
         elsewhere: &(dyn Fn(uuid::Uuid, &Loaded) -> bool + Sync),
     ) -> Result<usize, StoreError> {
         let mut after = None;
-        let mut count = 0;
-        let mut turn = self.shared.clock.now().mono;
+        let mut found = Vec::new();
         loop {
-            let page = self.shared.store.unfinished(after, RECOVERY_PAGE).await?;
-            let Some(last) = page.last().copied() else { return Ok(count) };
-            for id in page {
-                let Some(loaded) = self.shared.store.load(id).await? else { continue };
+            let page = self.shared.store.unfinished_chats(after, RECOVERY_PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            for (id, loaded) in page {
                 if elsewhere(id, &loaded) {
                     continue;
                 }
                 match self.shared.tenant(&loaded.tenant) {
-                    Some(tenant) => {
-                        self.seat_with(&tenant, ChatId(id), Some(Found { loaded, turn }));
-                        turn = turn.plus(RECOVERY_GAP);
-                        count += 1;
-                    }
+                    Some(tenant) => found.push((tenant, ChatId(id), loaded)),
                     None => tracing::warn!(
                         chat = %id, tenant = %loaded.tenant,
                         "a stored chat belongs to a tenant that is not configured"
                     ),
                 }
             }
-            after = Some(last);
-            tokio::task::yield_now().await;
         }
+        let count = found.len();
+        let mut turn = self.shared.clock.now().mono;
+        for (tenant, chat, loaded) in found {
+            self.seat_with(&tenant, chat, Some(Found { loaded, turn }));
+            turn = turn.plus(RECOVERY_GAP);
+        }
+        Ok(count)
     }
 
     /// Works from now on, by what was read of it, on a stored chat of this process; `false` when

@@ -84,11 +84,14 @@ pub(super) fn load(db: &Connection, chat: Uuid) -> Result<Option<SealedChat>, St
     let sql = "SELECT number, body FROM delta WHERE chat = ?1 ORDER BY number";
     let deltas = numbered(db, sql, chat)?;
     let ended_at = ended_at.map(Wall::from_millis);
-    let sealed = SealedChat { tenant, snapshot, deltas, ended_at };
+    whole(chat, SealedChat { tenant, snapshot, deltas, ended_at }).map(Some)
+}
+
+fn whole(chat: Uuid, sealed: SealedChat) -> Result<SealedChat, StoreError> {
     if !sealed.is_whole() {
         return Err(StoreError::Damaged { detail: format!("chat {chat} has gaps in its history") });
     }
-    Ok(Some(sealed))
+    Ok(sealed)
 }
 
 fn numbered(db: &Connection, sql: &str, chat: Uuid) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
@@ -109,6 +112,67 @@ pub(super) fn unfinished(
     ids(db, sql, after, limit)
 }
 
+/// The same with all that is stored of each: three statements for a page, not for a chat.
+pub(super) fn unfinished_chats(
+    db: &Connection,
+    after: Option<Uuid>,
+    limit: u32,
+) -> Result<Vec<(Uuid, SealedChat)>, StoreError> {
+    let after = start(after.as_ref());
+    let mut chats = tenants(db, after, limit)?;
+    let Some(last) = chats.last().map(|(id, _)| *id) else { return Ok(chats) };
+    let last = last.as_bytes();
+    let snapshots = "SELECT part.chat, part.number, part.body
+        FROM chat INDEXED BY chat_unfinished CROSS JOIN snapshot AS part ON part.chat = chat.id
+        WHERE chat.ended_at IS NULL AND chat.id > ?1 AND chat.id <= ?2 ORDER BY chat.id";
+    parts(db, snapshots, (after, last), &mut chats, |chat, part| chat.snapshot = Some(part))?;
+    let deltas = "SELECT part.chat, part.number, part.body
+        FROM chat INDEXED BY chat_unfinished CROSS JOIN delta AS part ON part.chat = chat.id
+        WHERE chat.ended_at IS NULL AND chat.id > ?1 AND chat.id <= ?2
+        ORDER BY chat.id, part.number";
+    parts(db, deltas, (after, last), &mut chats, |chat, part| chat.deltas.push(part))?;
+    chats.into_iter().map(|(id, sealed)| Ok((id, whole(id, sealed)?))).collect()
+}
+
+/// A page of chats that have not ended, without their history.
+fn tenants(
+    db: &Connection,
+    after: &[u8],
+    limit: u32,
+) -> Result<Vec<(Uuid, SealedChat)>, StoreError> {
+    let sql = "SELECT id, tenant FROM chat INDEXED BY chat_unfinished
+        WHERE ended_at IS NULL AND id > ?1 ORDER BY id LIMIT ?2";
+    let mut sql = db.prepare_cached(sql).map_err(failed)?;
+    let rows = sql.query_map(params![after, limit], |row| {
+        let (snapshot, deltas, ended_at) = (None, Vec::new(), None);
+        let sealed = SealedChat { tenant: row.get(1)?, snapshot, deltas, ended_at };
+        Ok((Uuid::from_bytes(row.get(0)?), sealed))
+    });
+    rows.map_err(failed)?.map(|row| row.map_err(failed)).collect()
+}
+
+/// Gives each part to its chat. Both come in the order of ids.
+fn parts(
+    db: &Connection,
+    sql: &str,
+    (after, last): (&[u8], &[u8; 16]),
+    chats: &mut [(Uuid, SealedChat)],
+    give: impl Fn(&mut SealedChat, (u64, Vec<u8>)),
+) -> Result<(), StoreError> {
+    let mut sql = db.prepare_cached(sql).map_err(failed)?;
+    let mut rows = sql.query(params![after, last]).map_err(failed)?;
+    let mut chats = chats.iter_mut().peekable();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let id = Uuid::from_bytes(row.get(0).map_err(failed)?);
+        let part = (unsigned(row.get(1).map_err(failed)?)?, row.get(2).map_err(failed)?);
+        while chats.next_if(|(chat, _)| *chat < id).is_some() {}
+        if let Some((_, chat)) = chats.peek_mut().filter(|(chat, _)| *chat == id) {
+            give(chat, part);
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn stored(
     db: &Connection,
     after: Option<Uuid>,
@@ -123,11 +187,16 @@ fn ids(
     after: Option<Uuid>,
     limit: u32,
 ) -> Result<Vec<Uuid>, StoreError> {
-    // No id is shorter than the empty blob, so it stands for "from the beginning".
-    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
+    let after = start(after.as_ref());
     let mut sql = db.prepare_cached(sql).map_err(failed)?;
     let rows = sql.query_map(params![after, limit], |row| row.get::<_, [u8; 16]>(0));
     rows.map_err(failed)?.map(|id| id.map(Uuid::from_bytes).map_err(failed)).collect()
+}
+
+/// What a page begins after. No id is shorter than the empty blob, so it stands for "from the
+/// beginning".
+fn start(after: Option<&Uuid>) -> &[u8] {
+    after.map_or(&[], |id| id.as_bytes())
 }
 
 /// Deletes at most [`PURGE_CHATS`] chats.

@@ -3,7 +3,8 @@
 //! Promised: requests run in the order they were queued; whatever is queued at one moment shares
 //! one transaction and so one fsync (group commit, no artificial wait); each request has its own
 //! savepoint, so one that is refused does not harm the others; nobody is answered before the
-//! transaction is on disk. Dropping the [`Writer`] lets the queue run dry, then closes the file.
+//! transaction is on disk; what was forgotten is out of the log as well when the next request runs.
+//! Dropping the [`Writer`] lets the queue run dry, then closes the file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +32,8 @@ pub(super) enum Kind {
     Read,
     /// Something is written, and counted.
     Write,
+    /// The same, and what was overwritten must not stay in the log.
+    Forget,
     /// Readiness: written, not counted.
     Probe,
 }
@@ -155,11 +158,13 @@ fn run(db: &Connection, mut queue: mpsc::Receiver<Box<dyn Request>>, counters: &
             counters.transactions.fetch_add(1, Ordering::Relaxed);
             counters.requests.fetch_add(written, Ordering::Relaxed);
         }
+        let forgets = group.iter().any(|request| request.kind() == Kind::Forget);
+        let forgot = forgets && matches!(result, Ok(1..));
         let result = result.map(drop);
         for request in group {
             request.answer(result.clone());
         }
-        checkpoint(db, queue.is_empty());
+        checkpoint(db, queue.is_empty(), forgot);
     }
 }
 
@@ -204,25 +209,30 @@ fn run_alone(db: &Connection, request: &mut dyn Request) -> Result<bool, StoreEr
     if writes {
         execute(db, "RELEASE request")?;
     }
-    Ok(outcome.is_ok() && request.kind() == Kind::Write)
+    Ok(outcome.is_ok() && matches!(request.kind(), Kind::Write | Kind::Forget))
 }
 
 fn execute(db: &Connection, sql: &str) -> Result<(), StoreError> {
     db.prepare_cached(sql).and_then(|mut sql| sql.execute([])).map(drop).map_err(failed)
 }
 
-/// Moves the log into the database: after the answers, and when nobody waits if possible.
-fn checkpoint(db: &Connection, idle: bool) {
+/// Moves the log into the database: after the answers, and when nobody waits if possible. Once
+/// something was forgotten it is emptied too: else the pages as they were would stay in it until
+/// others take their places.
+fn checkpoint(db: &Connection, idle: bool, forgot: bool) {
     let pages = |mode: &str| -> rusqlite::Result<i64> {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let waiting = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
         db.prepare_cached(&sql)?.query_row([], waiting)
     };
     let limit = if idle { CHECKPOINT_IDLE_PAGES } else { CHECKPOINT_FORCED_PAGES };
-    let result = pages("NOOP").and_then(|waiting| match waiting {
-        few if few < limit => Ok(0),
-        _ => pages("PASSIVE"),
-    });
+    let result = match forgot {
+        true => pages("TRUNCATE"),
+        false => pages("NOOP").and_then(|waiting| match waiting {
+            few if few < limit => Ok(0),
+            _ => pages("PASSIVE"),
+        }),
+    };
     // Nothing is lost: the log keeps what the database has not got, and the next one tries again.
     if let Err(error) = result {
         tracing::warn!(%error, "the store's log could not be moved into the database");
