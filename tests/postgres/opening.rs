@@ -116,11 +116,11 @@ async fn a_newer_database_is_refused_untouched() {
 async fn an_address_that_cannot_be_used_is_said_without_its_password() {
     let ring = || KeyRing::from_secret(RING).unwrap();
     let nowhere = "postgres://user:secret-word@127.0.0.1:1/none";
-    let refusal = PostgresStore::open(nowhere, ring()).await.unwrap_err().to_string();
+    let refusal = PostgresStore::open(nowhere, None, ring()).await.unwrap_err().to_string();
     assert!(refusal.contains("cannot open the store"), "{refusal}");
     assert!(!refusal.contains("secret-word"), "{refusal}");
     let nonsense = "postgres://user:secret-word@host:port/none";
-    let refusal = PostgresStore::open(nonsense, ring()).await.unwrap_err().to_string();
+    let refusal = PostgresStore::open(nonsense, None, ring()).await.unwrap_err().to_string();
     assert!(refusal.contains("expected postgres://"), "{refusal}");
     assert!(!refusal.contains("secret-word"), "{refusal}");
 }

@@ -45,7 +45,7 @@ impl Waits {
 async fn established(desk: &Desk, base: &str, n: usize) -> Chat {
     // Every other one numbers its POSTs.
     let name = format!("visitor-{n}@example.test");
-    let mut client = Client::begin(base, &name, n % 2 == 0).await;
+    let mut client = Client::begin(base, &name, n.is_multiple_of(2)).await;
     let chat = desk.chat("a chat is asked for", |chat| asked_with(chat, &name)).await;
     desk.accept(&id(&chat)).await;
     client.until("ChatEstablished").await;
