@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::balancer::{Balancer, Choice};
+use super::balancer::{Balancer, Choice, Product};
 use super::client::{Client, now};
 use super::site::{Node, Site};
 use crate::desk::{Desk, asked_with, id, lines};
-use crate::within;
+use crate::tally::Tally;
+use crate::{long_or, within};
 
 /// P4.
 const GAP_MAX: Duration = Duration::from_secs(8);
@@ -105,15 +106,14 @@ async fn all_talk(chats: Vec<Chat>, site: &Site, kill: Option<&mut Node>) -> (Ve
     (chats, waits)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_die_of_an_error_live_through_the_loss_of_node_after_node() {
-    let cycles = crate::long_or(50, 5);
+/// Nodes are killed in turns behind a balancer; answers what became of the lines.
+async fn lose(product: Product, choice: Choice, cycles: usize) {
     let site = Site::new().await;
     let mut nodes = site.two().await;
-    let nginx = Balancer::new(site.folder.path(), &nodes, Choice::RoundRobin).await;
+    let balancer = Balancer::new(site.folder.path(), &nodes, product, choice).await;
     let mut chats = Vec::new();
     for n in 0..CHATS {
-        chats.push(established(&site.desk, &nginx.base(), n).await);
+        chats.push(established(&site.desk, &balancer.base(), n).await);
     }
     let mut all = Waits::default();
     for cycle in 0..cycles {
@@ -124,30 +124,49 @@ async fn clients_that_die_of_an_error_live_through_the_loss_of_node_after_node()
         all.0.extend(waits.0);
         chats = talked;
         victim.start().await;
+        // Else it would lose both at once.
+        balancer.reaches(victim).await;
     }
-    let (mut lost, mut repeated, mut delivered) = (0, 0, 0);
+    let mut tally = Tally { longest: all.longest().as_millis() as i64, ..Tally::default() };
     for chat in &chats {
-        let seen = |desk: &serde_json::Value| lines(desk, "visitor").len() >= chat.sent;
-        let is_it = |desk: &serde_json::Value| id(desk) == chat.desk_id && seen(desk);
-        let desk = within("the desk has all", site.desk.chat("all lines", is_it)).await;
-        let visitor: Vec<String> = lines(&desk, "visitor").into_iter().map(|l| l.0).collect();
-        let heard: Vec<String> = chat.heard.iter().map(|line| line.0.clone()).collect();
-        for (got, prefix, count) in [(visitor, "m", chat.sent), (heard, "a", chat.said)] {
-            let wanted: Vec<String> = (0..count).map(|n| format!("{prefix}{n}")).collect();
-            let missing = wanted.iter().filter(|line| !got.contains(line)).count();
-            lost += missing;
-            repeated += got.len() - (wanted.len() - missing);
-            delivered += got.len();
-            assert_eq!(got, wanted, "in order, and once");
-        }
+        count(chat, &site, &mut tally).await;
     }
-    let sent: usize = chats.iter().map(|chat| chat.sent + chat.said).sum();
-    println!(
-        "K2: {cycles} kills, sent {sent}, delivered {delivered}, lost {lost}, repeated {repeated}, \
-         longest gap {:?}, p99 {:?}",
-        all.longest(),
-        all.p99()
-    );
+    let what = format!("two nodes behind {product:?}, {choice:?}, {cycles} kills");
+    tally.tell("K2", &what, &format!("p99 {} ms", all.p99().as_millis()));
     assert!(all.longest() <= GAP_MAX, "{:?}", all.longest());
     site.remove().await;
+}
+
+/// Both sides of a chat have every line of the other one, in order and once.
+async fn count(chat: &Chat, site: &Site, tally: &mut Tally) {
+    let seen = |desk: &serde_json::Value| lines(desk, "visitor").len() >= chat.sent;
+    let is_it = |desk: &serde_json::Value| id(desk) == chat.desk_id && seen(desk);
+    let desk = within("the desk has all", site.desk.chat("all lines", is_it)).await;
+    let visitor: Vec<String> = lines(&desk, "visitor").into_iter().map(|l| l.0).collect();
+    let heard: Vec<String> = chat.heard.iter().map(|line| line.0.clone()).collect();
+    for (got, prefix, count) in [(visitor, "m", chat.sent), (heard, "a", chat.said)] {
+        let wanted: Vec<String> = (0..count).map(|n| format!("{prefix}{n}")).collect();
+        let missing = wanted.iter().filter(|line| !got.contains(line)).count();
+        tally.sent += count;
+        tally.lost += missing;
+        tally.repeated += got.len() - (wanted.len() - missing);
+        tally.delivered += wanted.len() - missing;
+        assert_eq!(got, wanted, "in order, and once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_die_of_an_error_live_through_the_loss_of_node_after_node() {
+    lose(Product::Nginx, Choice::RoundRobin, long_or(50, 5)).await;
+}
+
+/// The other balancers, and the other way of choosing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn they_live_through_it_behind_each_balancer_that_has_a_file() {
+    let cycles = long_or(10, 2);
+    lose(Product::Nginx, Choice::Affinity, cycles).await;
+    for product in [Product::Haproxy, Product::Envoy] {
+        lose(product, Choice::RoundRobin, cycles).await;
+        lose(product, Choice::Affinity, cycles).await;
+    }
 }
