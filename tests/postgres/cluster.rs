@@ -12,6 +12,6 @@ mod shipped;
 mod site;
 
 /// A port that stays the same over restarts.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

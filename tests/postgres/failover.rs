@@ -5,6 +5,7 @@
 use tokio::sync::watch;
 use tokio_postgres::Client;
 
+use crate::cluster::free_port;
 use crate::machine::Machine;
 use crate::program::Program;
 use crate::server::RING;
@@ -44,8 +45,8 @@ async fn count(client: &Client, sql: &str) -> i64 {
     client.query_one(sql, &[]).await.unwrap().get(0)
 }
 
-/// The store of the site's bridge is on one of these, in this order.
-fn configure(site: &Site, ports: [u16; 2]) {
+/// The store of the site's bridge is on one of these, in this order; `more` are other sections.
+fn configure(site: &Site, ports: [u16; 2], more: &str) {
     let text = std::fs::read_to_string(site.config()).unwrap();
     let [a, b] = ports;
     let url = format!("postgres://bridge@127.0.0.1:{a},127.0.0.1:{b}/postgres");
@@ -59,7 +60,7 @@ fn configure(site: &Site, ports: [u16; 2]) {
 async fn chats_go_on_at_the_promoted_replica_and_never_back() {
     let (mut primary, mut replica) = pair().await;
     let site = Site::new("none").await;
-    configure(&site, [primary.port(), replica.port()]);
+    configure(&site, [primary.port(), replica.port()], "");
     let mut bridge: Program = site.serve().await;
     let mut stage = Stage::new(&site).await;
     stage.check("before").await;
@@ -135,7 +136,9 @@ async fn a_primary_that_answers_nothing_is_left_for_the_promoted_replica() {
     let way = watch::Sender::new(Way::Open);
     let address = way_to(&primary.address, &way).await;
     let site = Site::new("none").await;
-    configure(&site, [address.port().unwrap(), replica.port()]);
+    // A node of a cluster has a lease to renew beside.
+    let cluster = format!("[cluster]\nlisten = \"127.0.0.1:{}\"", free_port());
+    configure(&site, [address.port().unwrap(), replica.port()], &cluster);
     let bridge: Program = site.serve().await;
     let mut stage = Stage::new(&site).await;
     stage.check("before").await;
