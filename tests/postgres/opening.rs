@@ -125,6 +125,22 @@ async fn an_address_that_cannot_be_used_is_said_without_its_password() {
     assert!(!refusal.contains("secret-word"), "{refusal}");
 }
 
+/// Neither has a name that TLS could ask for.
+#[tokio::test]
+async fn a_socket_file_and_a_bare_address_are_connected_to() {
+    let place = Database::new().await;
+    let sql = "SELECT setting FROM pg_settings WHERE name = 'unix_socket_directories'";
+    let row = place.client().await.query_one(sql, &[]).await.unwrap();
+    let (folder, url) = (row.get::<_, String>(0), url::Url::parse(&place.url()).unwrap());
+    let (port, name) = (url.port().unwrap(), url.path());
+    for host in [format!("host={folder}"), "hostaddr=127.0.0.1".to_owned()] {
+        let url = format!("postgres://bridge@:{port}{name}?{host}");
+        let store = PostgresStore::open(&url, None, KeyRing::from_secret(RING).unwrap()).await;
+        store.unwrap_or_else(|error| panic!("{host}: {error}")).writable().await.unwrap();
+    }
+    place.remove().await;
+}
+
 #[tokio::test]
 async fn a_bridge_that_is_alone_keeps_others_out_until_it_goes() {
     let place = Database::new().await;
