@@ -51,8 +51,8 @@ fn configure(site: &Site, ports: [u16; 2], more: &str) {
     let [a, b] = ports;
     let url = format!("postgres://bridge@127.0.0.1:{a},127.0.0.1:{b}/postgres");
     let url = format!("{url}?target_session_attrs=read-write");
-    let text = text
-        .replace("path = \"bridge.sqlite\"", &format!("url = \"{url}\"\nkey_ring = \"{RING}\""));
+    let store = format!("url = \"{url}\"\nkey_ring = \"{RING}\"\n{more}");
+    let text = text.replace("path = \"bridge.sqlite\"", &store);
     std::fs::write(site.config(), text).unwrap();
 }
 
