@@ -149,9 +149,10 @@ async fn open(config: &StoreConfig) -> Result<(Opened, Option<Server>), BuildErr
             let ring = store.ring().clone();
             (Arc::new(store), ring)
         }
-        StoreConfig::Postgres { url, key_ring, .. } => {
+        StoreConfig::Postgres { url, extra_ca_file, key_ring, .. } => {
             let ring = seal::KeyRing::from_secret(key_ring.reveal())?;
-            let store = Arc::new(PostgresStore::open(url.reveal(), ring.clone()).await?);
+            let opening = PostgresStore::open(url.reveal(), extra_ca_file.as_deref(), ring.clone());
+            let store = Arc::new(opening.await?);
             server = Some((store.clone(), ring.clone()));
             (store, ring)
         }

@@ -129,6 +129,8 @@ pub enum StoreConfig {
     Postgres {
         /// `postgres://user:password@host/database`.
         url: Secret,
+        /// Authorities that are trusted besides the system's: `[egress] extra_ca_file`.
+        extra_ca_file: Option<PathBuf>,
         /// The keys that seal what is stored, the same on every node.
         key_ring: Secret,
         /// `[cluster]`: this bridge is one of several; `None`: it has the database alone.

@@ -278,7 +278,10 @@ pub enum StoreError {
     #[error("the disk under the store is full; make room, no restart is needed")]
     Full,
     /// The store can be read but not written.
-    #[error("the store is read-only; check the file's owner and the mount")]
+    #[error(
+        "the store is read-only; check the file's owner and the mount, or which PostgreSQL server \
+         takes writes"
+    )]
     ReadOnly,
     /// What is stored cannot be right.
     #[error("the store is damaged ({detail}); restore it from a backup")]

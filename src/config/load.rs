@@ -18,10 +18,13 @@ use super::values::{self, LISTEN};
 use super::{
     Config, DEFAULT_LISTEN, DEFAULT_STORE_PATH, Limits, StoreConfig, Written, egress, tls,
 };
+use crate::store::postgres;
 use crate::store::seal::KeyRing;
 
 /// The most tenants one configuration may name.
 const MOST_TENANTS: usize = 10_000;
+const SERVER: &str =
+    "postgres://user:password@host:5432/database, several hosts with a comma between them";
 const TENANTS: &str = "one folder and *.toml, e.g. \"tenants/*.toml\"";
 
 /// A configuration and what is worth knowing about it.
@@ -79,9 +82,12 @@ fn read_all(main: &Source, env: Env<'_>, found: &Found) -> Option<Config> {
     let table = parse(cx)?;
     let root = Section::new(cx, "", &table, 0..0);
     let listen = listen(&root);
-    let store = in_cluster(&root, store(&root));
+    let mut store = in_cluster(&root, store(&root));
     let limits = root.section("limits").map(Limits::read).unwrap_or_default();
     let egress = root.section("egress").map(egress::read).unwrap_or_default();
+    if let StoreConfig::Postgres { extra_ca_file, .. } = &mut store {
+        extra_ca_file.clone_from(&egress.extra_ca_file);
+    }
     let tls = root.section("tls").and_then(tls::read);
     let admin = root.section("admin").and_then(super::admin::read);
     let written = root.sections("tenant");
@@ -207,7 +213,12 @@ fn store(root: &Section<'_>) -> StoreConfig {
         root.cx.found.problem(problem.expected(expected).help(help));
         return StoreConfig::Memory;
     };
-    StoreConfig::Postgres { url: written, key_ring, cluster: None }
+    if let Err(what) = postgres::look_at(written.reveal()) {
+        let problem = at.says(format!("is not the address of a PostgreSQL database: {what}"));
+        root.cx.found.problem(problem.expected(SERVER));
+        return StoreConfig::Memory;
+    }
+    StoreConfig::Postgres { url: written, extra_ca_file: None, key_ring, cluster: None }
 }
 
 /// `[cluster]`, which only a store can have that nodes share.

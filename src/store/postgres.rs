@@ -3,8 +3,9 @@
 //! Promised: the contract of [`super`]; each write is one statement, committed before it is
 //! answered; of two nodes that commit the same number to one chat exactly one succeeds, because the
 //! number is compared on the chat's own row. Blobs are sealed before they leave the process. A
-//! server that went away is connected to again with the next request; a request that the server
-//! does not answer in time is an error, never a hang.
+//! server that went away is connected to again with the next request, at whichever of the named
+//! servers takes writes then; a request that the server does not answer in time is an error, never
+//! a hang.
 //!
 //! Leases and owners for several nodes are `owners`; `alone` keeps a second bridge out where one is
 //! meant to be alone.
@@ -12,12 +13,17 @@
 //! Not promised: durability beyond the server's own, of which `synchronous_commit` and replicas are
 //! the operator's choice.
 
+mod address;
 mod alone;
 mod open;
 mod owners;
 mod pool;
+mod servers;
 mod statements;
 mod tls;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio_postgres::Row;
@@ -25,9 +31,11 @@ use tokio_postgres::error::{Error, SqlState};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+pub use self::address::look_at;
 pub use self::alone::{Occupancy, Occupied};
 pub use self::open::OpenError;
-use self::pool::{CONNECTIONS, Pool, Session};
+use self::pool::{BEAT_WAIT, CONNECTIONS, Pool, REQUEST_WAIT, Session, chain};
+use self::servers::Servers;
 use super::seal::KeyRing;
 use super::sealed::{Body, SealedChange, SealedChat, Sealer, signed, unsigned};
 use super::shared::Fence;
@@ -40,6 +48,7 @@ const PURGE_CHATS: i64 = 200;
 /// A set of connections to one database.
 #[derive(Debug)]
 pub struct PostgresStore {
+    servers: Arc<Servers>,
     pool: Pool,
     /// Leases have a connection of their own: a beat does not queue behind commits.
     leases: Pool,
@@ -47,15 +56,25 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects to `url` (`postgres://user:password@host/database`), brings the tables up to date
-    /// and makes sure that the ring opens what is stored.
+    /// Connects to `url` (`postgres://user:password@host/database`, or several hosts with a comma
+    /// between them), brings the tables up to date and makes sure that the ring opens what is
+    /// stored. `extra_ca_file` is a PEM file of authorities that are trusted besides the system's.
     ///
     /// # Errors
     /// Says what was wrong and what to do; never shows the password.
-    pub async fn open(url: &str, ring: KeyRing) -> Result<Self, OpenError> {
-        let (pool, leases) = (Pool::new(url, CONNECTIONS)?, Pool::new(url, 1)?);
-        open::prepare(&pool, &ring).await?;
-        Ok(Self { pool, leases, sealer: Sealer::new(ring) })
+    pub async fn open(
+        url: &str,
+        extra_ca_file: Option<&Path>,
+        ring: KeyRing,
+    ) -> Result<Self, OpenError> {
+        let tls = tls::Connector::new(extra_ca_file)?;
+        let each = address::read(url).map_err(|what| OpenError::Address { what })?;
+        let servers = Arc::new(Servers::new(each, tls));
+        servers.survey().await;
+        open::prepare(&servers, &ring).await?;
+        let pool = Pool::new(servers.clone(), CONNECTIONS, REQUEST_WAIT);
+        let leases = Pool::new(servers.clone(), 1, BEAT_WAIT);
+        Ok(Self { servers, pool, leases, sealer: Sealer::new(ring) })
     }
 
     /// The ring that blobs are sealed with.
@@ -70,7 +89,7 @@ impl PostgresStore {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
         let session = self.pool.session().await?;
-        self.pool.in_time(session.client().query(sql(&session), values)).await
+        self.pool.ask(&session, session.client().query(sql(&session), values)).await
     }
 
     /// Runs one writing statement; answers how many rows it wrote.
@@ -80,7 +99,7 @@ impl PostgresStore {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
         let session = self.pool.session().await?;
-        self.pool.in_time(session.client().execute(sql(&session), values)).await
+        self.pool.ask(&session, session.client().execute(sql(&session), values)).await
     }
 
     async fn open_for(
@@ -223,14 +242,16 @@ impl Store for PostgresStore {
         let values: [&(dyn ToSql + Sync); 3] = [&number, &at.millis(), &body];
         let session = self.pool.session().await?;
         let asked = session.client().execute(&session.sql.append, &values);
-        match self.pool.in_time(async { Ok(asked.await) }).await? {
-            Ok(0) => Err(StoreError::Conflict { last: self.last_change().await? }),
-            Ok(_) => Ok(after + 1),
-            // Somebody appended the same number while this statement ran.
-            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-                Err(StoreError::Conflict { last: self.last_change().await? })
+        let appended = async {
+            match asked.await {
+                // Somebody appended the same number while this statement ran.
+                Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(0),
+                other => other,
             }
-            Err(error) => Err(failed(&error)),
+        };
+        match self.pool.ask(&session, appended).await? {
+            0 => Err(StoreError::Conflict { last: self.last_change().await? }),
+            _ => Ok(after + 1),
         }
     }
 
@@ -243,7 +264,7 @@ impl Store for PostgresStore {
 /// its detail, which is left out.
 fn failed(error: &Error) -> StoreError {
     let Some(theirs) = error.as_db_error() else {
-        return StoreError::Engine { detail: error.to_string() };
+        return StoreError::Engine { detail: chain(error) };
     };
     let detail = format!("PostgreSQL {}: {}", theirs.code().code(), theirs.message());
     match theirs.code() {

@@ -194,6 +194,8 @@ fn single_mistakes_are_explained() {
         (tenant("[limits]\ninbox_per_chat = 1"), "not between 4 and 10000"),
         (tenant("[limits]\ninbox_per_chats = 100"), "did you mean `inbox_per_chat`?"),
         (tenant("[egress]\nextra_ca_file = \"none.pem\""), "none.pem` cannot be read"),
+        (server("h/db?sslmode=verify-ca"), "`verify-full` means the same"),
+        (server("h:port/db"), "is not the address of a PostgreSQL database"),
         (format!("tenants = \"none/*.toml\"\n{}", tenant_text()), "cannot be read"),
         (
             tenant("").replace("id = \"acme\"", "id = \"acme\"\nmapping = \"m.toml\""),
@@ -230,8 +232,16 @@ fn corrections_and_useless_wishes_are_notes() {
     assert!(notes[1].contains("`legacy` has no effect"), "{}", notes[1]);
 }
 
+/// A store in PostgreSQL at this address.
+fn server(address: &str) -> String {
+    let ring = "seal first q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
+    let url = format!("postgres://user:hunter2@{address}");
+    tenant(&format!("[store]\nurl = \"{url}\"\nkey_ring = \"{ring}\"\n"))
+}
+
 #[test]
 fn secrets_are_never_printed() {
+    assert!(!one(&server("h:port/db")).contains("hunter2"));
     let text = tenant("[egress]\nproxy = \"gopher://user:hunter2@proxy\"\n");
     let problem = one(&text);
     assert!(problem.contains("egress.proxy") && !problem.contains("hunter2"), "{problem}");

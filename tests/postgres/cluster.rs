@@ -1,4 +1,5 @@
-//! Several real processes on one database: killed, paused, restarted, behind nginx.
+//! Several real processes on one database: killed, paused, restarted, behind nginx, HAProxy
+//! and Envoy.
 //!
 //! What is checked is what clients and the agents' desk show. The clients die of everything but 200
 //! and 204, as Rocket.Chat's and hrk's do.
@@ -8,9 +9,10 @@ mod balancer;
 mod client;
 mod life;
 mod loss;
+mod shipped;
 mod site;
 
 /// A port that stays the same over restarts.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

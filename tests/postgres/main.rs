@@ -7,9 +7,13 @@
 mod rules;
 
 mod backup;
+#[path = "../it/certificates.rs"]
+mod certificates;
 mod cluster;
 #[path = "../process/desk.rs"]
 mod desk;
+mod failover;
+mod machine;
 mod opening;
 mod outage;
 #[path = "../process/program.rs"]
@@ -17,10 +21,13 @@ mod program;
 mod server;
 #[path = "../process/site.rs"]
 mod site;
+mod stage;
 #[path = "../process/tally.rs"]
 mod tally;
+mod tls;
 #[path = "../process/visitor.rs"]
 mod visitor;
+mod way;
 
 use std::time::Duration;
 

@@ -1,13 +1,17 @@
 //! What the store in PostgreSQL promises beyond the contract.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use liveagent_bridge::store::postgres::{Occupancy, PostgresStore};
 use liveagent_bridge::store::seal::KeyRing;
 use liveagent_bridge::store::{Store, StoreError};
 use liveagent_bridge::time::Wall;
+use tokio::sync::watch;
 
 use crate::rules::{CANARY, delta, id, load, new_chat, open};
 use crate::server::{Database, RING, ROTATED};
+use crate::way::{Way, way_to};
 
 #[tokio::test]
 async fn nodes_that_start_together_make_the_tables_once() {
@@ -116,13 +120,29 @@ async fn a_newer_database_is_refused_untouched() {
 async fn an_address_that_cannot_be_used_is_said_without_its_password() {
     let ring = || KeyRing::from_secret(RING).unwrap();
     let nowhere = "postgres://user:secret-word@127.0.0.1:1/none";
-    let refusal = PostgresStore::open(nowhere, ring()).await.unwrap_err().to_string();
+    let refusal = PostgresStore::open(nowhere, None, ring()).await.unwrap_err().to_string();
     assert!(refusal.contains("cannot open the store"), "{refusal}");
     assert!(!refusal.contains("secret-word"), "{refusal}");
     let nonsense = "postgres://user:secret-word@host:port/none";
-    let refusal = PostgresStore::open(nonsense, ring()).await.unwrap_err().to_string();
+    let refusal = PostgresStore::open(nonsense, None, ring()).await.unwrap_err().to_string();
     assert!(refusal.contains("expected postgres://"), "{refusal}");
     assert!(!refusal.contains("secret-word"), "{refusal}");
+}
+
+/// Neither has a name that TLS could ask for.
+#[tokio::test]
+async fn a_socket_file_and_a_bare_address_are_connected_to() {
+    let place = Database::new().await;
+    let sql = "SELECT setting FROM pg_settings WHERE name = 'unix_socket_directories'";
+    let row = place.client().await.query_one(sql, &[]).await.unwrap();
+    let (folder, url) = (row.get::<_, String>(0), url::Url::parse(&place.url()).unwrap());
+    let (port, name) = (url.port().unwrap(), url.path());
+    for host in [format!("host={folder}"), "hostaddr=127.0.0.1".to_owned()] {
+        let url = format!("postgres://bridge@:{port}{name}?{host}");
+        let store = PostgresStore::open(&url, None, KeyRing::from_secret(RING).unwrap()).await;
+        store.unwrap_or_else(|error| panic!("{host}: {error}")).writable().await.unwrap();
+    }
+    place.remove().await;
 }
 
 #[tokio::test]
@@ -164,5 +184,35 @@ async fn who_loses_the_database_while_the_server_is_away_is_told() {
         .await
         .expect("it is told");
     drop(thief);
+    place.remove().await;
+}
+
+/// The network breaks, and the server does not notice: it still has the lock for the connection of
+/// before.
+#[tokio::test]
+async fn a_bridge_does_not_take_itself_for_another_one() {
+    let place = Database::new().await;
+    let way = watch::Sender::new(Way::Open);
+    let address = way_to(&place.url().parse().unwrap(), &way).await;
+    let ring = KeyRing::from_secret(RING).unwrap();
+    let store = PostgresStore::open(address.as_str(), None, ring).await.unwrap();
+    let alone = store.occupy(Occupancy::Alone).await.unwrap();
+    let client = place.client().await;
+    let sql = "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let holder = async || client.query_one(sql, &[]).await.unwrap().get::<_, i32>(0);
+    let before = holder().await;
+    assert_ne!(before, 0);
+    way.send_replace(Way::Silent);
+    let asked = tokio::time::timeout(Duration::from_secs(1), store.writable()).await;
+    assert!(asked.is_err(), "nothing is answered");
+    way.send_replace(Way::Open);
+    let again = async { while [0, before].contains(&holder().await) {} };
+    tokio::select! {
+        () = crate::within("the lock is taken again", again) => {}
+        () = alone.lost().cancelled_owned() => panic!("it took itself for another bridge"),
+    }
+    let other = place.open().await;
+    assert!(other.occupy(Occupancy::Alone).await.is_err());
     place.remove().await;
 }

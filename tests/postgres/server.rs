@@ -38,7 +38,7 @@ impl Database {
     }
 
     pub async fn try_open(&self, ring: &str) -> Result<PostgresStore, OpenError> {
-        PostgresStore::open(&self.url(), KeyRing::from_secret(ring).expect("a ring")).await
+        PostgresStore::open(&self.url(), None, KeyRing::from_secret(ring).expect("a ring")).await
     }
 
     /// A connection past the store.

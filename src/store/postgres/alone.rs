@@ -4,25 +4,26 @@
 //! or a cluster, and a cluster's node that there is a bridge alone; what the server holds for a
 //! process goes with its connection, so nothing is left behind by one that died. Not promised:
 //! anything while the server is away; afterwards the lock is taken again, and who finds it taken
-//! says so.
+//! by somebody else says so. What the server still holds for this process's own connection from
+//! before, whose end it did not see, it is told to let go.
 
 use std::time::Duration;
 
-use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::super::StoreError;
 use super::PostgresStore;
 use super::open::OpenError;
-use super::pool::Pool;
+use super::pool::in_time;
+use super::servers::{Connected, Servers};
 
 /// The advisory lock of whoever uses the database: "LABo" in ASCII.
 const LOCK: i64 = 0x4C41_426F;
-/// How long a start waits for an earlier process's connection to be closed.
-const START_WAIT: Duration = Duration::from_secs(5);
+/// How long it is waited for an earlier connection to be closed.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How often it is looked whether the lock is free.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often the server is asked for a sign of life.
+/// How often the server is asked whether it lives and takes writes.
 const KEEP_EVERY: Duration = Duration::from_secs(2);
 
 /// How a database is used.
@@ -62,51 +63,82 @@ impl PostgresStore {
     /// # Errors
     /// [`OpenError::Taken`] when it is used in a way that excludes this one.
     pub async fn occupy(&self, occupancy: Occupancy) -> Result<Occupied, OpenError> {
-        let pool = self.leases.another();
-        let mut wait = START_WAIT;
-        let client = loop {
-            let client = pool.connect().await?;
-            if lock(&pool, &client, occupancy).await? {
-                break client;
-            }
-            if wait.is_zero() {
-                return Err(OpenError::Taken(occupancy));
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-            wait = wait.saturating_sub(LOOK_EVERY);
+        let servers = self.servers.clone();
+        let Some(held) = take(&servers, occupancy, None).await? else {
+            return Err(OpenError::Taken(occupancy));
         };
         let occupied = Occupied { stop: CancellationToken::new(), lost: CancellationToken::new() };
         let (stop, lost) = (occupied.stop.clone(), occupied.lost());
         tokio::spawn(stop.run_until_cancelled_owned(async move {
-            keep(&pool, client, occupancy).await;
+            keep(&servers, held, occupancy).await;
             lost.cancel();
         }));
         Ok(occupied)
     }
 }
 
-async fn lock(pool: &Pool, client: &Client, occupancy: Occupancy) -> Result<bool, StoreError> {
+/// The connection that the lock goes with, and how the server knows it.
+struct Held {
+    connected: Connected,
+    process: i32,
+    since: String,
+}
+
+/// Takes the lock; `None` when somebody has it who does not go. `before` is this process's own
+/// connection that had it.
+async fn take(
+    servers: &Servers,
+    occupancy: Occupancy,
+    before: Option<&Held>,
+) -> Result<Option<Held>, StoreError> {
+    let connected = servers.connect().await?;
+    if let Some(Held { process, since, .. }) = before {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE pid = $1 AND backend_start::text = $2";
+        in_time(connected.client.execute(sql, &[process, since])).await?;
+    }
     let shared = match occupancy {
         Occupancy::Alone => "",
         Occupancy::Cluster => "_shared",
     };
-    let sql = format!("SELECT pg_try_advisory_lock{shared}({LOCK})");
-    let row = pool.in_time(client.query_one(&sql, &[])).await?;
-    Ok(row.get(0))
+    let sql = format!(
+        "SELECT pg_try_advisory_lock{shared}({LOCK}), pid, backend_start::text
+        FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+    );
+    let mut wait = LOCK_WAIT;
+    loop {
+        let row = in_time(connected.client.query_one(&sql, &[])).await?;
+        if row.get(0) {
+            let (process, since) = (row.get(1), row.get(2));
+            return Ok(Some(Held { connected, process, since }));
+        }
+        if wait.is_zero() {
+            return Ok(None);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        wait = wait.saturating_sub(LOOK_EVERY);
+    }
 }
 
-/// Holds the lock, and takes it again after the server was away; returns when somebody else has it.
-async fn keep(pool: &Pool, mut client: Client, occupancy: Occupancy) {
+/// Whether the server of this connection is the one that takes writes.
+async fn takes_writes(servers: &Servers, connected: &Connected) -> bool {
+    let sql = "SELECT current_setting('transaction_read_only') = 'off'";
+    let asked = in_time(connected.client.query_one(sql, &[])).await;
+    asked.is_ok_and(|row| row.get(0)) && servers.is_current(connected)
+}
+
+/// Holds the lock, and takes it again after the server was away or another one took its place;
+/// returns when somebody else has it.
+async fn keep(servers: &Servers, mut held: Held, occupancy: Occupancy) {
     loop {
         tokio::time::sleep(KEEP_EVERY).await;
-        if pool.in_time(client.batch_execute("")).await.is_ok() {
+        if takes_writes(servers, &held.connected).await {
             continue;
         }
         // Whether the server is away is told by those who need it.
-        let Ok(again) = pool.connect().await else { continue };
-        match lock(pool, &again, occupancy).await {
-            Ok(true) => client = again,
-            Ok(false) => {
+        match take(servers, occupancy, Some(&held)).await {
+            Ok(Some(again)) => held = again,
+            Ok(None) => {
                 tracing::error!("{}", OpenError::Taken(occupancy));
                 return;
             }

@@ -9,7 +9,8 @@ use super::super::StoreError;
 use super::super::seal::{self, KeyRing, Place, SealError};
 use super::alone::Occupancy;
 use super::failed;
-use super::pool::{Pool, SCHEMA};
+use super::pool::{SCHEMA, in_time};
+use super::servers::Servers;
 use super::statements::MIGRATIONS;
 
 const CANARY: &[u8] = b"liveagent-bridge canary";
@@ -22,7 +23,7 @@ pub enum OpenError {
     /// The address cannot be read.
     #[error(
         "the address of the store cannot be read: {what}; expected \
-         postgres://user:password@host:5432/database"
+         postgres://user:password@host:5432/database, several hosts with a comma between them"
     )]
     Address {
         /// What was wrong, without the address.
@@ -51,7 +52,7 @@ pub enum OpenError {
     /// Somebody else uses the database in a way that excludes this process.
     #[error("{}", taken(*.0))]
     Taken(Occupancy),
-    /// No certificates to trust.
+    /// No certificates to trust, or none that can be trusted.
     #[error("TLS to the store cannot be set up: {0}")]
     Tls(String),
 }
@@ -70,36 +71,36 @@ const fn taken(wanted: Occupancy) -> &'static str {
 }
 
 /// Makes or upgrades the tables and checks the ring, in one transaction.
-pub(super) async fn prepare(pool: &Pool, ring: &KeyRing) -> Result<(), OpenError> {
-    let mut client = pool.connect().await?;
-    let transaction = pool.in_time(client.transaction()).await?;
+pub(super) async fn prepare(servers: &Servers, ring: &KeyRing) -> Result<(), OpenError> {
+    let mut client = servers.connect().await?.client;
+    let transaction = in_time(client.transaction()).await?;
     let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
-    pool.in_time(transaction.batch_execute(&lock)).await?;
-    migrate(pool, &transaction).await?;
+    in_time(transaction.batch_execute(&lock)).await?;
+    migrate(&transaction).await?;
     fit(&transaction, ring).await?;
-    pool.in_time(transaction.commit()).await?;
+    in_time(transaction.commit()).await?;
     Ok(())
 }
 
-async fn migrate(pool: &Pool, db: &Transaction<'_>) -> Result<(), OpenError> {
+async fn migrate(db: &Transaction<'_>) -> Result<(), OpenError> {
     let make = format!(
         "CREATE SCHEMA IF NOT EXISTS {SCHEMA};
          CREATE TABLE IF NOT EXISTS {SCHEMA}.version (number integer NOT NULL)"
     );
-    pool.in_time(db.batch_execute(&make)).await?;
-    let found = pool.in_time(db.query_opt("SELECT number FROM version", &[])).await?;
+    in_time(db.batch_execute(&make)).await?;
+    let found = in_time(db.query_opt("SELECT number FROM version", &[])).await?;
     let found: i32 = found.map_or(0, |row| row.get(0));
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     let Some(missing) = MIGRATIONS.get(done..) else {
         return Err(OpenError::Newer { found, newest: MIGRATIONS.len() });
     };
     for migration in missing {
-        pool.in_time(db.batch_execute(migration)).await?;
+        in_time(db.batch_execute(migration)).await?;
     }
     if !missing.is_empty() {
         let newest = MIGRATIONS.len();
         let note = format!("DELETE FROM version; INSERT INTO version VALUES ({newest})");
-        pool.in_time(db.batch_execute(&note)).await?;
+        in_time(db.batch_execute(&note)).await?;
     }
     Ok(())
 }

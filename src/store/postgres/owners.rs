@@ -25,14 +25,14 @@ impl Shared for PostgresStore {
         let values: [&(dyn ToSql + Sync); 6] =
             [incarnation, name, address, fingerprint, &chats, &lease];
         let session = self.leases.session().await?;
-        self.leases.in_time(session.client().execute(&session.sql.beat, &values)).await?;
+        self.leases.ask(&session, session.client().execute(&session.sql.beat, &values)).await?;
         self.nodes().await
     }
 
     async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
         let session = self.leases.session().await?;
         let asked = session.client().query(&session.sql.nodes, &[]);
-        let rows = self.leases.in_time(asked).await?;
+        let rows = self.leases.ask(&session, asked).await?;
         let each = rows.iter().map(|row| {
             let told = Beat {
                 incarnation: row.get(0),
@@ -50,7 +50,7 @@ impl Shared for PostgresStore {
         let session = self.leases.session().await?;
         let values: [&(dyn ToSql + Sync); 1] = [&incarnation];
         let asked = session.client().execute(&session.sql.leave, &values);
-        self.leases.in_time(asked).await.map(drop)
+        self.leases.ask(&session, asked).await.map(drop)
     }
 
     async fn open_as(&self, chat: NewChat, first: Vec<u8>, owner: Uuid) -> Result<(), StoreError> {

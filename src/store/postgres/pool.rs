@@ -1,68 +1,62 @@
-//! A fixed number of connections, each made when it is first needed and again when it broke.
+//! A fixed number of connections, each made when it is first needed and again when it is of no use
+//! any more.
 //!
 //! Promised: connecting and every request have a time limit. Requests of many chats share a
-//! connection; the server answers them one after the other.
+//! connection; the server answers them one after the other. A connection on which a request was
+//! not answered in time is given up, for what is asked behind it would wait as long; all are given
+//! up when the server takes no writes any more.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio_postgres::{Client, Config, Error};
+use tokio_postgres::{Client, Error};
 
 use super::super::StoreError;
-use super::open::OpenError;
+use super::failed;
+use super::servers::{Connected, Servers, Unreached};
 use super::statements::Statements;
-use super::{failed, tls};
 
 /// Connections to the server: as many commits can share one flush of its log.
 pub(super) const CONNECTIONS: usize = 8;
-/// The longest wait for a connection.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// The longest wait for the answer to a request.
-const REQUEST_WAIT: Duration = Duration::from_secs(10);
+pub(super) const REQUEST_WAIT: Duration = Duration::from_secs(10);
+/// The longest wait for the answer to a beat: shorter than a node waits for it, so that a
+/// connection that answers nothing is given up and not only the beat.
+pub(super) const BEAT_WAIT: Duration = Duration::from_millis(1_250);
 /// Where the tables are.
 pub(super) const SCHEMA: &str = "liveagent_bridge";
 
 /// The connections.
 pub(super) struct Pool {
-    config: Config,
-    tls: tls::Connector,
+    servers: Arc<Servers>,
     slots: Vec<Mutex<Option<Arc<Session>>>>,
     next: AtomicUsize,
+    /// The longest wait for an answer.
+    wait: Duration,
 }
 
 /// One connection and its prepared statements.
 pub(super) struct Session {
-    client: Client,
+    connected: Connected,
+    /// A request was not answered in time.
+    stuck: AtomicBool,
     pub(super) sql: Statements,
 }
 
 impl Session {
     pub(super) const fn client(&self) -> &Client {
-        &self.client
+        &self.connected.client
     }
 }
 
 impl Pool {
-    /// Reads the address; connects to nothing yet.
-    pub(super) fn new(url: &str, connections: usize) -> Result<Self, OpenError> {
-        let mut config: Config =
-            url.parse().map_err(|error: Error| OpenError::Address { what: chain(&error) })?;
-        config.connect_timeout(CONNECT_WAIT).tcp_user_timeout(REQUEST_WAIT);
-        if config.get_application_name().is_none() {
-            config.application_name("liveagent-bridge");
-        }
+    /// Connects to nothing yet.
+    pub(super) fn new(servers: Arc<Servers>, connections: usize, wait: Duration) -> Self {
         let slots = (0..connections).map(|_| Mutex::default()).collect();
-        Ok(Self { config, tls: tls::Connector::new()?, slots, next: AtomicUsize::new(0) })
-    }
-
-    /// The same server, with connections of its own.
-    pub(super) fn another(&self) -> Self {
-        let (config, tls) = (self.config.clone(), self.tls.clone());
-        let slots = self.slots.iter().map(|_| Mutex::default()).collect();
-        Self { config, tls, slots, next: AtomicUsize::new(0) }
+        Self { servers, slots, next: AtomicUsize::new(0), wait }
     }
 
     /// A connection that was alive a moment ago.
@@ -70,42 +64,62 @@ impl Pool {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
         let Some(slot) = self.slots.get(turn) else { return Err(StoreError::Stopped) };
         let mut slot = slot.lock().await;
-        if let Some(session) = slot.as_ref().filter(|session| !session.client.is_closed()) {
+        if let Some(session) = slot.as_ref().filter(|session| self.is_of_use(session)) {
             return Ok(session.clone());
         }
-        let client = self.connect().await?;
-        let sql = self.in_time(Statements::prepare(&client)).await?;
-        let session = Arc::new(Session { client, sql });
+        // Nobody waits for this one's answers any longer than they would anyway.
+        *slot = None;
+        let connected = self.connect().await?;
+        let sql = in_time(Statements::prepare(&connected.client)).await?;
+        let session = Arc::new(Session { connected, stuck: AtomicBool::new(false), sql });
         *slot = Some(session.clone());
         Ok(session)
     }
 
     /// A new connection, without statements.
-    pub(super) async fn connect(&self) -> Result<Client, StoreError> {
-        let connecting = self.config.connect(self.tls.clone());
-        let (client, connection) = self.in_time(connecting).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::warn!("a connection to PostgreSQL ended: {}", chain(&error));
-            }
-        });
-        let search = format!("SET search_path = {SCHEMA}");
-        self.in_time(client.batch_execute(&search)).await?;
-        Ok(client)
+    pub(super) async fn connect(&self) -> Result<Connected, Unreached> {
+        self.servers.connect().await
     }
 
-    /// Waits for an answer, but not for ever.
-    pub(super) async fn in_time<T>(
+    fn is_of_use(&self, session: &Session) -> bool {
+        !session.stuck.load(Ordering::Relaxed) && self.servers.is_current(&session.connected)
+    }
+
+    /// Waits for the answer to a request of a session, and draws the consequences when there is
+    /// none, or one that only a replica gives.
+    pub(super) async fn ask<T>(
         &self,
+        session: &Session,
         asked: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, StoreError> {
-        match tokio::time::timeout(REQUEST_WAIT, asked).await {
-            Ok(answer) => answer.map_err(|error| failed(&error)),
-            Err(_) => Err(StoreError::Engine {
-                detail: format!("PostgreSQL did not answer within {} s", REQUEST_WAIT.as_secs()),
-            }),
-        }
+        let Ok(answer) = tokio::time::timeout(self.wait, asked).await else {
+            session.stuck.store(true, Ordering::Relaxed);
+            self.servers.doubt(&session.connected, self.wait);
+            return Err(late(self.wait));
+        };
+        answer.map_err(|error| {
+            let error = failed(&error);
+            if matches!(error, StoreError::ReadOnly) {
+                self.servers.leave(&session.connected);
+            }
+            error
+        })
     }
+}
+
+/// Waits for an answer, but not for ever.
+pub(super) async fn in_time<T>(
+    asked: impl Future<Output = Result<T, Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(REQUEST_WAIT, asked).await {
+        Ok(answer) => answer.map_err(|error| failed(&error)),
+        Err(_) => Err(late(REQUEST_WAIT)),
+    }
+}
+
+fn late(waited: Duration) -> StoreError {
+    let detail = format!("PostgreSQL did not answer within {} s", waited.as_secs_f32());
+    StoreError::Engine { detail }
 }
 
 /// An error with its causes. None of them holds the password.

@@ -1,19 +1,24 @@
-//! nginx in front of the nodes, as docs/deploy/nginx.conf has it.
+//! A balancer in front of the nodes, with the file that docs/deploy has for it.
 
-use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::cluster::free_port;
+use crate::cluster::shipped;
 use crate::cluster::site::Node;
 use crate::visitor::http;
 use crate::within;
 
-/// The part that operators copy, with the lines that name nodes.
-const SHIPPED: &str = include_str!("../../../docs/deploy/nginx.conf");
+/// Whose program it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    Nginx,
+    Haproxy,
+    Envoy,
+}
 
 /// How it chooses a node.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// It knows nothing: one after the other.
     RoundRobin,
@@ -21,42 +26,58 @@ pub enum Choice {
     Affinity,
 }
 
-/// A running nginx; ended by its own id.
+/// A running balancer; ended by its own id.
 pub struct Balancer {
     child: Child,
     port: u16,
 }
 
 impl Balancer {
-    /// Starts nginx in front of nodes.
-    pub async fn new(folder: &Path, nodes: &[Node], choice: Choice) -> Self {
+    /// Starts it in front of nodes, with its configuration and log in `folder`.
+    pub async fn new(folder: &Path, nodes: &[Node], product: Product, choice: Choice) -> Self {
         let port = free_port();
-        let conf = folder.join(format!("nginx-{port}.conf"));
-        std::fs::write(&conf, configuration(folder, nodes, choice, port)).unwrap();
-        let mut child = Command::new(program())
-            .arg("-p")
-            .arg(folder)
-            .arg("-c")
-            .arg(&conf)
+        let conf = folder.join(format!("{product:?}-{port}.conf"));
+        let log = conf.with_extension("err");
+        let text = match product {
+            Product::Nginx => shipped::nginx(folder, nodes, choice, port),
+            Product::Haproxy => shipped::haproxy(nodes, choice, port),
+            Product::Envoy => shipped::envoy(nodes, choice, port),
+        };
+        std::fs::write(&conf, text).unwrap();
+        let mut child = command(product, folder, &conf)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(folder.join("nginx.err")).unwrap())
+            .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
-            .expect("nginx; ./tests/run installs it");
+            .unwrap_or_else(|error| panic!("{product:?}: {error}; ./tests/run installs it"));
         let up = async {
             while http().get(format!("http://127.0.0.1:{port}/none")).send().await.is_err() {
                 if let Some(status) = child.try_wait().unwrap() {
-                    let log = std::fs::read_to_string(folder.join("nginx.err"));
-                    panic!("nginx ended: {status}: {}", log.unwrap_or_default());
+                    let log = std::fs::read_to_string(&log).unwrap_or_default();
+                    panic!("{product:?} ended: {status}: {log}");
                 }
             }
         };
-        within("nginx", up).await;
+        within("the balancer", up).await;
         Self { child, port }
     }
 
     pub fn base(&self) -> String {
         format!("http://127.0.0.1:{}/chat/rest", self.port)
+    }
+
+    /// Waits until a node gets requests from it.
+    pub async fn reaches(&self, node: &Node) {
+        let url = format!("{}/System/Messages", self.base());
+        let before = node.requests().await;
+        let asking = async {
+            while node.requests().await == before {
+                let affinity = uuid::Uuid::new_v4().to_string();
+                let asked = http().get(&url).header("X-LIVEAGENT-AFFINITY", affinity);
+                asked.send().await.unwrap();
+            }
+        };
+        within("the node gets requests", asking).await;
     }
 }
 
@@ -68,36 +89,25 @@ impl Drop for Balancer {
     }
 }
 
-fn configuration(folder: &Path, nodes: &[Node], choice: Choice, port: u16) -> String {
-    let mut upstream = String::new();
-    for line in SHIPPED.lines() {
-        let word = line.split_whitespace().next().unwrap_or_default();
-        match word {
-            "hash" if choice == Choice::RoundRobin => {}
-            "server" if line.contains("bridge-0.") => {
-                for node in nodes {
-                    writeln!(upstream, "server 127.0.0.1:{} max_fails=0;", node.port).unwrap();
-                }
-            }
-            "server" if line.contains("bridge-1.") => {}
-            "listen" => writeln!(upstream, "listen 127.0.0.1:{port};").unwrap(),
-            "ssl_certificate" | "ssl_certificate_key" | "server_name" => {}
-            _ => writeln!(upstream, "{line}").unwrap(),
-        }
-    }
-    let at = folder.display();
-    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let paths: String =
-        paths.iter().map(|kind| format!("{kind}_temp_path {at}/nginx-{kind}-{port};\n")).collect();
-    format!(
-        "daemon off;\nmaster_process off;\npid {at}/nginx-{port}.pid;\nerror_log stderr;\n\
-         events {{ worker_connections 2048; }}\n\
-         http {{\naccess_log off;\n{paths}{upstream}\n}}\n"
-    )
+fn command(product: Product, folder: &Path, conf: &Path) -> Command {
+    let mut command = Command::new(program(product));
+    match product {
+        Product::Nginx => command.arg("-p").arg(folder).arg("-c").arg(conf),
+        Product::Haproxy => command.arg("-db").arg("-f").arg(conf),
+        Product::Envoy => command
+            .args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"])
+            .args(["--config-yaml", &std::fs::read_to_string(conf).unwrap()]),
+    };
+    command
 }
 
-/// Debian puts it where only root looks.
-fn program() -> &'static str {
-    let debian = "/usr/sbin/nginx";
-    if Path::new(debian).exists() { debian } else { "nginx" }
+/// Debian puts its ones where only root looks; `tests/run` names the one of PyPI.
+fn program(product: Product) -> PathBuf {
+    let name = match product {
+        Product::Nginx => "nginx",
+        Product::Haproxy => "haproxy",
+        Product::Envoy => return std::env::var_os("ENVOY").map_or("envoy".into(), PathBuf::from),
+    };
+    let debian = Path::new("/usr/sbin").join(name);
+    if debian.exists() { debian } else { name.into() }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::balancer::{Balancer, Choice};
+use super::balancer::{Balancer, Choice, Product};
 use super::client::{Client, now};
 use super::site::Site;
 use crate::desk::{asked_with, id, lines};
@@ -74,21 +74,23 @@ async fn a_node_that_slept_through_its_lease_answers_nothing_old() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nginx_that_hashes_the_affinity_saves_the_hop_and_round_robin_works_too() {
+async fn hashing_the_affinity_saves_the_hop_and_round_robin_works_too() {
     let site = Site::new().await;
     let nodes = site.two().await;
-    for (choice, hops) in [(Choice::Affinity, false), (Choice::RoundRobin, true)] {
-        let nginx = Balancer::new(site.folder.path(), &nodes, choice).await;
-        let before = nodes[0].metric(FORWARDED).await + nodes[1].metric(FORWARDED).await;
-        for n in 0..4 {
-            let name = format!("{n}-{hops}@example.test");
-            let (mut client, desk_id) = begun(&site, &nginx.base(), &name).await;
-            client.say("m0").await;
-            site.desk.say(&desk_id, "a0").await;
-            client.hears(&mut Vec::new(), 1).await;
+    for product in [Product::Nginx, Product::Haproxy, Product::Envoy] {
+        for (choice, hops) in [(Choice::Affinity, false), (Choice::RoundRobin, true)] {
+            let balancer = Balancer::new(site.folder.path(), &nodes, product, choice).await;
+            let before = nodes[0].metric(FORWARDED).await + nodes[1].metric(FORWARDED).await;
+            for n in 0..4 {
+                let name = format!("{product:?}-{n}-{hops}@example.test");
+                let (mut client, desk_id) = begun(&site, &balancer.base(), &name).await;
+                client.say("m0").await;
+                site.desk.say(&desk_id, "a0").await;
+                client.hears(&mut Vec::new(), 1).await;
+            }
+            let after = nodes[0].metric(FORWARDED).await + nodes[1].metric(FORWARDED).await;
+            assert_eq!(after > before, hops, "{product:?}: {before} to {after}");
         }
-        let after = nodes[0].metric(FORWARDED).await + nodes[1].metric(FORWARDED).await;
-        assert_eq!(after > before, hops, "{before} to {after}");
     }
     site.remove().await;
 }

@@ -26,7 +26,7 @@ pub struct Site {
 pub struct Node {
     pub name: &'static str,
     pub port: u16,
-    admin: u16,
+    pub admin: u16,
     private: u16,
     config: PathBuf,
     log: PathBuf,
@@ -180,6 +180,14 @@ impl Node {
         let text = http().get(url).send().await.unwrap().text().await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
+    /// How many requests of clients it has answered.
+    pub async fn requests(&self) -> u64 {
+        let url = format!("http://127.0.0.1:{}/metrics", self.admin);
+        let text = http().get(url).send().await.unwrap().text().await.unwrap();
+        let lines = text.lines().filter(|line| line.starts_with("bridge_requests_total{"));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
     /// A probe's answer.
