@@ -206,6 +206,12 @@ impl Client {
                     return Posted::Taken;
                 }
                 Got::Answer(StatusCode::FORBIDDEN, _) => return Posted::Gone,
+                // It was taken before, with an answer that its client never read.
+                Got::Answer(StatusCode::BAD_REQUEST, _)
+                    if noun == "ChasitorInit" && attempts > 1 && !self.visitor.numbered =>
+                {
+                    return Posted::Taken;
+                }
                 Got::Answer(status, text) => {
                     self.world.note(|| format!("{name} is told {status} for {number}"));
                     if self.visitor.fragile || status.is_client_error() && status != 429 {
