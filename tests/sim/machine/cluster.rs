@@ -13,6 +13,8 @@ use crate::time::Mono;
 const BEAT_AGAIN: u64 = 300;
 /// A node looks for chats of dead ones this often.
 const SWEEP: u64 = 1_000;
+/// The store's clock is set back by this much at the most: a dead node's lease lasts as much longer.
+const STORE_BACK_MAX: u64 = 20_000;
 /// The longest pause.
 const PAUSE: u64 = 60_000;
 
@@ -64,6 +66,11 @@ impl Cluster {
         let apart = spans(300, 30_000);
         let stops = spans(250, 1_000);
         let step_forward = r.chance(80);
+        // Drawn apart, so that every other seed stays what it was.
+        let mut back = Rng::new(until ^ 0x6261_636b);
+        let step_back = back
+            .chance(120)
+            .then(|| (back.range(0, until), -(back.range(500, STORE_BACK_MAX) as i64)));
         Self {
             sticky: r.chance(400),
             insists: r.chance(600),
@@ -73,7 +80,9 @@ impl Cluster {
             cuts: cuts.into_iter().map(|(a, b)| (a, b, (a % 2) as usize)).collect(),
             apart,
             store_ahead: r.pick(&[0, 300_000, -300_000, 3_600_000]),
-            store_step: step_forward.then(|| (r.range(0, until), r.pick(&[5_000, 3_600_000]))),
+            store_step: step_forward
+                .then(|| (r.range(0, until), r.pick(&[5_000, 3_600_000])))
+                .or(step_back),
             skew: r.pick(&[0, 0, 0, 300, -5_000, 5_000]),
             one_stream: r.chance(400),
             stops: stops.into_iter().map(|(at, _)| (at, (at / 2 % 2) as usize)).collect(),
@@ -89,7 +98,8 @@ impl Cluster {
 
     /// Whether a node may believe in a lease that it has lost.
     pub fn deceives(&self) -> bool {
-        self.suspends || self.store_step.is_some()
+        // Set back, the clock only makes leases longer.
+        self.suspends || self.store_step.is_some_and(|(_, step)| step > 0)
     }
 }
 
