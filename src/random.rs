@@ -1,7 +1,7 @@
 //! Chance for the shells: ids and secrets that are drawn, not derived.
 //!
-//! Promised: the operating system's randomness. In test builds a thread can be given a seed, so that
-//! a simulated run draws the same every time ([`seed`]).
+//! Promised: the operating system's randomness. In test builds a thread can be given a seed, so
+//! that a simulated run draws the same every time (`seed`).
 
 use uuid::{Builder, Uuid};
 

@@ -1,9 +1,10 @@
-//! The whole chat in simulation: the pure core, a shell that commits and then acts, a store, a
-//! Messaging service, an agent and a legacy client, with faults and crashes drawn from a seed.
+//! Chats in simulation, with faults and crashes drawn from a seed: the pure core in a modelled
+//! shell (`machine`), and the whole program between both emulators (`whole`).
 //!
-//! Promised: a run depends on its seed alone; the oracle judges by what the agent's desk and the
-//! client saw, and by what crossed the wires between them and the bridge, never by the bridge's
-//! state. A failing seed prints the line that repeats it, and its trace.
+//! Promised: a run depends on its seed alone; the judges see what the agent's desk and the clients
+//! saw, and what crossed the wires between them and the bridge, never the bridge's state. A failing
+//! seed prints the line that repeats it, and its trace. The sources are compiled in once more, for
+//! in test builds a thread can break a rule (`chat::mutation`) and draw by a seed (`random`).
 //!
 //! `SIM_SEEDS=100000 SIM_FROM=1 cargo test --release --test sim seeds` runs more of it;
 //! `SIM_MUTATE=dedupe` breaks one safety rule by hand.

@@ -13,7 +13,8 @@ use crate::time::Mono;
 const BEAT_AGAIN: u64 = 300;
 /// A node looks for chats of dead ones this often.
 const SWEEP: u64 = 1_000;
-/// The store's clock is set back by this much at the most: a dead node's lease lasts as much longer.
+/// The store's clock is set back by this much at the most: a dead node's lease lasts as much
+/// longer.
 const STORE_BACK_MAX: u64 = 20_000;
 /// The longest pause.
 const PAUSE: u64 = 60_000;

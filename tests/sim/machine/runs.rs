@@ -55,9 +55,9 @@ fn what_failed_once_does_not_fail_again() {
     }
 }
 
-/// Each script, run once without harm and then with harm at every point: nothing is lost, comes twice
-/// or out of order, but where the promise itself names a corner. How many runs, the longest time
-/// that nobody had the chat, and how many commits were fenced.
+/// Each script, run once without harm and then with harm at every point: nothing is lost, comes
+/// twice or out of order, but where the promise itself names a corner. How many runs, the longest
+/// time that nobody had the chat, and how many commits were fenced.
 fn at_every_point(scripts: Vec<(&'static str, Plan)>) -> (u64, u64, u64) {
     let mut jobs = Vec::new();
     for (name, plan) in scripts {

@@ -74,6 +74,9 @@ fn form() -> Ask {
     Ask::Form(Form { message: "q".into(), fields: vec![field("f1"), field("f2")] })
 }
 
+/// Adds a script: the ordinary one, changed.
+type Add<'a> = dyn FnMut(&'static str, &dyn Fn(&mut Plan)) + 'a;
+
 /// All of them, by name.
 pub fn all() -> Vec<(&'static str, Plan)> {
     let mut all = vec![("ordinary", ordinary(1))];
@@ -82,6 +85,14 @@ pub fn all() -> Vec<(&'static str, Plan)> {
         change(&mut plan);
         all.push((name, plan));
     };
+    clients_and_services(&mut add);
+    contents(&mut add);
+    turns(&mut add);
+    all
+}
+
+/// Clients of all kinds, and services of all kinds.
+fn clients_and_services(add: &mut Add<'_>) {
     add("batch", &|plan| plan.settings.delivery = Delivery::Batch);
     add("never acknowledges", &|plan| plan.traits.acks = Acks::Never);
     add("private counter", &|plan| plan.traits.acks = Acks::PrivateCounter);
@@ -108,6 +119,10 @@ pub fn all() -> Vec<(&'static str, Plan)> {
         plan.desk.insert(9, (12_000, DeskAct::Join("bert")));
         plan.desk.insert(10, (13_000, DeskAct::Say));
     });
+}
+
+/// What passes beside words.
+fn contents(add: &mut Add<'_>) {
     add("a choice", &|plan| plan.desk.insert(4, (4_500, DeskAct::Ask(offer()))));
     add("a form", &|plan| {
         plan.settings.content.form_wait = std::time::Duration::from_secs(10);
@@ -129,6 +144,10 @@ pub fn all() -> Vec<(&'static str, Plan)> {
         plan.says[1].1 = "[file2:photo]".to_owned();
         plan.latency = (300, 900);
     });
+}
+
+/// What happens in a chat, and around it.
+fn turns(add: &mut Add<'_>) {
     add("two agents at once", &|plan| {
         plan.desk.insert(4, (4_200, DeskAct::Join("bert")));
         plan.desk.insert(7, (7_500, DeskAct::Leave("bert")));
@@ -167,7 +186,6 @@ pub fn all() -> Vec<(&'static str, Plan)> {
         plan.desk.pop();
         plan.visitor_ends_at = Some(125_000);
     });
-    all
 }
 
 /// What may happen to the messages of a script, as `docs/reliability.md` says.

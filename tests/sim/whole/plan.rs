@@ -50,7 +50,7 @@ pub struct Visitor {
     pub acks: Acks,
     /// Without numbers a retry is only known by its contents.
     pub numbered: bool,
-    /// Dies of any answer but 200 and 204, and of 403 before the end; its balancer asks another node.
+    /// Dies of any error; its balancer asks another node when one is lost.
     pub fragile: bool,
     /// Reconnects when an answer did not come.
     pub reconnects: bool,
@@ -190,8 +190,8 @@ impl Plan {
         plan
     }
 
-    /// A client that dies of an error needs a node to turn to that can reach what it needs: one loss
-    /// at a time, each mended before the next, and nothing away for as long as a POST waits.
+    /// A client that dies of an error needs a node to turn to that can reach what it needs: one
+    /// loss at a time, each mended before the next, and nothing away for as long as a POST waits.
     fn draw_harms(&mut self, r: &mut Rng) {
         let fragile = self.visitors.iter().any(|visitor| visitor.fragile);
         let cut = if fragile { 5_000 } else { 15_000 };

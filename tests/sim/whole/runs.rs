@@ -83,7 +83,8 @@ pub fn explain(plan: &Plan, lines: usize, repeat: &str) -> String {
     let Plan { nodes, starts, faults, harms, balancing, latency, service, strike, .. } = plan;
     format!(
         "{}\n\n{nodes} nodes from {starts}, {balancing:?}, latency {latency:?}, strike {strike:?}\n\
-         {faults:?}, until {} ms\nids {:?}, buffer {}\n{harms:?}\n{ways:?}\n\n{}\nrepeat it with: {repeat}\n",
+         {faults:?}, until {} ms\nids {:?}, buffer {}\n{harms:?}\n{ways:?}\n\n{}\n\
+         repeat it with: {repeat}\n",
         run.trace[from..].join("\n"),
         plan.faults_until,
         service.repeated_ids,

@@ -78,7 +78,7 @@ pub fn all() -> Vec<Script> {
         plan.balancing = Balancing::Hashed;
     });
     add("never acknowledges", false, &|plan| plan.visitors[0].acks = Acks::Never);
-    add("unnumbered", false, &|plan| plan.visitors[0].numbered = false);
+    add("unnumbered", true, &|plan| plan.visitors[0].numbered = false);
     add("repeated ids shown again", false, &|plan| {
         plan.service.repeated_ids = RepeatedIds::AcceptTwice;
     });
