@@ -47,6 +47,9 @@ struct Totals {
     takeovers: u64,
     fenced: u64,
     forwards: u64,
+    /// Runs in which pacing may outlast the time to settle: what is late there is judged at the
+    /// end of the run.
+    paced: u64,
 }
 
 impl Totals {
@@ -63,9 +66,11 @@ impl Totals {
         self.takeovers += ledger.takeovers;
         self.fenced += ledger.fenced;
         self.forwards += ledger.forwards;
+        self.paced += u64::from(world.plan.paced());
     }
 
-    fn add_whole(&mut self, run: &whole::runs::Run) {
+    fn add_whole(&mut self, run: &whole::runs::Run, plan: &whole::plan::Plan) {
+        self.paced += u64::from(plan.paced());
         self.runs += 1;
         self.crashes += run.counts.crashes;
         self.messages += run.verdict.messages;
@@ -94,6 +99,7 @@ impl Totals {
             ("takeovers", self.takeovers),
             ("fenced", self.fenced),
             ("forwards", self.forwards),
+            ("paced", self.paced),
         ];
         let fields: Vec<_> = fields.iter().map(|(name, n)| format!("\"{name}\":{n}")).collect();
         format!("{{{}}}", fields.join(","))
@@ -152,8 +158,9 @@ pub fn all_at_once<J: Sync>(jobs: &[J], holds: impl Fn(&J) -> bool + Sync) -> Op
 /// Plays a seed in a world; what went wrong first.
 fn play(seed: u64, world: In, totals: &Mutex<Totals>) -> Option<String> {
     if world == In::Whole {
-        let run = whole::runs::run(whole::plan::Plan::of_seed(seed), false);
-        totals.lock().unwrap().add_whole(&run);
+        let plan = whole::plan::Plan::of_seed(seed);
+        let run = whole::runs::run(plan.clone(), false);
+        totals.lock().unwrap().add_whole(&run, &plan);
         return run.verdict.violations.into_iter().next();
     }
     let run = machine::runs::run(machine_plan(seed, world), false);

@@ -216,3 +216,48 @@ async fn a_client_that_reconnects_goes_on_where_it_was() {
     stage.hears(&["before", "after"]).await;
     assert_eq!(client.texts().iter().filter(|text| **text == "read").count(), 1);
 }
+
+/// A chat whose client has read three lines and acknowledged two: the offset of the third, the
+/// status of a reconnect that asks with this query, and what is read after it.
+async fn read_from(query: &str) -> (i64, u16, Vec<String>) {
+    let stage = BridgeStage::new().await;
+    let mut client = Client::talking(&stage).await;
+    for text in ["one", "two", "three"] {
+        stage.agent_says(text);
+        client.until_told(text).await;
+    }
+    let (third, before) = (client.ack + 1, client.texts().len());
+    stage.agent_says("unread");
+    stage.seconds(1).await;
+    let got = client.get(&format!("ReconnectSession{query}")).await;
+    if got.status == 200 {
+        (client.number, client.ack) = (1, -1);
+        client.until_told("unread").await;
+    }
+    let read = client.texts()[before..].iter().map(|text| (*text).to_owned()).collect();
+    (third, got.status.as_u16(), read)
+}
+
+/// S6: from any place, from the first to beyond the end, the chat goes on without a gap; what was
+/// not acknowledged comes again when the place says that it was not read.
+#[tokio::test(start_paused = true)]
+async fn a_reconnect_at_any_place_leaves_no_gap() {
+    let (third, ..) = read_from("").await;
+    for offset in 0..=third + 3 {
+        let (_, status, read) = read_from(&format!("?ReconnectSession.offset={offset}")).await;
+        let expected = if offset == third { vec!["unread"] } else { vec!["three", "unread"] };
+        // A place that is not there yet is not believed.
+        let beyond = offset == third + 1 && read == ["unread"];
+        assert_eq!(status, 200, "{offset}");
+        assert!(read == expected || beyond, "{offset} of {third}: {read:?}");
+    }
+    let garbage = ["", "=", "=-1", "=x", "=1.5", "=99999999999999999999"];
+    for garbage in garbage {
+        let query = format!("?ReconnectSession.offset{garbage}");
+        let (_, status, read) = read_from(&query).await;
+        assert_eq!(
+            (status, read.as_slice()),
+            (200, &["three".to_owned(), "unread".to_owned()][..])
+        );
+    }
+}
