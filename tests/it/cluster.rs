@@ -5,4 +5,5 @@ mod nouns;
 mod operators;
 mod rekeyed;
 mod repeats;
+mod sealed;
 mod taken_up;
