@@ -48,6 +48,9 @@ use crate::store::{Store, StoreError, seal};
 const KEY_RING_NAME: &[u8] = b"liveagent-bridge session keys";
 /// What the session keys are derived for.
 const KEY_PURPOSE: &str = "session-key";
+/// The longest wait of a node for its chats to be stored before it leaves them to others, who lose
+/// nothing that was answered.
+const STORED_WITHIN: Duration = Duration::from_secs(10);
 /// How often ended chats are purged.
 const PURGE_EVERY: Duration = Duration::from_secs(600);
 
@@ -306,10 +309,22 @@ fn front(
 }
 
 impl Bridge {
-    /// Waits until everything that was decided is stored and written; cancel the shutdown token
-    /// first.
+    /// Waits until everything that was decided is stored and written, then leaves the cluster;
+    /// cancel the shutdown token first. One of several nodes waits 10 s at the most.
     pub async fn drained(&self) {
-        self.chats.drained().await;
+        match &self.cluster {
+            None => self.chats.drained().await,
+            Some(_) => {
+                let stored = tokio::time::timeout(STORED_WITHIN, self.chats.drained());
+                if stored.await.is_err() {
+                    let chats = self.chats.len();
+                    tracing::warn!(
+                        chats,
+                        "chats were not stored in time; other nodes take them up"
+                    );
+                }
+            }
+        }
         if let Some(capture) = self.live.now().capture.clone() {
             capture.drained().await;
         }

@@ -202,6 +202,9 @@ pub enum Reply {
     Conflict,
     /// `500`: a limit was reached; nothing was taken.
     Overloaded,
+    /// `500`: whoever worked on the chat left before it answered; another node may have the chat.
+    /// The machine itself never says so.
+    Dropped,
 }
 
 /// One answer of `System/Messages`.

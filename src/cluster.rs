@@ -1,9 +1,9 @@
 //! Several nodes over one store: who lives, whose a chat is, and how a request gets there.
 //!
 //! Reading order: `lease` (may this node serve? pure), this file (the handle: what is held, where
-//! others are), `owned` (the store as chats see it: fenced), `beat` (what runs beside), `forward`
-//! (a request to another node), `told` (what became of its answer). `facade::placed` is what
-//! requests go through.
+//! others are), `owned` (the store as chats see it: fenced), `beat` (what runs beside), `doubt`
+//! (whether others live and answer), `forward` (a request to another node), `told` (what became of
+//! its answer). `facade::placed` is what requests go through.
 //!
 //! Promised: a chat is worked on by one node at a time; of two that think they have it, the one
 //! whose claim is older writes nothing. A node that could not renew its lease answers nothing from
@@ -11,6 +11,7 @@
 //! store's clock. Not promised: that requests find a chat at once while its owner dies; they wait.
 
 pub mod beat;
+pub mod doubt;
 pub mod forward;
 pub mod lease;
 pub mod owned;
@@ -33,6 +34,7 @@ use crate::random;
 use crate::store::StoreError;
 use crate::store::shared::{Beat, Claim, Fence, Node, Owner, Shared};
 use crate::time::Mono;
+use doubt::Seen;
 use forward::Seal;
 use lease::Lease;
 use told::Telling;
@@ -86,7 +88,7 @@ struct Inner {
     link: Arc<dyn Transport>,
     seal: Seal,
     lease: Mutex<Lease>,
-    nodes: RwLock<Arc<Vec<Node>>>,
+    seen: Seen,
     /// The chats that are ours, with their epochs.
     held: Mutex<BTreeMap<Uuid, u64>>,
     /// Whose the chats of others were when it was last looked.
@@ -153,7 +155,7 @@ impl Cluster {
             link,
             seal: Seal::new(secrets),
             lease: Mutex::new(Lease::new()),
-            nodes: RwLock::default(),
+            seen: Seen::default(),
             held: Mutex::default(),
             known: Mutex::default(),
             telling: Mutex::default(),
@@ -190,10 +192,10 @@ impl Cluster {
         self.inner.store.clone()
     }
 
-    /// Every node as the last beat showed them.
+    /// Every node as it was seen last.
     #[must_use]
     pub fn nodes(&self) -> Arc<Vec<Node>> {
-        self.inner.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.seen.nodes()
     }
 
     /// What happened since the start.
@@ -217,6 +219,12 @@ impl Cluster {
         let nodes = self.nodes();
         let others = nodes.iter().filter(|node| node.live && node.told.fingerprint != mine);
         others.filter(|node| node.told.incarnation != self.incarnation()).cloned().collect()
+    }
+
+    /// Whether something at this node works on this chat.
+    #[must_use]
+    pub fn works_on(&self, chat: ChatId) -> bool {
+        self.inner.residents.get().is_some_and(|residents| residents.holds(chat))
     }
 
     /// Whether this chat is held here.

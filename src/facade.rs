@@ -4,7 +4,7 @@
 //! answers it), `legacy` (the relay and its end), `relayed` (what a key of ours leads to), `chat`
 //! (translated chats), `visitor` (nouns without a session), `jsonp` (the same for script tags),
 //! `upload` (files), `body` and `reply` (bytes in and out), `receipted` (who is told that an answer
-//! was handed over), `key`, `affinity`, `live` (the
+//! was handed over), `marks` (what every answer carries), `key`, `affinity`, `live` (the
 //! configuration of now), `placed` (chats that are at another node).
 //!
 //! Promised: every answer has the status, content type and text that real clients depend on; a
@@ -23,6 +23,7 @@ mod jsonp;
 pub mod key;
 mod legacy;
 pub mod live;
+mod marks;
 pub mod placed;
 mod receipted;
 mod relayed;
@@ -55,9 +56,10 @@ use crate::wire::liveagent::request::ChasitorInit;
 use affinity::Affinity;
 pub(crate) use body::decode;
 use call::Call;
-use gate::Gate;
+use gate::{Gate, Inside};
 use key::KeyRing;
 use live::Live;
+use marks::Marks;
 
 /// Turns a ChasitorInit, and the text it was read from, into what the machine begins with; or says
 /// what is wrong with it.
@@ -171,14 +173,14 @@ async fn answer(live: &Live, request: Request) -> Response<Body> {
     let Ok(call) = Call::read(&facade.config, &parts) else {
         return reply::text(StatusCode::NOT_FOUND, "No tenant has this host or path");
     };
-    let cors = cors::Cors::of(&call);
-    if let Some(preflight) = cors.preflight(&call) {
+    let marks = Marks::of(&call);
+    if let Some(preflight) = marks.preflight(&call) {
         return preflight;
     }
-    let Some(_inside) = facade.gate.enter(&call.tenant.id, &facade.config.limits) else {
-        let mut refusal = reply::too_many("Too many requests at once");
-        cors.mark(refusal.headers_mut());
-        return refusal;
+    let inside = (!call.counted).then(|| facade.enter(&call.tenant.id)).transpose();
+    let _inside = match inside {
+        Ok(inside) => inside,
+        Err(refusal) => return marks.on(*refusal),
     };
     let asked = call.captured().zip(facade.capture.as_ref());
     let shadow = shadowed(&facade, &call);
@@ -192,14 +194,15 @@ async fn answer(live: &Live, request: Request) -> Response<Body> {
     if let Some(watch) = watch {
         response = watch.response(response);
     }
-    if let Some(noun) = call.noun {
-        response.extensions_mut().insert(Asked(format!("{noun:?}")));
+    marks.on(response)
+}
+
+impl Facade {
+    /// Lets a request in, unless its tenant has too many under way.
+    fn enter(&self, tenant: &str) -> Result<Inside, reply::Refusal> {
+        let inside = self.gate.enter(tenant, &self.config.limits);
+        inside.ok_or_else(|| Box::new(reply::too_many("Too many requests at once")))
     }
-    cors.mark(response.headers_mut());
-    if let Some(told) = &call.tenant.plan.deprecation {
-        deprecation::mark(response.headers_mut(), told);
-    }
-    response
 }
 
 /// A watch over what may begin a chat, when its tenant's stage asks for one.

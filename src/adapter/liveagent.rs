@@ -41,6 +41,7 @@ use health::{Health, HostHealth};
 use observer::Observer;
 use pairs::Pairs;
 pub use pairs::{Behind, Pair, Turn, is_pair};
+pub use pass::{CALL_WAIT, UPLOAD_WAIT};
 pub use passing::{Passing, PassingId};
 use rekey::Names;
 use switch::Moved;
@@ -149,6 +150,8 @@ pub enum Unopened {
     Unanswered,
     /// Too many chats, or the pair could not be stored.
     NotKept,
+    /// The chat began at another node meanwhile.
+    Elsewhere,
 }
 
 impl LiveAgent {
@@ -283,9 +286,12 @@ impl LiveAgent {
             self.observer.started(key, None, init.routed.clone());
             self.observer.used(key, Some(chat), init.tenant, self.clock.now().mono);
         }
-        opened.map_err(|error| {
-            tracing::error!(tenant = init.tenant, %chat, %error, "a relayed chat was not stored");
-            Unopened::NotKept
+        opened.map_err(|error| match error {
+            StoreError::AlreadyThere { .. } => Unopened::Elsewhere,
+            error => {
+                tracing::error!(tenant = init.tenant, %chat, %error, "a relayed chat was not stored");
+                Unopened::NotKept
+            }
         })
     }
 

@@ -13,11 +13,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::lease::{BEAT_EVERY, LEASE, Renewed};
-use super::{Cluster, PoisonError, Residents};
+use super::lease::{BEAT_EVERY, LEASE, Lease, Renewed};
+use super::{Cluster, Residents};
 use crate::chat::ids::ChatId;
 use crate::store::StoreError;
 use crate::store::shared::Node;
+use crate::time::Mono;
 
 /// A beat that takes longer is given up and made again.
 const BEAT_WITHIN: Duration = Duration::from_millis(1_500);
@@ -47,6 +48,8 @@ impl Cluster {
         // Of two calls the second would change nothing.
         let _ = self.inner.residents.set(residents.clone());
         self.renew(&*residents).await?;
+        let looking = self.clone().keep_looking();
+        tokio::spawn(self.inner.left.clone().run_until_cancelled_owned(looking));
         let beating = self.clone().keep_beating(residents.clone());
         tokio::spawn(self.inner.left.clone().run_until_cancelled_owned(beating));
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(self.clone().sweep(residents)));
@@ -54,9 +57,11 @@ impl Cluster {
     }
 
     /// Releases the lease: others claim what is still ours at once; then waits until they know what
-    /// became of their answers. Call it when every chat's task has left.
+    /// became of their answers. Call it when every chat's task has left; one that has not does
+    /// nothing from now on.
     pub async fn leave(&self) {
         self.inner.left.cancel();
+        *self.lease() = Lease::new();
         let left = tokio::time::timeout(LEAVE_WITHIN, self.inner.store.leave(self.incarnation()));
         match left.await {
             Ok(Ok(())) => tracing::info!("this node has left the cluster"),
@@ -92,7 +97,7 @@ impl Cluster {
         let asked = self.inner.store.beat(&beat, LEASE);
         let nodes = in_time(asked).await?;
         let renewed = self.lease().answered(began, self.now());
-        self.seen(residents, nodes);
+        self.seen(began, nodes);
         if renewed == Renewed::AfterGap {
             self.settle().await?;
             self.lease().settled();
@@ -100,14 +105,19 @@ impl Cluster {
         Ok(())
     }
 
-    fn seen(&self, residents: &dyn Residents, nodes: Vec<Node>) {
-        residents.live_nodes(nodes.iter().filter(|node| node.live).count());
-        let before = self.nodes();
+    /// The store's answer to the question, asked at `began`, who lives.
+    pub(super) fn seen(&self, began: Mono, nodes: Vec<Node>) {
+        let (before, nodes) = (self.nodes(), Arc::new(nodes));
+        if !self.inner.seen.put(began, nodes.clone()) {
+            return;
+        }
+        if let Some(residents) = self.inner.residents.get() {
+            residents.live_nodes(nodes.iter().filter(|node| node.live).count());
+        }
         self.tell_changes(&before, &nodes);
         let live = |id: Uuid| nodes.iter().any(|node| node.live && node.told.incarnation == id);
         self.known().retain(|_, peer| live(peer.incarnation));
         self.tell_only(live);
-        *self.inner.nodes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(nodes);
     }
 
     /// Who came, who went, and who is configured otherwise: each once.

@@ -33,6 +33,8 @@ const PASS: HeaderName = HeaderName::from_static("x-liveagent-bridge-pass");
 const HOST: HeaderName = HeaderName::from_static("x-liveagent-bridge-host");
 /// In an answer: the chat is not at this node.
 const NOT_HERE: HeaderName = HeaderName::from_static("x-liveagent-bridge-not-here");
+/// Its value when even the node is another run of this program.
+const NOT_ME: HeaderValue = HeaderValue::from_static("2");
 /// What became of answers of the node that is asked.
 const TOLD: HeaderName = HeaderName::from_static("x-liveagent-bridge-told");
 /// The version of all this.
@@ -155,7 +157,9 @@ impl Refused {
     #[must_use]
     pub fn answer(self) -> Response<Body> {
         if self == Self::NotMe {
-            return not_here();
+            let mut answer = not_here();
+            answer.headers_mut().insert(NOT_HERE, NOT_ME);
+            return answer;
         }
         tracing::warn!("a request on the cluster's listener came from nobody of the cluster");
         // Should it be a node after all, of another version, its client must not be told 403.
@@ -167,7 +171,8 @@ impl Refused {
 }
 
 impl Cluster {
-    /// Asks the node that has the chat, `id` being the same as long as it is the same request.
+    /// Asks the node that has the chat, `id` being the same as long as it is the same request. One
+    /// that does not answer is in doubt from then on; one that has not got the chat is forgotten.
     pub async fn forward(
         &self,
         (peer, chat, id): (&Peer, ChatId, Uuid),
@@ -177,9 +182,15 @@ impl Cluster {
     ) -> Forwarded {
         let along = Along { id, told: self.to_tell(peer, chat) };
         let Some(mut answer) = self.ask(peer, parts, body, &along, within).await else {
+            self.doubt(peer);
             return Forwarded::Broken;
         };
         if is_elsewhere(&answer) {
+            match answer.headers().get(NOT_HERE).is_some_and(|why| *why == NOT_ME) {
+                // Its lease has to lapse; until then the store says that it has the chat.
+                true => self.doubt(peer),
+                false => self.not_there(chat),
+            }
             return Forwarded::NotThere;
         }
         self.inner.forwarded.fetch_add(1, Ordering::Relaxed);

@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, header};
 use percent_encoding::percent_decode_str;
 
+use super::gate::Counted;
 use crate::capture::Asked;
 use crate::config::{Config, Tenant};
 use crate::serve::Peer;
@@ -29,6 +30,8 @@ pub(super) struct Call<'a> {
     query: Option<&'a str>,
     /// Where it came from, if it came over a connection.
     pub(super) peer: Option<Peer>,
+    /// Whether its tenant's requests are counted with it already.
+    pub(super) counted: bool,
     /// What is asked for; `None` when the API has no such noun.
     pub(super) noun: Option<Noun>,
     /// What follows the noun in the path, decoded.
@@ -204,6 +207,7 @@ impl<'a> Call<'a> {
             tail,
             query: parts.uri.query(),
             peer: parts.extensions.get().copied(),
+            counted: parts.extensions.get::<Counted>().is_some(),
             noun: Noun::find(prefix, noun),
             rest: percent_decode_str(rest.trim_end_matches('/')).decode_utf8_lossy().into_owned(),
         })

@@ -105,7 +105,7 @@ async fn post(
             (Some(button), Reply::Ok) => {
                 facade.availability.asked(call.tenant, &button, own.chat);
             }
-            (Some(button), Reply::Overloaded) => {
+            (Some(button), Reply::Overloaded | Reply::Dropped) => {
                 facade.availability.not_started(call.tenant, &button, own.chat);
             }
             (None, Reply::Ok) if ends => facade.availability.left(own.chat),

@@ -30,6 +30,11 @@ struct Counts {
     addresses: HashMap<IpAddr, usize>,
 }
 
+/// In the extensions of a request: it is counted already, here or at the node that its client
+/// asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted;
+
 /// A request that is under way.
 #[derive(Debug)]
 pub(super) struct Inside {

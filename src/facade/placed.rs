@@ -1,15 +1,18 @@
 //! Requests of chats that may be at another node: found, passed on, or waited for.
 //!
 //! Promised: a client never learns which node it asked. While a chat changes its owner a poll stays
-//! parked and a POST waits for up to [`POST_WAIT`], then both are answered as if the chat had not
+//! parked and a POST waits for up to 10 s, then both are answered as if the chat had not
 //! answered: 204, and 500 (or 503 where the tenant opted in). What is asked again is asked with the
 //! same bytes, and of the same node as the same request ([`passed`]). An answer of another node
-//! counts as written when the client's connection took it, as on one node. A node whose lease is in
-//! doubt answers nothing from memory. Not here: sessions of the real service under its own key,
-//! which any node relays.
+//! counts as written when the client's connection took it, as on one node. Nobody waits for a node
+//! whose lease lapsed. A tenant's requests are counted once, at the door of the node that was asked
+//! by the client, and bounded there; those on the private listener are bounded by that and by
+//! `limits.connections`. A node whose lease is in doubt answers nothing from memory. Not here:
+//! sessions of the real service under its own key, which any node relays.
 
 mod asking;
 mod passed;
+mod question;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,31 +22,27 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use self::asking::Asking;
 use self::passed::{Entered, Passage, Passages};
-use super::call::{Call, Noun};
-use super::chat::{POLL_GRACE, POST_WAIT};
-use super::key::Owner;
+use self::question::Question;
+use super::gate::Counted;
 use super::live::Live;
-use super::{Asked, Facade, body, reply};
+use super::{Facade, body, reply, upload};
 use crate::chat::ids::ChatId;
 use crate::clock::Clock;
 use crate::cluster::forward::not_here;
-use crate::cluster::{Cluster, Place, told};
+use crate::cluster::{Cluster, Place, doubt, told};
 use crate::time::Mono;
 
-/// The pause before a chat is looked for again.
-const AGAIN: Duration = Duration::from_millis(100);
+/// The pause before a chat is looked for again, and the longest one.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 /// A POST that another node has not answered for so long is asked again: on the way it may have
 /// vanished without a sign, and who has it knows it again.
 const TRY_FOR: Duration = Duration::from_secs(3);
-/// The largest upload that is passed on.
-const UPLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Uploads at once; each is held in memory until it is answered.
 const UPLOADS_MAX: usize = 16;
 
@@ -83,72 +82,16 @@ pub fn routers(live: Live, cluster: Cluster, clock: Clock, draining: Cancellatio
     }
 }
 
-/// What is asked of which chat.
-struct Question {
-    chat: ChatId,
-    noun: Option<Noun>,
-    polls: bool,
-    hold: Duration,
-    failure_is_503: bool,
-}
-
-impl Question {
-    /// `None` for what every node answers alike.
-    fn read(facade: &Facade, parts: &Parts) -> Option<Self> {
-        let call = Call::read(&facade.config, parts).ok()?;
-        let new = call.noun == Some(Noun::SessionId) && call.method == Method::GET;
-        let alike = matches!(call.noun, None | Some(Noun::Lookup(_) | Noun::Script(_)));
-        if new || alike || call.method == Method::OPTIONS {
-            return None;
-        }
-        let chat = match (call.noun, call.key()) {
-            (Some(Noun::Upload), _) => {
-                let key = call.parameter("chatKey")?;
-                ChatId(Uuid::try_parse(key.split('!').next()?).ok()?)
-            }
-            (_, Some(key)) => match facade.keys.owner(&call.tenant.id, key) {
-                Owner::Ours(own) => own.chat,
-                Owner::Foreign | Owner::Forged => return None,
-            },
-            (_, None) => return None,
-        };
-        Some(Self {
-            chat,
-            noun: call.noun,
-            polls: call.noun == Some(Noun::Messages) && call.method == Method::GET,
-            hold: call.tenant.behaviour.poll_hold,
-            failure_is_503: call.tenant.behaviour.failure_is_503,
-        })
-    }
-
-    /// How long its client waits for it.
-    fn patience(&self) -> Duration {
-        if self.polls { self.hold } else { POST_WAIT }
-    }
-
-    /// How long another node is waited for at a time.
-    fn try_for(&self) -> Duration {
-        if self.polls || self.noun == Some(Noun::Upload) {
-            return self.patience() + POLL_GRACE;
-        }
-        TRY_FOR
-    }
-
-    /// Nobody had the chat for so long.
-    fn unanswered(&self) -> Response<Body> {
-        match (self.polls, self.failure_is_503) {
-            (true, _) => reply::nothing(),
-            (false, true) => reply::moved(),
-            (false, false) => reply::failed(),
-        }
-    }
-}
-
 async fn public(State(node): State<Node>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let facade = node.live.of(&parts);
     let Some(question) = Question::read(&facade, &parts) else {
         return super::answer(&node.live, Request::from_parts(parts, body)).await;
+    };
+    // Whatever it waits for, here or elsewhere, it is one of its tenant's.
+    let _inside = match facade.enter(&question.tenant) {
+        Ok(inside) => inside,
+        Err(refusal) => return question.marks.on(*refusal),
     };
     let Ok(_room) = node.room(&question) else { return question.unanswered() };
     let bytes = match node.body(&facade, &question, body).await {
@@ -156,11 +99,8 @@ async fn public(State(node): State<Node>, request: Request) -> Response<Body> {
         Err(refusal) => return *refusal,
     };
     let asking = Asking::new(node.cluster.clone(), question.chat);
-    let mut response = node.wherever(&question, &parts, &bytes, &asking).await;
-    if let Some(noun) = question.noun {
-        response.extensions_mut().insert(Asked(format!("{noun:?}")));
-    }
-    response
+    let response = node.wherever(&question, &parts, &bytes, &asking).await;
+    question.marks.counted(response)
 }
 
 /// A request that another node passed on: answered here or not at all.
@@ -171,7 +111,7 @@ async fn private(State(node): State<Node>, request: Request) -> Response<Body> {
         Err(refused) => return refused.answer(),
     };
     passed.told.iter().for_each(|told| node.passages.told(*told));
-    if parts.uri.path() == told::PATH {
+    if [told::PATH, doubt::PATH].contains(&parts.uri.path()) {
         return reply::nothing();
     }
     let facade = node.live.of(&parts);
@@ -183,7 +123,7 @@ async fn private(State(node): State<Node>, request: Request) -> Response<Body> {
         Ok(_) => return reply::text(StatusCode::FORBIDDEN, "Not what was passed on"),
         Err(refusal) => return *refusal,
     };
-    if node.cluster.place(question.chat).await != Ok(Place::Here) {
+    if !node.has(question.chat).await {
         return not_here();
     }
     let passage = match node.passages.enter(passed.id, question.chat) {
@@ -204,7 +144,7 @@ async fn private(State(node): State<Node>, request: Request) -> Response<Body> {
 impl Node {
     /// Room for an upload, if it is one.
     fn room(&self, question: &Question) -> Result<Option<OwnedSemaphorePermit>, ()> {
-        if question.noun != Some(Noun::Upload) {
+        if !question.uploads {
             return Ok(None);
         }
         self.uploads.clone().try_acquire_owned().map(Some).map_err(drop)
@@ -217,10 +157,18 @@ impl Node {
         body: Body,
     ) -> Result<Bytes, reply::Refusal> {
         let mut limits = facade.config.limits;
-        if question.noun == Some(Noun::Upload) {
-            limits.request_body_bytes = limits.request_body_bytes.max(UPLOAD_BYTES_MAX);
+        if question.uploads {
+            limits.request_body_bytes = upload::body_bytes_max(&limits);
         }
-        body::read(body, &limits).await
+        let read = body::read(body, &limits).await;
+        read.map_err(|refusal| Box::new(question.marks.on(*refusal)))
+    }
+
+    /// Whether this node has the chat, for others. One that stops begins to work on none for them:
+    /// they have it as soon as it has left.
+    async fn has(&self, chat: ChatId) -> bool {
+        let leaves = self.draining.is_cancelled() && !self.cluster.works_on(chat);
+        !leaves && self.cluster.place(chat).await == Ok(Place::Here)
     }
 
     /// Asks whoever has the chat until it is answered or nobody waits any more.
@@ -231,8 +179,13 @@ impl Node {
         bytes: &Bytes,
         asking: &Asking,
     ) -> Response<Body> {
-        let until = self.now().plus(question.patience());
-        let mut answer = self.once(question, parts, bytes, asking).await;
+        let mut began = self.now();
+        let until = began.plus(question.patience);
+        let late = began.plus(question.answered_within);
+        let mut answer = self.once(question, parts, bytes, asking, (until, late)).await;
+        // A poll that had to wait has nothing to lose when its hold is over.
+        let late = if question.polls { until } else { late };
+        let mut pause = AGAIN.0;
         loop {
             if let Some(answer) = answer {
                 return answer;
@@ -241,27 +194,29 @@ impl Node {
                 return question.unanswered();
             }
             let again = async {
-                self.clock.until(self.now().plus(AGAIN)).await;
-                self.once(question, parts, bytes, asking).await
+                self.clock.until(self.now().plus(pause)).await;
+                self.once(question, parts, bytes, asking, (until, late)).await
             };
-            answer = tokio::select! {
-                biased;
-                answer = again => answer,
-                () = self.clock.until(until) => None,
-            };
+            answer = self.by(late, again).await.flatten();
+            // What took longer waited for something, and that may be otherwise now.
+            let quick = self.now().since(began) < 2 * AGAIN.1;
+            pause = if quick { (pause * 2).min(AGAIN.1) } else { AGAIN.0 };
+            began = self.now();
         }
     }
 
     /// Asks whoever has the chat; `None` when that turns out to be somebody else, or nobody yet.
+    /// Where it is is looked for `until` then, and another node may answer as `late`.
     async fn once(
         &self,
         question: &Question,
         parts: &Parts,
         bytes: &Bytes,
         asking: &Asking,
+        (until, late): (Mono, Mono),
     ) -> Option<Response<Body>> {
         let chat = question.chat;
-        let place = match self.cluster.place(chat).await {
+        let place = match self.by(until, self.cluster.place(chat)).await? {
             Ok(place) => place,
             Err(error) => {
                 tracing::debug!(%chat, %error, "where a chat is cannot be looked up");
@@ -269,12 +224,22 @@ impl Node {
             }
         };
         match place {
+            Place::At(peer) if self.cluster.doubts(&peer) => {
+                self.by(until, self.cluster.trusted(&peer)).await;
+                None
+            }
             Place::At(peer) => {
-                let answer = asking.ask(&peer, parts, bytes, question.try_for()).await;
-                if answer.is_none() {
-                    self.cluster.not_there(chat);
+                let within = late.since(self.now());
+                let asked = asking.ask(&peer, parts, bytes, within);
+                let tried = self.now().plus(TRY_FOR);
+                let again = !question.polls && !question.uploads && tried < until;
+                // Nobody need wait for the answer of the dead.
+                tokio::select! {
+                    biased;
+                    answer = asked => answer,
+                    () = self.cluster.gone(&peer) => None,
+                    () = self.clock.until(if again { tried } else { late }) => None,
                 }
-                answer
             }
             // A poll may be here before its chat begins, wherever that is.
             Place::Nowhere if question.polls => tokio::select! {
@@ -284,7 +249,23 @@ impl Node {
             },
             // It is taken by a node that stays.
             Place::Free if self.draining.is_cancelled() => None,
-            _ => self.here(chat, parts, bytes).await,
+            _ => match self.here(chat, parts, bytes).await {
+                // As of one bridge alone: nobody else has the chat before this node has left, and
+                // it does not leave while a client waits.
+                None if self.draining.is_cancelled() && self.cluster.may_serve() => {
+                    Some(question.unanswered())
+                }
+                answer => answer,
+            },
+        }
+    }
+
+    /// What comes of a wait, unless it takes too long.
+    async fn by<T>(&self, until: Mono, wait: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = wait => Some(done),
+            () = self.clock.until(until) => None,
         }
     }
 
@@ -313,7 +294,8 @@ impl Node {
         if !self.cluster.may_serve() {
             return None;
         }
-        let request = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
+        let mut request = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
+        request.extensions_mut().insert(Counted);
         let answer = super::answer(&self.live, request).await;
         // What a node answers that slept through its lease may be old.
         if !self.cluster.may_serve() {

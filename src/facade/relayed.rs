@@ -21,8 +21,6 @@ use crate::store::StoreError;
 use crate::time::Wall;
 use crate::wire::liveagent::request::{ChasitorInit, MultiNoun};
 
-/// The largest file that is passed on; a client of Salesforce's own stops at 2.4 MB.
-const UPLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Files that are passed on at once.
 const UPLOADS_MAX: usize = 16;
 static UPLOADS: Semaphore = Semaphore::const_new(UPLOADS_MAX);
@@ -155,8 +153,8 @@ async fn open(
     match facade.relay.open(&forward, own.chat).await {
         Ok(pair) => legacy::relayed(facade, call, own, &pair, Body::from(bytes)).await,
         Err(Unopened::Answered(answer)) => answer,
-        Err(Unopened::Unanswered) => reply::failed(),
-        Err(Unopened::NotKept) => reply::untaken(reply::failed()),
+        Err(Unopened::Unanswered | Unopened::NotKept) => reply::failed(),
+        Err(Unopened::Elsewhere) => reply::untaken(reply::failed()),
     }
 }
 
@@ -206,7 +204,7 @@ pub(super) async fn upload(facade: &Facade, call: &Call<'_>, body: Body) -> Resp
     };
     let Ok(_one) = UPLOADS.try_acquire() else { return reply::failed() };
     let mut limits = facade.config.limits;
-    limits.request_body_bytes = limits.request_body_bytes.max(UPLOAD_BYTES_MAX);
+    limits.request_body_bytes = upload::body_bytes_max(&limits);
     let bytes = match body::read(body, &limits).await {
         Ok(bytes) => bytes,
         Err(refusal) => return *refusal,

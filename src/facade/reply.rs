@@ -146,9 +146,13 @@ impl Scene<'_> {
                 text(StatusCode::CONFLICT, liveagent::out_of_sync(*sent, *last))
             }
             Reply::Conflict => text(StatusCode::CONFLICT, liveagent::DUPLICATE_POLL),
-            Reply::Overloaded if self.behaviour.failure_is_503 => untaken(moved()),
-            Reply::Overloaded => untaken(failed()),
+            Reply::Overloaded => self.failed(),
+            Reply::Dropped => untaken(self.failed()),
         }
+    }
+
+    fn failed(&self) -> Response<Body> {
+        if self.behaviour.failure_is_503 { moved() } else { failed() }
     }
 
     fn payload(&self, payload: &Payload) -> MessagesPayload {

@@ -16,7 +16,7 @@ use super::call::Call;
 use super::{Facade, reply, route};
 use crate::adapter::VisitorFile;
 use crate::chat::ids::ChatId;
-use crate::config::FILE_TYPES;
+use crate::config::{FILE_TYPES, Limits};
 
 const SUCCESS: &str = "Success";
 const FAILURE: &str = "Failure";
@@ -31,6 +31,16 @@ const NAME_MAX: usize = 255;
 
 static UPLOADS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(UPLOADS_MAX);
 
+/// What is read of an upload at the most, in bytes.
+pub(super) fn body_bytes_max(limits: &Limits) -> usize {
+    limits.upload_bytes.saturating_add(OTHER_PARTS_BYTES as usize)
+}
+
+/// The answer to an upload that there is no room for, or whose chat nobody has.
+pub(super) fn busy() -> Response<Body> {
+    reply::text(StatusCode::SERVICE_UNAVAILABLE, FAILURE)
+}
+
 /// One upload.
 pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
     if *call.method != Method::POST {
@@ -40,7 +50,7 @@ pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Resp
         return reply::text(StatusCode::FORBIDDEN, FAILURE);
     };
     let Ok(_turn) = UPLOADS.try_acquire() else {
-        return reply::text(StatusCode::SERVICE_UNAVAILABLE, FAILURE);
+        return busy();
     };
     let limits = &facade.config.limits;
     let within = Duration::from_secs(limits.request_body_seconds as u64);

@@ -30,6 +30,10 @@ use uuid::Uuid;
 use crate::bridge_stage::{Acks, Client, DEADLINE, visitor_lines};
 use crate::stage::{LEGACY, SECRET, Seen, tenant};
 
+mod way;
+
+pub(crate) use way::{State, Way};
+
 const SCRT: &str = "scrt.example.test";
 const SECRETS: [[u8; 32]; 1] = [[7; 32]];
 /// What nodes tell each other of answers goes here.
@@ -110,8 +114,9 @@ impl Transport for Link {
 pub(crate) struct Node {
     pub(crate) bridge: Bridge,
     pub(crate) cluster: Cluster,
+    pub(crate) way: Arc<Way>,
     address: &'static str,
-    shutdown: CancellationToken,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Node {
@@ -154,6 +159,11 @@ impl ClusterStage {
 
     /// With a tenant of the test's own, on a day of its choice.
     pub(crate) async fn of(day: &str, tenant: Tenant) -> Self {
+        Self::with(day, vec![tenant], Limits::default()).await
+    }
+
+    /// With several tenants and limits of the test's own.
+    pub(crate) async fn with(day: &str, tenants: Vec<Tenant>, limits: Limits) -> Self {
         let clock = Clock::starting_at(Wall::parse(day).expect("an instant"));
         let emulators = Emulators::new(&clock, Agents::None);
         let salesforce = Arc::new(InProcess::new());
@@ -168,8 +178,9 @@ impl ClusterStage {
                 fingerprint: "same".to_owned(),
             };
             let store = Arc::new(memory.clone());
+            let way = Arc::new(Way::new(memory.clone()));
             let cluster =
-                Cluster::new(identity, store.clone(), link.clone(), &SECRETS, clock.clone());
+                Cluster::new(identity, way.clone(), link.clone(), &SECRETS, clock.clone());
             let options = Options {
                 clock: clock.clone(),
                 transport: salesforce.clone(),
@@ -177,10 +188,11 @@ impl ClusterStage {
                 decisions: Arc::new(Seen::default()),
                 shutdown: shutdown.clone(),
             };
-            let built = app::build_node(config(&tenant), options, Some(cluster.clone())).await;
+            let config = config(&tenants, limits);
+            let built = app::build_node(config, options, Some(cluster.clone())).await;
             let bridge = built.expect("a bridge");
             link.nodes.put(address, bridge.private.clone().expect("a private listener"));
-            Node { bridge, cluster, address, shutdown }
+            Node { bridge, cluster, way, address, shutdown }
         };
         let (one, two) = (node("one.test").await, node("two.test").await);
         // Until each knows of the other.
@@ -214,6 +226,28 @@ impl ClusterStage {
     pub(crate) fn passed(&self, end: &str) -> usize {
         let passed = self.link.passed.lock().unwrap();
         passed.iter().filter(|passed| passed.ends_with(end)).count()
+    }
+
+    /// The first node stands still: it reaches nothing, and what reaches it is not answered.
+    pub(crate) fn freeze_one(&self) {
+        self.one.way.is(State::Hangs);
+        let one = self.one.address;
+        self.tamper(move |request| match request.uri().host() == Some(one) {
+            true => Fate::Vanishes,
+            false => Fate::Passes,
+        });
+    }
+
+    /// The first node's machine is off: connections to it are refused.
+    pub(crate) fn kill_one(&self) {
+        self.one.way.is(State::Cut);
+        self.link.nodes.remove(self.one.address);
+    }
+
+    /// The first node stops in good order.
+    pub(crate) async fn stop_one(&self) {
+        self.one.shutdown.cancel();
+        self.one.bridge.drained().await;
     }
 
     /// The first node is gone, without a word: nothing reaches it, and it does nothing any more.
@@ -272,18 +306,23 @@ impl ClusterStage {
         assert_eq!(heard, lines);
     }
 
+    /// Lets simulated time pass.
+    pub(crate) async fn pass(&self, span: Duration) {
+        self.clock.until(self.clock.now().mono.plus(span)).await;
+    }
+
     pub(crate) async fn seconds(&self, seconds: u64) {
         self.clock.until(self.clock.now().mono.plus(Duration::from_secs(seconds))).await;
     }
 }
 
-fn config(tenant: &Tenant) -> Config {
+fn config(tenants: &[Tenant], limits: Limits) -> Config {
     Config {
         listen: DEFAULT_LISTEN,
         admin: None,
         store: StoreConfig::Memory,
-        tenants: vec![tenant.clone()],
-        limits: Limits::default(),
+        tenants: tenants.to_vec(),
+        limits,
         egress: Egress::default(),
         panic_file: None,
         tls: None,

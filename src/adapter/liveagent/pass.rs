@@ -18,9 +18,9 @@ use crate::wire::liveagent::{MessagesPayload, ResyncSession, SessionId};
 /// The wait for the head of an answer to a poll: past the 40 s that the service announces.
 const POLL_WAIT: Duration = Duration::from_secs(75);
 /// The wait for the head of the answer to a file, which is large.
-const UPLOAD_WAIT: Duration = Duration::from_secs(60);
+pub const UPLOAD_WAIT: Duration = Duration::from_secs(60);
 /// The wait for the head of any other answer.
-const CALL_WAIT: Duration = Duration::from_secs(15);
+pub const CALL_WAIT: Duration = Duration::from_secs(15);
 /// How often one request follows the service to another host.
 const SWITCHES_MAX: u32 = 2;
 

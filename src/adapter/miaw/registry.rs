@@ -303,7 +303,8 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Waits until every task has left; cancel the shutdown token first.
+    /// Waits until every task has left; from now on none begins for a request. Cancel the shutdown
+    /// token first.
     pub async fn drained(&self) {
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
@@ -363,9 +364,10 @@ impl Registry {
             Envelope::Post { .. } | Envelope::Poll { .. } | Envelope::Reconnect { .. }
         );
         if ours {
-            // Should the next inbox be full, the request is answered as overload: its sender is
-            // dropped.
-            let _ = self.seat(tenant, chat).try_send(envelope);
+            let sent = self.seat(tenant, chat).try_send(envelope);
+            if let Err(mpsc::error::TrySendError::Full(envelope)) = sent {
+                envelope.refuse();
+            }
         }
     }
 
@@ -376,6 +378,7 @@ impl Registry {
         envelope: impl FnOnce(ReplyTo, oneshot::Sender<Answer>) -> Envelope,
     ) -> Answer {
         let overloaded = Answer { reply: Reply::Overloaded, receipt: None };
+        let dropped = Answer { reply: Reply::Dropped, receipt: None };
         let Some(tenant) = self.shared.tenant(tenant) else {
             return Answer { reply: Reply::Gone, receipt: None };
         };
@@ -386,20 +389,24 @@ impl Registry {
         let reply = ReplyTo(self.next_reply.fetch_add(1, Ordering::Relaxed));
         let mut envelope = envelope(reply, to);
         for _ in 0..MEETINGS_MAX {
+            // Nothing begins any more; what others ask for would keep this process for ever.
+            if self.shared.tasks.is_closed() && !self.holds(chat) {
+                break;
+            }
             let inbox = self.seat(&tenant, chat);
             match inbox.try_send(envelope) {
                 Ok(()) => {
                     let mut gone = Gone { inbox: Some(inbox), reply };
                     let answer = answer.await;
                     gone.inbox = None;
-                    return answer.unwrap_or(overloaded);
+                    return answer.unwrap_or(dropped);
                 }
                 Err(mpsc::error::TrySendError::Full(_)) => return overloaded,
                 Err(mpsc::error::TrySendError::Closed(back)) => envelope = back,
             }
             tokio::task::yield_now().await;
         }
-        overloaded
+        dropped
     }
 }
 

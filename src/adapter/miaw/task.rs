@@ -57,6 +57,17 @@ pub(super) enum Envelope {
     End { to: oneshot::Sender<()> },
 }
 
+impl Envelope {
+    /// Says to whoever waits for an answer that a limit was reached.
+    pub(super) fn refuse(self) {
+        let (Self::Post { to, .. } | Self::Poll { to, .. } | Self::Reconnect { to, .. }) = self
+        else {
+            return;
+        };
+        drop(to.send(Answer { reply: Reply::Overloaded, receipt: None }));
+    }
+}
+
 /// Why a task stops.
 pub(super) enum Stop {
     /// Nothing is left to do.

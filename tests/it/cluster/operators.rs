@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::begun;
 use crate::admin::{Api, problem};
 use crate::bridge_stage::{Acks, Client};
 use crate::cluster_stage::{ClusterStage, Fate, Node, begin};
@@ -17,13 +18,6 @@ fn api(node: &Node) -> Api {
 fn column(list: &Value, name: &str) -> Vec<String> {
     let rows = list["chats"].as_array().expect("rows").iter();
     rows.map(|row| row[name].as_str().expect("a text").to_owned()).collect()
-}
-
-async fn begun(node: &Node) -> Client {
-    let mut client = Client::session_at(node.service(), Acks::Real).await;
-    assert_eq!(client.init().await.0, 200);
-    client.until("ChatRequestSuccess").await;
-    client
 }
 
 #[tokio::test(start_paused = true)]

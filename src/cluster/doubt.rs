@@ -1,0 +1,177 @@
+//! Whether other nodes live and answer, for those who wait for them.
+//!
+//! Promised: who waits for a node's answer learns within [`LOOK_EVERY`] that its lease lapsed; a
+//! node that broke a connection is asked again by one probe for all, at most every
+//! [`PROBE_PAUSE`], and by nobody else until it answered that or its lease lapsed. Not promised:
+//! that a node which answers nobody and renews its lease is noticed.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::{Cluster, Peer};
+use crate::store::shared::Node;
+use crate::time::Mono;
+
+/// How often the nodes are looked at, besides with each beat.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A look that takes longer is given up.
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
+/// The pause before a node that broke a connection is probed, and the longest one.
+const PROBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// A node that takes longer to answer a probe is in doubt still.
+const PROBE_WITHIN: Duration = Duration::from_secs(1);
+/// What a probe asks for.
+pub const PATH: &str = "/cluster/v1/alive";
+
+/// The nodes as they were seen last, and those that broke a connection since they answered.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    state: Mutex<State>,
+    /// Who lives or is in doubt is otherwise now. Who waits is woken in the order in which they
+    /// began to wait.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When it was asked who lives.
+    asked: Mono,
+    nodes: Arc<Vec<Node>>,
+    doubted: BTreeSet<Uuid>,
+}
+
+impl Seen {
+    // No code panics while it holds the lock.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every node as it was seen last.
+    pub(super) fn nodes(&self) -> Arc<Vec<Node>> {
+        self.state().nodes.clone()
+    }
+
+    /// Takes the answer to a question that was asked at `began`, unless that to a later one came
+    /// first; whether it was taken.
+    pub(super) fn put(&self, began: Mono, nodes: Arc<Vec<Node>>) -> bool {
+        let mut state = self.state();
+        if began < state.asked {
+            return false;
+        }
+        let changed = live(&state.nodes) != live(&nodes);
+        (state.asked, state.nodes) = (began, nodes);
+        drop(state);
+        if changed {
+            self.changed.notify_waiters();
+        }
+        true
+    }
+
+    /// Whether that is new.
+    fn doubt(&self, node: Uuid) -> bool {
+        self.state().doubted.insert(node)
+    }
+
+    fn trust(&self, node: Uuid) {
+        self.state().doubted.remove(&node);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until it is so.
+    async fn until(&self, mut so: impl FnMut(&State) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if so(&self.state()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+fn live(nodes: &[Node]) -> BTreeSet<Uuid> {
+    nodes.iter().filter(|node| node.live).map(|node| node.told.incarnation).collect()
+}
+
+impl Cluster {
+    /// Looks at the nodes between the beats.
+    pub(super) async fn keep_looking(self) {
+        loop {
+            self.wait(LOOK_EVERY).await;
+            let began = self.now();
+            let asked = tokio::time::timeout(LOOK_WITHIN, self.inner.store.nodes());
+            // That the store is away is told by the beat.
+            if let Ok(Ok(nodes)) = asked.await {
+                self.seen(began, nodes);
+            }
+        }
+    }
+
+    /// Returns when a node turns out not to live any more.
+    pub async fn gone(&self, peer: &Peer) {
+        let mut lived = false;
+        let gone = |state: &State| {
+            let mut nodes = state.nodes.iter();
+            let known = nodes.find(|node| node.told.incarnation == peer.incarnation);
+            let lives = known.map(|node| node.live);
+            // One that is so new that it was not seen yet is not known either.
+            let gone = lives.map_or(lived, |lives| !lives);
+            lived |= lives == Some(true);
+            gone
+        };
+        self.inner.seen.until(gone).await;
+    }
+
+    /// Whether a node broke a connection and has not answered since.
+    #[must_use]
+    pub fn doubts(&self, peer: &Peer) -> bool {
+        self.inner.seen.state().doubted.contains(&peer.incarnation)
+    }
+
+    /// Returns when a node is not in doubt: it answers, or it is gone.
+    pub async fn trusted(&self, peer: &Peer) {
+        self.inner.seen.until(|state| !state.doubted.contains(&peer.incarnation)).await;
+    }
+
+    /// A node broke a connection, or is not the run that it was.
+    pub(super) fn doubt(&self, peer: &Peer) {
+        if self.inner.seen.doubt(peer.incarnation) {
+            tracing::debug!(address = peer.address, "a node is in doubt; requests wait for it");
+            let (left, probing) = (self.inner.left.clone(), self.clone().probe(peer.clone()));
+            tokio::spawn(left.run_until_cancelled_owned(probing));
+        }
+    }
+
+    async fn probe(self, peer: Peer) {
+        tokio::select! {
+            biased;
+            () = self.answers(&peer) => {}
+            () = self.gone(&peer) => {
+                self.known().retain(|_, known| known.incarnation != peer.incarnation);
+            }
+        }
+        self.inner.seen.trust(peer.incarnation);
+    }
+
+    /// Returns when this very run of a node answers.
+    async fn answers(&self, peer: &Peer) {
+        let nothing = Bytes::new();
+        let mut pause = PROBE_PAUSE.0;
+        loop {
+            self.wait(pause).await;
+            pause = (pause * 2).min(PROBE_PAUSE.1);
+            let answer = self.ask_for(peer, PATH, &nothing, Vec::new(), PROBE_WITHIN).await;
+            if answer.is_some_and(|answer| answer.status() == StatusCode::NO_CONTENT) {
+                return;
+            }
+        }
+    }
+}

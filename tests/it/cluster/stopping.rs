@@ -1,0 +1,104 @@
+//! A node that stops in good order, and what its readiness says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::StatusCode;
+use liveagent_bridge::store::shared::Shared as _;
+
+use super::begun;
+use crate::admin::{Api, problem};
+use crate::bridge_stage::Acks;
+use crate::cluster_stage::{ClusterStage, State, chat};
+
+/// Chats of the node that stops, each with a poll at the other one.
+const CHATS: usize = 300;
+
+#[tokio::test(start_paused = true)]
+async fn a_node_drains_although_the_other_asks_for_its_chats() {
+    let stage = Arc::new(ClusterStage::new().await);
+    let mut clients = Vec::new();
+    for _ in 0..CHATS {
+        let mut client = begun(&stage.one).await;
+        client.goes_to(stage.two.service());
+        clients.push(client);
+    }
+    // Each at another instant, and no two of their chats are stored, read and let go at the same.
+    stage.one.way.is(State::Slow);
+    let began = stage.clock.now().mono;
+    let polls = join_all(clients.iter().enumerate().map(async |(at, client)| {
+        stage.pass(Duration::from_millis(at as u64)).await;
+        client.peek().await
+    }));
+    let stops = async {
+        stage.seconds(2).await;
+        let before = stage.clock.now().mono;
+        let stopped = tokio::time::timeout(Duration::from_secs(60), stage.stop_one()).await;
+        stopped.expect("it leaves");
+        let drained = stage.clock.now().mono.since(before);
+        assert!(drained < Duration::from_secs(3), "{drained:?}");
+        // Nobody was told anything, and the chats are to be had at once.
+        stage.seconds(2).await;
+        for client in &clients {
+            assert!(stage.two.has(client));
+        }
+    };
+    let (polls, ()) = tokio::join!(polls, stops);
+    let held = stage.clock.now().mono.since(began);
+    assert!(held >= Duration::from_secs(24), "polls were let go after {held:?}");
+    assert!(polls.iter().all(|poll| poll.status == StatusCode::NO_CONTENT));
+    for client in &clients {
+        let owner = stage.memory.owner(chat(client).0).await.unwrap().unwrap();
+        // Once to see what it is, once by its task.
+        assert!(owner.epoch <= 3, "claimed {} times", owner.epoch - 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_store_hangs_leaves_all_the_same() {
+    let stage = ClusterStage::new().await;
+    let client = stage.talking(Acks::Real).await;
+    stage.one.way.is(State::Hangs);
+    // Something that must be stored before it is answered.
+    let said =
+        async { tokio::time::timeout(Duration::from_secs(60), client.clone().say("hm")).await };
+    let stops = async {
+        stage.seconds(1).await;
+        let before = stage.clock.now().mono;
+        let stopped = tokio::time::timeout(Duration::from_secs(60), stage.stop_one()).await;
+        stopped.expect("it leaves");
+        stage.clock.now().mono.since(before)
+    };
+    let (stopped, _) = tokio::join!(stops, said);
+    assert!(stopped <= Duration::from_secs(15), "{stopped:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_lease_is_not_renewed_is_not_ready() {
+    let stage = ClusterStage::new().await;
+    let api = Api::new(stage.one.bridge.admin.clone());
+    let good = async |value: u8| {
+        let page = api.ask("GET", "/metrics", None, "").await.text;
+        assert!(page.lines().any(|line| line == format!("bridge_lease_good {value}")), "{page}");
+    };
+    assert_eq!(api.ask("GET", "/readyz", None, "").await.status, 200);
+    good(1).await;
+    stage.one.way.is(State::NoBeats);
+    stage.seconds(5).await;
+    let got = api.ask("GET", "/readyz", None, "").await;
+    problem(&got, 503, "not-ready");
+    let checks = &got.json()["checks"];
+    assert_eq!(checks["store"], "ok");
+    assert!(checks["cluster"].as_str().unwrap().contains("lease"), "{checks}");
+    good(0).await;
+    stage.one.way.is(State::Open);
+    stage.seconds(1).await;
+    assert_eq!(api.ask("GET", "/readyz", None, "").await.status, 200);
+    good(1).await;
+    stage.one.shutdown.cancel();
+    let got = api.ask("GET", "/readyz", None, "").await;
+    problem(&got, 503, "not-ready");
+    assert_eq!(got.json()["checks"]["draining"], true);
+    assert_eq!(got.json()["checks"]["cluster"], "ok");
+}
