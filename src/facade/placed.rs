@@ -11,6 +11,7 @@
 //! sessions of the real service under its own key, which any node relays.
 
 mod asking;
+mod awaited;
 mod passed;
 mod question;
 

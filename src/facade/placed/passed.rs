@@ -18,11 +18,11 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::super::receipted::receipts_of;
 use super::super::reply;
+use super::awaited::Awaited;
 use crate::adapter::Receipt;
 use crate::chat::ids::ChatId;
 use crate::clock::Clock;
@@ -65,11 +65,11 @@ struct All {
 pub(super) struct Passage {
     id: Uuid,
     chat: ChatId,
-    stage: watch::Sender<Stage>,
+    stage: Awaited<Stage>,
     /// What the node said that asked.
-    told: watch::Sender<Option<bool>>,
+    told: Awaited<Option<bool>>,
     /// Connections that wait for the answer.
-    waiting: watch::Sender<usize>,
+    waiting: Awaited<usize>,
 }
 
 #[derive(Clone)]
@@ -126,9 +126,9 @@ impl Passages {
         let passage = Arc::new(Passage {
             id,
             chat,
-            stage: watch::Sender::new(Stage::UnderWay),
-            told: watch::Sender::new(None),
-            waiting: watch::Sender::new(0),
+            stage: Awaited::new(Stage::UnderWay),
+            told: Awaited::new(None),
+            waiting: Awaited::new(0),
         });
         of_chat.push(passage.clone());
         all.by_id.insert(id, passage.clone());
@@ -138,10 +138,8 @@ impl Passages {
     /// A node says what became of an answer; what nobody waits for any more is passed over.
     pub(super) fn told(&self, told: Told) {
         if let Some(passage) = self.all().by_id.get(&told.id) {
-            passage.told.send_if_modified(|known| {
-                let first = known.is_none();
+            passage.told.change(|known| {
                 known.get_or_insert(told.written);
-                first
             });
         }
     }
@@ -164,13 +162,12 @@ impl Passages {
             () = passage.unwanted(&self.clock), if polls => return self.forget(passage),
         };
         let receipted = kept.receipted;
-        passage.stage.send_replace(Stage::Answered(kept));
+        passage.stage.change(|stage| *stage = Stage::Answered(kept));
         let within = if receipted { TOLD_WITHIN } else { REMEMBERED_FOR };
         let until = self.clock.now().mono.plus(within);
-        let mut told = passage.told.subscribe();
         let told = tokio::select! {
             biased;
-            told = told.wait_for(Option::is_some) => told.ok().and_then(|told| *told),
+            told = passage.told.until(|told| *told) => Some(told),
             () = self.clock.until(until) => None,
         };
         match told {
@@ -213,7 +210,7 @@ impl Passages {
         all.close(passage);
         all.done.push_back((self.clock.now().mono, passage.id));
         drop(all);
-        passage.stage.send_replace(Stage::Over);
+        passage.stage.change(|stage| *stage = Stage::Over);
     }
 
     /// The request was not acted on, or nobody can tell: asked again, it is a new one.
@@ -222,7 +219,7 @@ impl Passages {
         all.close(passage);
         all.by_id.remove(&passage.id);
         drop(all);
-        passage.stage.send_replace(Stage::Over);
+        passage.stage.change(|stage| *stage = Stage::Over);
     }
 
     fn all(&self) -> MutexGuard<'_, All> {
@@ -245,12 +242,12 @@ impl Passage {
     /// The answer, once there is one; `None` when there is nothing to answer here.
     pub(super) async fn answer(&self) -> Option<Response<Body>> {
         let _waits = Waits::new(self);
-        let mut stage = self.stage.subscribe();
-        let stage = stage.wait_for(|stage| !matches!(stage, Stage::UnderWay)).await.ok()?;
-        match &*stage {
-            Stage::Answered(kept) => Some(kept.response()),
-            Stage::UnderWay | Stage::Over => None,
-        }
+        let answered = |stage: &Stage| match stage {
+            Stage::UnderWay => None,
+            Stage::Answered(kept) => Some(Some(kept.clone())),
+            Stage::Over => Some(None),
+        };
+        self.stage.until(answered).await.map(|kept| kept.response())
     }
 
     pub(super) const fn chat(&self) -> ChatId {
@@ -258,28 +255,24 @@ impl Passage {
     }
 
     fn is_open(&self) -> bool {
-        matches!(&*self.stage.borrow(), Stage::Answered(kept) if kept.receipted)
+        self.stage.now(|stage| matches!(stage, Stage::Answered(kept) if kept.receipted))
     }
 
     async fn over(&self) {
-        let mut stage = self.stage.subscribe();
-        // Its sender is in `self`.
-        let _ = stage.wait_for(|stage| matches!(stage, Stage::Over)).await;
+        self.stage.until(|stage| matches!(stage, Stage::Over).then_some(())).await;
     }
 
     /// Returns when the client is known to have left, or nobody has waited for a while.
     async fn unwanted(&self, clock: &Clock) {
-        let mut told = self.told.subscribe();
-        let left = told.wait_for(Option::is_some);
+        let left = self.told.until(|told| *told);
         let abandoned = async {
-            let mut waiting = self.waiting.subscribe();
             loop {
-                let _ = waiting.wait_for(|waiting| *waiting == 0).await;
+                self.waiting.until(|waiting| (*waiting == 0).then_some(())).await;
                 let until = clock.now().mono.plus(LINK_GRACE);
                 tokio::select! {
                     biased;
                     () = clock.until(until) => return,
-                    _ = waiting.wait_for(|waiting| *waiting > 0) => {}
+                    () = self.waiting.until(|waiting| (*waiting > 0).then_some(())) => {}
                 }
             }
         };
@@ -296,14 +289,14 @@ struct Waits<'a>(&'a Passage);
 
 impl<'a> Waits<'a> {
     fn new(passage: &'a Passage) -> Self {
-        passage.waiting.send_modify(|waiting| *waiting += 1);
+        passage.waiting.change(|waiting| *waiting += 1);
         Self(passage)
     }
 }
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.0.waiting.send_modify(|waiting| *waiting = waiting.saturating_sub(1));
+        self.0.waiting.change(|waiting| *waiting = waiting.saturating_sub(1));
     }
 }
 

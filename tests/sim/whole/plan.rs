@@ -195,6 +195,7 @@ impl Plan {
     fn draw_harms(&mut self, r: &mut Rng) {
         let fragile = self.visitors.iter().any(|visitor| visitor.fragile);
         let cut = if fragile { 5_000 } else { 15_000 };
+        let pause = if fragile { 8_000 } else { 25_000 };
         if fragile {
             self.faults.link = 0;
         }
@@ -203,7 +204,7 @@ impl Plan {
             let node = r.range(0, self.nodes as u64 - 1) as usize;
             let harm = match r.range(0, 11) {
                 0..=3 => Harm::Crash { node, down: r.range(500, 9_000) },
-                4 | 5 => Harm::Pause { node, millis: r.range(100, 25_000) },
+                4 | 5 => Harm::Pause { node, millis: r.range(100, pause) },
                 6 => Harm::Stop { node, down: r.range(500, 5_000) },
                 7 => Harm::StoreCut { node, millis: r.range(500, cut) },
                 8 => Harm::StoreDown { millis: r.range(500, cut) },

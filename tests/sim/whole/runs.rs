@@ -95,9 +95,9 @@ pub fn explain(plan: &Plan, lines: usize, repeat: &str) -> String {
 
 /// Each script, played once without harm and then with harm at every point of it; how many runs,
 /// and the longest time from when something was said to when it was heard.
-fn at_every_point(strike: Strike) -> (usize, u64) {
+fn at_every_point(scripts: Vec<Script>, strike: Strike) -> (usize, u64) {
     let mut jobs = Vec::new();
-    for script in script::all() {
+    for script in scripts {
         let calm = run(script.plan.clone(), false);
         if !holds(&script, &calm) {
             panic!("{}", explain(&script.plan, TRACE_LINES, script.name));
@@ -130,7 +130,7 @@ fn holds(script: &Script, run: &Run) -> bool {
 /// P4).
 #[test]
 fn a_crash_at_every_point_of_the_whole_program_does_no_harm() {
-    let (runs, longest) = at_every_point(Strike::Crash);
+    let (runs, longest) = at_every_point(script::all(), Strike::Crash);
     seeds::say(&format!("{{\"whole_crash_points\":{runs},\"longest_gap_ms\":{longest}}}"));
     assert!(runs > 500, "only {runs} crash points");
     assert!(longest <= GAP_MAX, "something was heard after {longest} ms");
@@ -139,7 +139,10 @@ fn a_crash_at_every_point_of_the_whole_program_does_no_harm() {
 /// And stands still there for longer than its lease lasts (S4).
 #[test]
 fn a_pause_at_every_point_of_the_whole_program_does_no_harm() {
-    let (runs, _) = at_every_point(Strike::Pause(LONG_PAUSE));
+    // A POST at a node that stands still for longer than it waits is answered 500 (corner 12).
+    let insists = |script: &Script| script.plan.visitors.iter().all(|visitor| !visitor.fragile);
+    let scripts = script::all().into_iter().filter(insists).collect();
+    let (runs, _) = at_every_point(scripts, Strike::Pause(LONG_PAUSE));
     seeds::say(&format!("{{\"whole_pause_points\":{runs}}}"));
 }
 
