@@ -211,8 +211,3 @@ fn counting_sent_as_consumed_is_noticed() {
 fn writing_to_a_chat_that_is_anothers_is_noticed() {
     caught(Mutation::Fencing, &[LOST, REPEATED, NEVER, TWICE]);
 }
-
-#[test]
-fn acting_without_a_lease_is_noticed() {
-    caught(Mutation::SelfFencing, &[LOST, REPEATED, NEVER, TWICE]);
-}
