@@ -352,9 +352,8 @@ impl Registry {
         seats.insert(chat, seat);
         drop(seats);
         let shared = self.shared.clone();
-        let task =
-            Task::new(chat, tenant.clone(), shared, receiver, sender.clone(), glance)
-                .with(found, taken);
+        let task = Task::new(chat, tenant.clone(), shared, receiver, sender.clone(), glance)
+            .with(found, taken);
         let registry = self.clone();
         let tenant = tenant.clone();
         self.shared.tasks.spawn(async move {

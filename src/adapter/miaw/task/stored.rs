@@ -111,7 +111,9 @@ impl Task {
                 match next == got {
                     _ if loaded.ends_with(&commit) => Ok(()),
                     // Not written: what was unclear is made again.
-                    true if matches!(error, StoreError::OutOfOrder { .. }) => Err(StoreError::ReadOnly),
+                    true if matches!(error, StoreError::OutOfOrder { .. }) => {
+                        Err(StoreError::ReadOnly)
+                    }
                     true => Err(error),
                     false => Err(StoreError::OutOfOrder { chat, got, next }),
                 }
