@@ -179,6 +179,7 @@ async fn round_trips(stage: &BridgeStage, client: &mut Client, trips: u64, pause
 /// The POST of the visitor and the event of the agent: no more and no less.
 #[tokio::test(start_paused = true)]
 async fn a_round_trip_costs_two_commits_at_any_pace() {
+    let mut costs = Vec::new();
     for acks in [Acks::Never, Acks::Real, Acks::Counter] {
         for millis in [0, 300, 2_000, 8_000, 20_000] {
             let (stage, pause) = (BridgeStage::new().await, Duration::from_millis(millis));
@@ -187,9 +188,11 @@ async fn a_round_trip_costs_two_commits_at_any_pace() {
             let before = stage.memory.writes();
             round_trips(&stage, &mut client, TRIPS, pause).await;
             let cost = stage.memory.writes() - before;
-            assert_eq!(cost, 2 * TRIPS, "{acks:?}, {millis} ms between messages");
+            costs.push((acks, millis, cost));
         }
     }
+    let more = costs.iter().filter(|(.., cost)| *cost != 2 * TRIPS).collect::<Vec<_>>();
+    assert!(more.is_empty(), "other than {} commits: {more:?}", 2 * TRIPS);
 }
 
 /// A node that slept may have lost the chat: it acts on nothing before it knows.

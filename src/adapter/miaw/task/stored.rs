@@ -63,7 +63,7 @@ impl Task {
         Ok(())
     }
 
-    /// Stores the chat's beginning, and finds out when it is unclear whether an attempt was written.
+    /// Stores the beginning, and finds out when it is unclear whether an attempt was written.
     async fn open(&self, new: NewChat, first: Vec<u8>) -> Result<(), Stop> {
         let opened = self.patiently(|store, _| {
             let (new, first) = (new.clone(), first.clone());
