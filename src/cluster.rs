@@ -303,9 +303,15 @@ impl Cluster {
             *known = (*known).max(*epoch);
         }
         drop(held);
-        let Some(residents) = self.inner.residents.get() else { return };
         for (chat, epoch) in chats.iter().filter(|(_, epoch)| *epoch > FIRST_EPOCH) {
-            residents.lost(ChatId(*chat), epoch - 1);
+            self.outlived(*chat, epoch - 1);
+        }
+    }
+
+    /// Whoever took the chat in this epoch or before has it no more.
+    fn outlived(&self, chat: Uuid, epoch: u64) {
+        if let Some(residents) = self.inner.residents.get() {
+            residents.lost(ChatId(chat), epoch);
         }
     }
 
@@ -334,9 +340,7 @@ impl Cluster {
         drop(held);
         self.inner.let_go.fetch_add(1, Ordering::Relaxed);
         tracing::info!(%chat, "a chat belongs to another node now; it is let go here");
-        if let Some(residents) = self.inner.residents.get() {
-            residents.lost(ChatId(chat), epoch);
-        }
+        self.outlived(chat, epoch);
     }
 
     fn beat(&self, chats: usize) -> Beat {

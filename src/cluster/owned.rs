@@ -51,7 +51,8 @@ impl Store for Owned {
             });
         };
         // The node has it again; whoever writes knows nothing of what was written in between.
-        if commit.epoch.is_some_and(|epoch| epoch != fence.epoch) {
+        if let Some(epoch) = commit.epoch.filter(|epoch| *epoch != fence.epoch) {
+            self.cluster.outlived(chat, epoch);
             return Err(StoreError::Fenced { chat });
         }
         let outcome = self.inner().commit_as(commit, fence).await;

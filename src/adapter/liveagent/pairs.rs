@@ -213,7 +213,8 @@ impl Pairs {
             return None;
         };
         let mut known = self.known();
-        if let Some(pair) = known.pairs.get(&chat) {
+        // Of two that took it at once the later one writes.
+        if let Some(pair) = known.pairs.get(&chat).filter(|pair| pair.epoch >= loaded.epoch) {
             return Some(pair.clone());
         }
         let pair = Pair::new(chat, &loaded.tenant, record, loaded.next_number, now.mono);
