@@ -32,7 +32,7 @@ use crate::chat::mutation::{self, Mutation};
 use crate::clock::Clock;
 use crate::random;
 use crate::store::StoreError;
-use crate::store::shared::{Beat, Claim, Fence, Node, Owner, Shared};
+use crate::store::shared::{Beat, Claim, FIRST_EPOCH, Fence, Node, Owner, Shared};
 use crate::time::Mono;
 use doubt::Seen;
 use forward::Seal;
@@ -58,14 +58,15 @@ pub struct Identity {
 /// What works on the chats of this node.
 #[async_trait]
 pub trait Residents: Send + Sync + 'static {
-    /// A chat is another node's now: stop working on it, without a word. Must return at once.
-    fn lost(&self, chat: ChatId);
-    /// A chat is this node's now, and held, so that what is stored is the last word until it is
-    /// written here: go on with it.
+    /// A chat is not worked on any more by whoever took it in this epoch or an earlier one: stop
+    /// that, without a word. Who took it later, or is about to, goes on. Must return at once.
+    fn lost(&self, chat: ChatId, epoch: u64);
+    /// A chat is this node's now, in this epoch, and held, so that what is stored is the last word
+    /// until it is written here: go on with it.
     ///
     /// # Errors
     /// When it could not be read; it is tried again.
-    async fn take_up(&self, chat: ChatId) -> Result<(), StoreError>;
+    async fn take_up(&self, chat: ChatId, epoch: u64) -> Result<(), StoreError>;
     /// How many chats are worked on.
     fn count(&self) -> usize;
     /// Whether something works on this chat.
@@ -103,12 +104,15 @@ struct Inner {
     left: CancellationToken,
 }
 
+/// Another node has the chat.
+struct Elsewhere;
+
 /// What happened since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Requests that were passed on and answered.
     pub forwarded: u64,
-    /// Chats that were somebody else's.
+    /// Chats that were another node's.
     pub taken_over: u64,
     /// Chats that are somebody else's now.
     pub let_go: u64,
@@ -275,28 +279,47 @@ impl Cluster {
         }
     }
 
-    /// The chat's owner gave it up or died: it is ours, in a new epoch; `false` when it is not.
-    pub(crate) async fn claim(&self, chat: Uuid) -> Result<Option<bool>, StoreError> {
+    /// The chat's owner gave it up or died: it is ours, in a new epoch, unless another node has it.
+    async fn claim(&self, chat: Uuid) -> Result<Option<Result<u64, Elsewhere>>, StoreError> {
         match self.inner.store.claim(chat, self.incarnation()).await? {
-            Claim::Taken { epoch } => {
-                if epoch > 1 && !self.holds(ChatId(chat)) {
+            Claim::Taken { epoch, from } => {
+                if from.is_some_and(|from| from != self.incarnation()) {
                     self.inner.taken_over.fetch_add(1, Ordering::Relaxed);
                 }
                 self.hold(&[(chat, epoch)]);
-                Ok(Some(true))
+                Ok(Some(Ok(epoch)))
             }
-            Claim::Held { .. } => Ok(Some(false)),
+            Claim::Held { .. } => Ok(Some(Err(Elsewhere))),
             Claim::Unknown => Ok(None),
         }
     }
 
     /// These chats are ours. Of two claims of our own the later one holds, whichever answer comes
-    /// first.
+    /// first; whoever worked on a chat under an earlier one stops.
     fn hold(&self, chats: &[(Uuid, u64)]) {
         let mut held = self.held();
         for (chat, epoch) in chats {
             let known = held.entry(*chat).or_default();
             *known = (*known).max(*epoch);
+        }
+        drop(held);
+        for (chat, epoch) in chats.iter().filter(|(_, epoch)| *epoch > FIRST_EPOCH) {
+            self.outlived(*chat, epoch - 1);
+        }
+    }
+
+    /// Whoever took the chat in this epoch or before has it no more.
+    fn outlived(&self, chat: Uuid, epoch: u64) {
+        if let Some(residents) = self.inner.residents.get() {
+            residents.lost(ChatId(chat), epoch);
+        }
+    }
+
+    /// A chat is stored no more: what we had in this epoch is nothing.
+    fn forget(&self, chat: Uuid, epoch: u64) {
+        let mut held = self.held();
+        if held.get(&chat) == Some(&epoch) {
+            held.remove(&chat);
         }
     }
 
@@ -306,7 +329,8 @@ impl Cluster {
         Some(Fence { owner: self.incarnation(), epoch })
     }
 
-    /// Another node has what we had in this epoch.
+    /// Another node has what we had in this epoch. Should the chat be claimed again before those
+    /// who work on it are told, the epoch says whom it is about.
     fn lost(&self, chat: Uuid, epoch: u64) {
         let mut held = self.held();
         if held.get(&chat) != Some(&epoch) {
@@ -316,9 +340,7 @@ impl Cluster {
         drop(held);
         self.inner.let_go.fetch_add(1, Ordering::Relaxed);
         tracing::info!(%chat, "a chat belongs to another node now; it is let go here");
-        if let Some(residents) = self.inner.residents.get() {
-            residents.lost(ChatId(chat));
-        }
+        self.outlived(chat, epoch);
     }
 
     fn beat(&self, chats: usize) -> Beat {

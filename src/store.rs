@@ -164,6 +164,9 @@ pub struct Commit {
     pub snapshot: Option<Vec<u8>>,
     /// Set when the chat is over; from then on it can be purged.
     pub ended_at: Option<Wall>,
+    /// The epoch in which the writer took the chat ([`Loaded::epoch`]): where several nodes share
+    /// the store, nothing is written in any other. `None` is whichever this node has.
+    pub epoch: Option<u64>,
 }
 
 /// A chat as it is remembered.
@@ -179,6 +182,28 @@ pub struct Loaded {
     pub next_number: u64,
     /// When the chat ended, if it did.
     pub ended_at: Option<Wall>,
+    /// The epoch in which [`Store::take`] took it; `None` when it was only looked at, or when the
+    /// store is not shared.
+    pub epoch: Option<u64>,
+}
+
+impl Loaded {
+    /// Whether this commit, and nobody else's, was the last one to be written.
+    #[must_use]
+    pub fn ends_with(&self, commit: &Commit) -> bool {
+        let Commit { number, delta, snapshot, .. } = commit;
+        let same = match snapshot {
+            Some(_) => self.deltas.is_empty() && self.snapshot == *snapshot,
+            None => self.deltas.last() == Some(delta),
+        };
+        self.next_number.checked_sub(1) == Some(*number) && same
+    }
+
+    /// Whether the chat was opened so, and nothing was written since.
+    #[must_use]
+    pub fn is_opening(&self, chat: &NewChat, first: &[u8]) -> bool {
+        self.next_number == 2 && self.tenant == chat.tenant && self.deltas == [first]
+    }
 }
 
 /// One entry of the change list.

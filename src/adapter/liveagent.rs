@@ -197,9 +197,9 @@ impl LiveAgent {
         self.pairs.take_up(id, loaded, self.clock.now())
     }
 
-    /// A re-keyed chat is another node's now.
-    pub fn let_go(&self, chat: ChatId) {
-        self.pairs.let_go(chat);
+    /// A re-keyed chat that was taken in this epoch or before is another node's now.
+    pub fn let_go(&self, chat: ChatId, epoch: u64) {
+        self.pairs.let_go(chat, epoch);
     }
 
     /// Whether a re-keyed chat is this process's.

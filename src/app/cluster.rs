@@ -16,7 +16,7 @@ use crate::config::{ClusterConfig, StoreConfig, Written};
 use crate::store::postgres::{Occupancy, Occupied};
 use crate::store::seal::KeyRing;
 use crate::store::shared::Shared;
-use crate::store::{Store, StoreError};
+use crate::store::{Loaded, Store, StoreError};
 
 /// What the nodes' requests to each other are sealed for.
 const PASS_PURPOSE: &str = "cluster-pass";
@@ -93,17 +93,18 @@ struct Inhabitants {
 
 #[async_trait]
 impl Residents for Inhabitants {
-    fn lost(&self, chat: ChatId) {
-        self.chats.let_go(chat);
-        self.relay.let_go(chat);
+    fn lost(&self, chat: ChatId, epoch: u64) {
+        self.chats.let_go(chat, epoch);
+        self.relay.let_go(chat, epoch);
     }
 
-    async fn take_up(&self, chat: ChatId) -> Result<(), StoreError> {
+    async fn take_up(&self, chat: ChatId, epoch: u64) -> Result<(), StoreError> {
         let loaded = match self.store.load(chat.0).await {
             Err(StoreError::Fenced { .. }) => return Ok(()),
             loaded => loaded?,
         };
         let Some(loaded) = loaded.filter(|loaded| loaded.ended_at.is_none()) else { return Ok(()) };
+        let loaded = Loaded { epoch: Some(epoch), ..loaded };
         let tenant = loaded.tenant.clone();
         if !self.relay.take_up(chat.0, &loaded) && !self.chats.take_up(chat, loaded) {
             tracing::warn!(%chat, tenant, "a stored chat's tenant is not configured here");

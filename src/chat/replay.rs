@@ -91,10 +91,19 @@ impl Replay {
         }
     }
 
-    /// The answer to the newest such POST was written.
+    /// Whether the answer to what this POST is a retry of was never written.
+    #[must_use]
+    pub fn owes_answer(&self, post: &Post) -> bool {
+        let numbered = post.sequence.filter(|_| !self.unnumbered);
+        let twins = || self.posts.iter().filter(|seen| seen.fingerprint == post.fingerprint);
+        let named = numbered.and_then(|_| twins().rfind(|seen| seen.sequence == numbered));
+        named.or_else(|| twins().rfind(|seen| !seen.answered)).is_some_and(|seen| !seen.answered)
+    }
+
+    /// The answer to the newest such POST that had none yet was written.
     pub fn answered(&mut self, fingerprint: u64) {
-        let mut twins = self.posts.iter_mut().filter(|seen| seen.fingerprint == fingerprint);
-        if let Some(seen) = twins.next_back() {
+        let twins = self.posts.iter_mut().filter(|seen| seen.fingerprint == fingerprint);
+        if let Some(seen) = twins.rev().find(|seen| !seen.answered) {
             seen.answered = true;
         }
     }
@@ -190,5 +199,35 @@ mod tests {
         assert_eq!(replay.judge(until, &post(None, 1)), Verdict::Retry);
         let later = until.plus(Duration::from_millis(1));
         assert_eq!(replay.judge(later, &post(None, 1)), Verdict::New);
+    }
+
+    #[test]
+    fn each_lost_answer_is_owed_once() {
+        let mut replay = Replay::default();
+        let now = Mono::from_millis(0);
+        let until = now.plus(RETRY_WINDOW);
+        for sequence in [Some(1), Some(2)] {
+            replay.remember(Seen { sequence, fingerprint: 1, until, answered: false });
+        }
+        assert!(replay.owes_answer(&post(Some(1), 1)));
+        replay.restart_numbers();
+        for _ in 0..2 {
+            assert_eq!(replay.judge(now, &post(None, 1)), Verdict::Retry);
+            assert!(replay.owes_answer(&post(None, 1)));
+            replay.answered(1);
+        }
+        assert!(!replay.owes_answer(&post(None, 1)));
+        assert_eq!(replay.judge(now, &post(None, 1)), Verdict::New);
+    }
+
+    #[test]
+    fn a_numbered_retry_of_what_was_answered_owes_nothing() {
+        let mut replay = Replay::default();
+        let until = Mono::from_millis(0).plus(RETRY_WINDOW);
+        for (number, answered) in [(1, true), (2, false)] {
+            replay.remember(Seen { sequence: Some(number), fingerprint: 1, until, answered });
+        }
+        assert!(!replay.owes_answer(&post(Some(1), 1)));
+        assert!(replay.owes_answer(&post(Some(2), 1)));
     }
 }

@@ -17,7 +17,7 @@ use super::lease::{BEAT_EVERY, LEASE, Lease, Renewed};
 use super::{Cluster, Residents};
 use crate::chat::ids::ChatId;
 use crate::store::StoreError;
-use crate::store::shared::Node;
+use crate::store::shared::{FIRST_EPOCH, Node};
 use crate::time::Mono;
 
 /// A beat that takes longer is given up and made again.
@@ -170,6 +170,7 @@ impl Cluster {
     /// Takes up the chats of nodes that died.
     async fn sweep(self, residents: Arc<dyn Residents>) {
         let mut tidy_at = self.now();
+        let mut tried = BTreeMap::new();
         loop {
             let full = match self.sweep_once(&*residents).await {
                 Ok(taken) => taken >= ORPHANS as usize,
@@ -178,7 +179,7 @@ impl Cluster {
             };
             if self.now() >= tidy_at {
                 tidy_at = self.now().plus(TIDY_EVERY);
-                let _ = self.tidy(&*residents).await;
+                let _ = self.tidy(&*residents, &mut tried).await;
             }
             self.wait(if full { SWEEP_PAUSE } else { SWEEP_EVERY }).await;
         }
@@ -193,31 +194,46 @@ impl Cluster {
             tracing::info!(chats = taken.len(), "chats of a node that is gone are taken up");
         }
         self.hold(&taken);
-        self.inner.taken_over.fetch_add(taken.len() as u64, Ordering::Relaxed);
-        for (chat, _) in &taken {
+        // One of a bridge that was alone had no epoch before.
+        let lost = taken.iter().filter(|(_, epoch)| *epoch > FIRST_EPOCH).count();
+        self.inner.taken_over.fetch_add(lost as u64, Ordering::Relaxed);
+        for (chat, epoch) in &taken {
             self.not_there(ChatId(*chat));
-            self.take_up(residents, *chat).await;
+            self.take_up(residents, *chat, *epoch).await;
         }
         Ok(taken.len())
     }
 
-    async fn take_up(&self, residents: &dyn Residents, chat: Uuid) {
-        if let Err(error) = residents.take_up(ChatId(chat)).await {
+    /// Answers whether the chat could be read.
+    async fn take_up(&self, residents: &dyn Residents, chat: Uuid, epoch: u64) -> bool {
+        let taken = residents.take_up(ChatId(chat), epoch).await;
+        if let Err(error) = &taken {
             tracing::error!(%chat, %error, "a chat cannot be taken up; tried again");
             // As one that nobody knows to be ours: found by the next look, or who asks for it.
-            self.held().remove(&chat);
+            self.forget(chat, epoch);
         }
+        taken.is_ok()
     }
 
-    /// Takes up what is ours and nobody works on (an answer of the store was lost), and forgets
-    /// what is over.
-    async fn tidy(&self, residents: &dyn Residents) -> Result<(), StoreError> {
+    /// Takes up what is ours and nobody works on (an answer of the store was lost, or a task left
+    /// what it could not read: that once in an epoch, `tried` says when), and forgets what is over.
+    async fn tidy(
+        &self,
+        residents: &dyn Residents,
+        tried: &mut BTreeMap<Uuid, u64>,
+    ) -> Result<(), StoreError> {
         let held: Vec<Uuid> = self.held().keys().copied().collect();
         let ours = self.inner.store.owned(self.incarnation()).await?;
         let ours: BTreeMap<Uuid, u64> = ours.into_iter().collect();
-        for (chat, epoch) in ours.iter().filter(|(chat, _)| !self.holds(ChatId(**chat))) {
-            self.hold(&[(*chat, *epoch)]);
-            self.take_up(residents, *chat).await;
+        tried.retain(|chat, epoch| ours.get(chat) == Some(epoch));
+        for (chat, epoch) in &ours {
+            let idle = !self.holds(ChatId(*chat)) || !residents.holds(ChatId(*chat));
+            if idle && tried.get(chat) != Some(epoch) {
+                self.hold(&[(*chat, *epoch)]);
+                if self.take_up(residents, *chat, *epoch).await {
+                    tried.insert(*chat, *epoch);
+                }
+            }
         }
         // Only what was held before the store was asked: a newer one it may not have shown yet.
         let over = |chat: &Uuid| !ours.contains_key(chat) && !residents.holds(ChatId(*chat));

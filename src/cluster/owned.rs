@@ -1,7 +1,8 @@
 //! The store as the chats of one node see it: what they write is fenced by owner and epoch.
 //!
 //! Promised: the contract of [`Store`]; a chat that is not this node's is not written,
-//! [`StoreError::Fenced`] says so and whoever works on it is told to let it go; looking at a chat
+//! [`StoreError::Fenced`] says so and whoever works on it is told to let it go; nor is one whose
+//! writer took it in an epoch that is over, though the node has it again; looking at a chat
 //! ([`Store::load`]) takes nothing, taking it up ([`Store::take`]) claims it first.
 
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::Cluster;
-use crate::store::shared::Shared;
+use super::{Cluster, Elsewhere};
+use crate::store::shared::{FIRST_EPOCH, Shared};
 use crate::store::{Change, Commit, Loaded, NewChat, Store, StoreError};
 use crate::time::Wall;
 
@@ -37,18 +38,28 @@ impl Store for Owned {
     async fn open(&self, chat: NewChat, first: Vec<u8>) -> Result<(), StoreError> {
         let id = chat.id;
         self.inner().open_as(chat, first, self.cluster.incarnation()).await?;
-        self.cluster.held().insert(id, 1);
+        self.cluster.hold(&[(id, FIRST_EPOCH)]);
         Ok(())
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
         let chat = commit.chat;
         let Some(fence) = self.cluster.fence(chat) else {
-            return Err(StoreError::Fenced { chat });
+            return Err(match self.inner().owner(chat).await? {
+                Some(_) => StoreError::Fenced { chat },
+                None => StoreError::NoSuchChat { chat },
+            });
         };
+        // The node has it again; whoever writes knows nothing of what was written in between.
+        if let Some(epoch) = commit.epoch.filter(|epoch| *epoch != fence.epoch) {
+            self.cluster.outlived(chat, epoch);
+            return Err(StoreError::Fenced { chat });
+        }
         let outcome = self.inner().commit_as(commit, fence).await;
-        if matches!(outcome, Err(StoreError::Fenced { .. })) {
-            self.cluster.lost(chat, fence.epoch);
+        match outcome {
+            Err(StoreError::Fenced { .. }) => self.cluster.lost(chat, fence.epoch),
+            Err(StoreError::NoSuchChat { .. }) => self.cluster.forget(chat, fence.epoch),
+            _ => {}
         }
         outcome
     }
@@ -75,8 +86,11 @@ impl Store for Owned {
 
     async fn take(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {
         match self.cluster.claim(chat).await? {
-            Some(true) => self.inner().load(chat).await,
-            Some(false) => Err(StoreError::Fenced { chat }),
+            Some(Ok(epoch)) => {
+                let loaded = self.inner().load(chat).await?;
+                Ok(loaded.map(|loaded| Loaded { epoch: Some(epoch), ..loaded }))
+            }
+            Some(Err(Elsewhere)) => Err(StoreError::Fenced { chat }),
             None => Ok(None),
         }
     }
@@ -94,7 +108,13 @@ impl Store for Owned {
     }
 
     async fn erase(&self, chat: Uuid) -> Result<bool, StoreError> {
-        self.inner().erase(chat).await
+        let fence = self.cluster.fence(chat);
+        let was_there = self.inner().erase(chat).await?;
+        // Should it begin again, its epochs do too.
+        if let Some(fence) = fence {
+            self.cluster.forget(chat, fence.epoch);
+        }
+        Ok(was_there)
     }
 
     async fn changes_after(&self, number: u64, limit: u32) -> Result<Vec<Change>, StoreError> {

@@ -101,6 +101,7 @@ impl Memory {
             deltas: vec![first],
             next_number: 2,
             ended_at: None,
+            epoch: None,
         };
         self.chats.insert(chat.id, loaded);
         self.writes += 1;

@@ -88,7 +88,7 @@ impl Sealer {
     pub(super) fn commit(&self, commit: Commit) -> Result<SealedCommit, StoreError> {
         within_limit("delta", &commit.delta)?;
         within_limit("snapshot", commit.snapshot.as_deref().unwrap_or_default())?;
-        let Commit { chat, number, delta, snapshot, ended_at } = commit;
+        let Commit { chat, number, delta, snapshot, ended_at, epoch: _ } = commit;
         let body = match snapshot {
             // The snapshot includes the delta, which is therefore not stored.
             Some(snapshot) => Body::Snapshot(self.seal(Place::snapshot(chat, number), snapshot)?),
@@ -116,7 +116,7 @@ impl Sealer {
             .map(|(number, blob)| self.unseal(Place::delta(chat, number), &blob))
             .collect::<Result<_, _>>()?;
         let (tenant, ended_at) = (sealed.tenant, sealed.ended_at);
-        Ok(Loaded { tenant, snapshot, deltas, next_number, ended_at })
+        Ok(Loaded { tenant, snapshot, deltas, next_number, ended_at, epoch: None })
     }
 
     pub(super) fn open_change(&self, sealed: &SealedChange) -> Result<Change, StoreError> {

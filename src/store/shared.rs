@@ -23,6 +23,9 @@ use uuid::Uuid;
 use super::{Commit, NewChat, Store, StoreError};
 use crate::time::Wall;
 
+/// The epoch of a chat that was just opened by a node.
+pub const FIRST_EPOCH: u64 = 1;
+
 /// What a node says of itself with each beat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beat {
@@ -65,6 +68,8 @@ pub enum Claim {
     Taken {
         /// The new epoch.
         epoch: u64,
+        /// The node that had it until now, the claimant too; `None` after a bridge that was alone.
+        from: Option<Uuid>,
     },
     /// Another node has it, and its lease is good.
     Held {
@@ -108,7 +113,7 @@ pub trait Shared: Store {
     /// When the store cannot be written.
     async fn leave(&self, incarnation: Uuid) -> Result<(), StoreError>;
 
-    /// [`Store::open`], for `owner`, in epoch 1.
+    /// [`Store::open`], for `owner`, in [`FIRST_EPOCH`].
     ///
     /// # Errors
     /// Those of [`Store::open`].

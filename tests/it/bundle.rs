@@ -171,6 +171,7 @@ async fn the_store_is_counted_and_left_as_it_is() {
             delta: b"canary end".to_vec(),
             snapshot: None,
             ended_at: Some(at),
+            epoch: None,
         };
         store.commit(commit).await.unwrap();
         store.append_change(at, b"canary change".to_vec(), 0).await.unwrap();

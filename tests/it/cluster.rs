@@ -7,6 +7,7 @@ mod operators;
 mod rekeyed;
 mod repeats;
 mod sealed;
+mod shared;
 mod silent;
 mod stopping;
 mod taken_up;

@@ -115,6 +115,7 @@ pub(crate) struct Node {
     pub(crate) bridge: Bridge,
     pub(crate) cluster: Cluster,
     pub(crate) way: Arc<Way>,
+    pub(crate) decided: Arc<Seen>,
     address: &'static str,
     pub(crate) shutdown: CancellationToken,
 }
@@ -181,18 +182,19 @@ impl ClusterStage {
             let way = Arc::new(Way::new(memory.clone()));
             let cluster =
                 Cluster::new(identity, way.clone(), link.clone(), &SECRETS, clock.clone());
+            let decided = Arc::new(Seen::default());
             let options = Options {
                 clock: clock.clone(),
                 transport: salesforce.clone(),
                 opened: Opened { store, keys: KeyRing::single(SECRET) },
-                decisions: Arc::new(Seen::default()),
+                decisions: decided.clone(),
                 shutdown: shutdown.clone(),
             };
             let config = config(&tenants, limits);
             let built = app::build_node(config, options, Some(cluster.clone())).await;
             let bridge = built.expect("a bridge");
             link.nodes.put(address, bridge.private.clone().expect("a private listener"));
-            Node { bridge, cluster, way, address, shutdown }
+            Node { bridge, cluster, decided, way, address, shutdown }
         };
         let (one, two) = (node("one.test").await, node("two.test").await);
         // Until each knows of the other.

@@ -103,7 +103,10 @@ async fn write(store: &SqliteStore, n: u64) {
     let snapshot = (n % 7 == 6).then(|| body.clone());
     let ended_at = (n % 11 == 10).then(|| Wall::from_millis(n as i64));
     let number = loaded.next_number;
-    store.commit(Commit { chat, number, delta: body, snapshot, ended_at }).await.unwrap();
+    store
+        .commit(Commit { chat, number, delta: body, snapshot, ended_at, epoch: None })
+        .await
+        .unwrap();
 }
 
 /// The files once the writer's thread leaves them alone: it moves the log after its answers.

@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use liveagent_bridge::clock::Clock;
+use liveagent_bridge::observe::counted::Counted;
 use liveagent_bridge::store::memory::MemoryStore;
 use liveagent_bridge::store::seal::{KeyRing, RingError};
 use liveagent_bridge::store::sqlite::{OpenError, Ring, SqliteStore};
@@ -35,6 +39,56 @@ macro_rules! contract {
 }
 
 rules::every_rule!(contract);
+
+macro_rules! wrapped_contract {
+    ($($rule:ident),* $(,)?) => {
+        mod of_one_node {
+            $(#[tokio::test(start_paused = true)]
+            async fn $rule() {
+                let node = crate::owned_stage::node(std::sync::Arc::new(super::MemoryStore::new()));
+                super::rules::$rule(&node.await.store).await;
+            })*
+        }
+        mod counted {
+            $(#[tokio::test(start_paused = true)]
+            async fn $rule() {
+                super::rules::$rule(&super::counted(super::MemoryStore::new())).await;
+            })*
+        }
+    };
+}
+
+rules::every_rule!(wrapped_contract);
+
+fn counted(store: MemoryStore) -> Counted<dyn Store> {
+    Counted::new(Arc::new(store), Arc::default(), Clock::system())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_wraps_a_store_passes_its_doubts_on() {
+    let memory = MemoryStore::new();
+    let store = counted(memory.clone());
+    memory.doubt_lease(true);
+    assert!(!store.may_act());
+    memory.doubt_lease(false);
+    assert!(store.may_act());
+    // A node that cannot beat is in doubt after four seconds, and no more once it could again.
+    let node = crate::owned_stage::node(Arc::new(memory.clone())).await;
+    let store: Counted<dyn Store> =
+        Counted::new(Arc::new(node.store), Arc::default(), Clock::system());
+    memory.stop_writes();
+    let clock = Clock::system();
+    let pass = async |seconds| {
+        clock.until(clock.now().mono.plus(Duration::from_secs(seconds))).await;
+    };
+    for (seconds, may) in [(3, true), (3, false)] {
+        pass(seconds).await;
+        assert_eq!(store.may_act(), may);
+    }
+    memory.resume_writes();
+    pass(1).await;
+    assert!(store.may_act());
+}
 
 macro_rules! owners_contract {
     ($($rule:ident),* $(,)?) => {

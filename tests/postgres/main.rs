@@ -9,6 +9,7 @@ mod rules;
 mod backup;
 #[path = "../it/certificates.rs"]
 mod certificates;
+mod claims;
 mod cluster;
 #[path = "../process/desk.rs"]
 mod desk;

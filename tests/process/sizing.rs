@@ -139,7 +139,14 @@ async fn put(database: &Path, ended: usize, running: usize, now: Now) {
     for some in ids[..ended].chunks(64) {
         let ends = some.iter().map(|chat| {
             let (delta, ended_at) = (last.clone(), Some(now.wall));
-            store.commit(Commit { chat: *chat, number: 2, delta, snapshot: None, ended_at })
+            store.commit(Commit {
+                chat: *chat,
+                number: 2,
+                delta,
+                snapshot: None,
+                ended_at,
+                epoch: None,
+            })
         });
         let ends = futures_util::future::join_all(ends).await;
         assert!(ends.iter().all(Result::is_ok));

@@ -30,6 +30,11 @@ fn beat(n: u128) -> Beat {
     }
 }
 
+/// What a claim answers that takes the chat from a node.
+fn taken(epoch: u64, from: u128) -> Result<Claim, StoreError> {
+    Ok(Claim::Taken { epoch, from: Some(node(from)) })
+}
+
 async fn lives(store: &dyn Shared, n: u128) {
     store.beat(&beat(n), LONG).await.expect("a beat");
 }
@@ -95,7 +100,7 @@ pub async fn a_living_owner_keeps_its_chats(store: &dyn Shared) {
     assert_eq!(store.claim(id(5), node(2)).await, Ok(held));
     assert_eq!(store.claim_orphans(node(2), 10).await, Ok(Vec::new()));
     // Its own it may always take again: what it did before is fenced then.
-    assert_eq!(store.claim(id(5), node(1)).await, Ok(Claim::Taken { epoch: 2 }));
+    assert_eq!(store.claim(id(5), node(1)).await, taken(2, 1));
 }
 
 pub async fn a_lapsed_or_released_owner_loses_its_chats_and_is_fenced(store: &dyn Shared) {
@@ -103,7 +108,7 @@ pub async fn a_lapsed_or_released_owner_loses_its_chats_and_is_fenced(store: &dy
     lapses(store, 1).await;
     let old = opened(store, 5, 1).await;
     assert_eq!(store.owner(id(5)).await.unwrap().unwrap().address, None);
-    assert_eq!(store.claim(id(5), node(2)).await, Ok(Claim::Taken { epoch: 2 }));
+    assert_eq!(store.claim(id(5), node(2)).await, taken(2, 1));
     // It comes back: what it has not lost it could keep, this one is lost.
     lives(store, 1).await;
     let snapshot = Commit { snapshot: Some(CANARY.into()), ..delta(5, 2, CANARY) };
@@ -123,11 +128,18 @@ pub async fn a_lapsed_or_released_owner_loses_its_chats_and_is_fenced(store: &dy
         Err(StoreError::Fenced { .. })
     ));
     store.leave(node(2)).await.unwrap();
-    assert_eq!(store.claim(id(5), node(1)).await, Ok(Claim::Taken { epoch: 3 }));
+    assert_eq!(store.claim(id(5), node(1)).await, taken(3, 2));
     let unknown = store.commit_as(delta(6, 2, "x"), new).await.unwrap_err();
     assert_eq!(unknown, StoreError::NoSuchChat { chat: id(6) });
     let loaded = store.load(id(5)).await.unwrap().unwrap();
     assert_eq!(loaded.deltas, [b"one".to_vec(), b"two".to_vec()]);
+}
+
+pub async fn a_chat_of_a_bridge_that_was_alone_is_nobodys(store: &dyn Shared) {
+    lives(store, 1).await;
+    store.open(new_chat(5), b"one".to_vec()).await.unwrap();
+    assert_eq!(store.claim(id(5), node(1)).await, Ok(Claim::Taken { epoch: 1, from: None }));
+    assert_eq!(store.claim(id(5), node(1)).await, taken(2, 1));
 }
 
 pub async fn who_has_no_lease_claims_nothing(store: &dyn Shared) {
@@ -147,7 +159,7 @@ pub async fn of_many_claimants_one_gets_the_chat(store: &dyn Shared) {
         lives(store, n).await;
     }
     let claims = join_all((1..=8).map(|n| store.claim(id(5), node(n)))).await;
-    let taken = claims.iter().filter(|claim| matches!(claim, Ok(Claim::Taken { epoch: 2 })));
+    let taken = claims.iter().filter(|claim| matches!(claim, Ok(Claim::Taken { epoch: 2, .. })));
     assert_eq!(taken.count(), 1, "{claims:?}");
     let owner = store.owner(id(5)).await.unwrap().unwrap().incarnation.unwrap();
     let held = claims.iter().filter(|claim| **claim == Ok(Claim::Held { owner })).count();
@@ -196,7 +208,7 @@ pub async fn a_forgotten_chat_has_no_owner(store: &dyn Shared) {
     let fence = opened(store, 5, 1).await;
     store.commit_as(ended(5, 2, 7), fence).await.unwrap();
     assert_eq!(store.owned(node(1)).await, Ok(Vec::new()), "it is over");
-    assert_eq!(store.claim(id(5), node(1)).await, Ok(Claim::Taken { epoch: 2 }));
+    assert_eq!(store.claim(id(5), node(1)).await, taken(2, 1));
     assert_eq!(store.purge(Wall::from_millis(8)).await, Ok(1));
     assert_eq!(store.owner(id(5)).await, Ok(None));
     opened(store, 5, 1).await;
@@ -212,6 +224,7 @@ macro_rules! every_owner_rule {
             opening_takes_ownership,
             a_living_owner_keeps_its_chats,
             a_lapsed_or_released_owner_loses_its_chats_and_is_fenced,
+            a_chat_of_a_bridge_that_was_alone_is_nobodys,
             who_has_no_lease_claims_nothing,
             of_many_claimants_one_gets_the_chat,
             orphans_are_shared_out_without_overlap,

@@ -27,7 +27,8 @@ pub fn new_chat(n: u128) -> NewChat {
 }
 
 pub fn delta(n: u128, number: u64, text: &str) -> Commit {
-    Commit { chat: id(n), number, delta: text.into(), snapshot: None, ended_at: None }
+    let delta = text.into();
+    Commit { chat: id(n), number, delta, snapshot: None, ended_at: None, epoch: None }
 }
 
 pub fn ended(n: u128, number: u64, at: i64) -> Commit {
@@ -52,6 +53,7 @@ pub async fn history_is_kept_in_order(store: &dyn Store) {
         deltas: vec![b"one".to_vec(), b"two".to_vec(), Vec::new()],
         next_number: 4,
         ended_at: None,
+        epoch: None,
     };
     assert_eq!(load(store, 1).await, expected);
     assert_eq!(store.load(id(2)).await, Ok(None));
@@ -258,6 +260,28 @@ pub async fn a_healthy_store_is_writable(store: &dyn Store) {
     assert_eq!(store.writable().await, Ok(()));
 }
 
+pub async fn taking_answers_what_loading_does(store: &dyn Store) {
+    open(store, 1).await;
+    store.commit(delta(1, 2, "two")).await.unwrap();
+    let looked = load(store, 1).await;
+    let taken = store.take(id(1)).await.unwrap().expect("there");
+    assert_eq!(looked.epoch, None, "nothing was taken");
+    assert_eq!(Loaded { epoch: None, ..taken.clone() }, looked);
+    store.commit(Commit { epoch: taken.epoch, ..delta(1, 3, "three") }).await.unwrap();
+    assert_eq!(load(store, 1).await.next_number, 4);
+    assert_eq!(store.take(id(2)).await, Ok(None));
+    // One that is over can be worked on too: late words, a question about its end.
+    store.commit(ended(1, 4, 9)).await.unwrap();
+    let taken = store.take(id(1)).await.unwrap().expect("there");
+    assert_eq!(taken.ended_at, Some(Wall::from_millis(9)));
+}
+
+pub async fn what_nobody_else_can_have_may_be_acted_on(store: &dyn Store) {
+    assert!(store.may_act());
+    open(store, 1).await;
+    assert!(store.may_act());
+}
+
 /// Calls `$each` with the names of all rules.
 macro_rules! every_rule {
     ($each:ident) => {
@@ -275,6 +299,8 @@ macro_rules! every_rule {
             of_two_writers_with_one_number_exactly_one_wins,
             sixty_four_writers_get_along,
             a_healthy_store_is_writable,
+            taking_answers_what_loading_does,
+            what_nobody_else_can_have_may_be_acted_on,
         );
     };
 }

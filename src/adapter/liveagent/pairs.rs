@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::rekey::Names;
 use crate::chat::ids::ChatId;
+use crate::store::shared::FIRST_EPOCH;
 use crate::store::{Commit, Loaded, NewChat, Store, StoreError};
 use crate::time::{Mono, Now};
 
@@ -51,6 +52,8 @@ pub struct Pair {
     state: Mutex<State>,
     /// One write at a time, so that numbers do not cross.
     writing: tokio::sync::Mutex<u64>,
+    /// In which epoch it was taken, where nodes share the store.
+    epoch: Option<u64>,
 }
 
 struct State {
@@ -95,7 +98,12 @@ impl Pair {
             tenant: tenant.to_owned(),
             state: Mutex::new(State { record, ended: false, used }),
             writing: tokio::sync::Mutex::new(next),
+            epoch: Some(FIRST_EPOCH),
         }
+    }
+
+    fn taken(self, epoch: Option<u64>) -> Self {
+        Self { epoch, ..self }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -205,10 +213,12 @@ impl Pairs {
             return None;
         };
         let mut known = self.known();
-        if let Some(pair) = known.pairs.get(&chat) {
+        // Of two that took it at once the later one writes.
+        if let Some(pair) = known.pairs.get(&chat).filter(|pair| pair.epoch >= loaded.epoch) {
             return Some(pair.clone());
         }
         let pair = Pair::new(chat, &loaded.tenant, record, loaded.next_number, now.mono);
+        let pair = pair.taken(loaded.epoch);
         pair.state().ended = loaded.ended_at.is_some();
         let pair = Arc::new(pair);
         if known.pairs.len() < PAIRS_MAX {
@@ -234,18 +244,27 @@ impl Pairs {
                 return Ok(Behind::Chat);
             }
         }
-        let Some(loaded) = self.store.take(chat.0).await? else { return Ok(Behind::Nothing) };
-        if !is_pair(&loaded) {
-            self.is_translated(chat);
-            return Ok(Behind::Chat);
+        // Who works on a translated chat takes it; to take it here would stop that.
+        match self.store.load(chat.0).await? {
+            Some(loaded) if is_pair(&loaded) => {}
+            Some(_) => {
+                self.is_translated(chat);
+                return Ok(Behind::Chat);
+            }
+            None => return Ok(Behind::Nothing),
         }
+        let Some(loaded) = self.store.take(chat.0).await? else { return Ok(Behind::Nothing) };
         let pair = self.remember(chat, &loaded, now).filter(|pair| pair.tenant == tenant);
         Ok(pair.map_or(Behind::Nothing, Behind::Pair))
     }
 
-    /// Forgets a pair that is another node's now.
-    pub(super) fn let_go(&self, chat: ChatId) {
-        self.known().pairs.remove(&chat);
+    /// Forgets a pair that was taken in this epoch or before, and is another node's now.
+    pub(super) fn let_go(&self, chat: ChatId, epoch: u64) {
+        let mut known = self.known();
+        let taken = known.pairs.get(&chat).and_then(|pair| pair.epoch);
+        if taken.is_some_and(|taken| taken <= epoch) {
+            known.pairs.remove(&chat);
+        }
     }
 
     /// Whether a pair is in memory.
@@ -370,6 +389,7 @@ impl Pairs {
             delta: bytes.clone(),
             snapshot: Some(bytes.clone()),
             ended_at: ended.map(|now| now.wall),
+            epoch: pair.epoch,
         };
         match self.store.commit(commit(*number)).await {
             // An earlier write was answered with an error and had been made all the same.

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::Tenant;
 use super::budget::TokenBudgets;
 use super::files::FileMemory;
-use super::task::{Envelope, Found, Seen, Task};
+use super::task::{Envelope, Found, Seen, Taken, Task};
 use crate::adapter::transport::Transport;
 use crate::adapter::{Answer, Chats, Uploads, VisitorFile};
 use crate::chat::ids::ChatId;
@@ -68,6 +68,7 @@ struct Seat {
     inbox: mpsc::Sender<Envelope>,
     /// Cancelled when the chat is another node's.
     let_go: CancellationToken,
+    taken: Taken,
 }
 
 /// The chats whose tasks left with nothing left to do: the newest ones.
@@ -264,10 +265,14 @@ impl Registry {
         true
     }
 
-    /// Stops working on a chat that is another node's now, without a word to anybody: whoever waits
-    /// for an answer is told by the drop.
-    pub fn let_go(&self, chat: ChatId) {
-        if let Some(seat) = self.shared.seats().remove(&chat) {
+    /// Stops working on a chat that was taken in this epoch or before and is another node's now, or
+    /// was meanwhile, without a word to anybody: whoever waits for an answer is told by the drop.
+    pub fn let_go(&self, chat: ChatId, epoch: u64) {
+        let mut seats = self.shared.seats();
+        let taken = seats.get(&chat).and_then(|seat| seat.taken.get().copied());
+        if taken.is_some_and(|taken| taken <= epoch)
+            && let Some(seat) = seats.remove(&chat)
+        {
             seat.let_go.cancel();
         }
     }
@@ -336,17 +341,19 @@ impl Registry {
         let (sender, receiver) = mpsc::channel(self.shared.limits().inbox_per_chat);
         let glance = Seen::default();
         let let_go = CancellationToken::new();
+        let taken = Taken::default();
         let seat = Seat {
             tenant: tenant.id.clone(),
             glance: glance.clone(),
             inbox: sender.clone(),
             let_go: let_go.clone(),
+            taken: taken.clone(),
         };
         seats.insert(chat, seat);
         drop(seats);
         let shared = self.shared.clone();
-        let task =
-            Task::new(chat, tenant.clone(), shared, receiver, sender.clone(), glance).with(found);
+        let task = Task::new(chat, tenant.clone(), shared, receiver, sender.clone(), glance)
+            .with(found, taken);
         let registry = self.clone();
         let tenant = tenant.clone();
         self.shared.tasks.spawn(async move {

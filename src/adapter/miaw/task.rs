@@ -12,7 +12,7 @@ mod view;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -46,6 +46,8 @@ const EARLY_POLLS_MAX: usize = 4;
 
 /// What lists and metrics see of a chat.
 pub(super) type Seen = Arc<Mutex<Option<Glance>>>;
+/// In which epoch the task took its chat, once it has.
+pub(super) type Taken = Arc<OnceLock<u64>>;
 
 /// What reaches the task from outside.
 pub(super) enum Envelope {
@@ -107,6 +109,7 @@ pub(super) struct Task {
     stored_as_ended: bool,
     glance: Seen,
     attached: bool,
+    taken: Taken,
 }
 
 impl Task {
@@ -142,6 +145,7 @@ impl Task {
             stored_as_ended: false,
             glance,
             attached: false,
+            taken: Taken::default(),
         }
     }
 
@@ -175,6 +179,7 @@ impl Task {
             None => self.patiently(|store, chat| async move { store.take(chat.0).await }).await?,
         };
         let Some(loaded) = loaded else { return Ok(None) };
+        self.takes(loaded.epoch);
         if loaded.tenant != self.tenant.id {
             return Ok(None);
         }

@@ -18,6 +18,10 @@ impl Session {
     pub(super) fn post(&mut self, post: Post, reply: ReplyTo) {
         let verdict = self.state.replay.judge(self.now.mono, &post);
         if verdict == Verdict::Retry {
+            // Its answer is that of the first attempt too: once it was read, no retry is to come.
+            if self.state.replay.owes_answer(&post) {
+                self.awaits_answer(reply, post.fingerprint);
+            }
             self.reply(reply, Reply::Ok);
             return;
         }
@@ -43,10 +47,7 @@ impl Session {
                 until: self.now.mono.plus(RETRY_WINDOW),
                 answered: false,
             }));
-            if self.answering.len() == ANSWERING_MAX {
-                self.answering.pop_front();
-            }
-            self.answering.push_back((reply, post.fingerprint));
+            self.awaits_answer(reply, post.fingerprint);
         }
         match post.command {
             VisitorCommand::Begin(begin) => self.begin(*begin),
@@ -77,6 +78,14 @@ impl Session {
             VisitorCommand::IdleWarning { .. } | VisitorCommand::Ignored => {}
         }
         self.reply(reply, Reply::Ok);
+    }
+
+    /// It is of interest whether this answer reaches the client.
+    fn awaits_answer(&mut self, reply: ReplyTo, fingerprint: u64) {
+        if self.answering.len() == ANSWERING_MAX {
+            self.answering.pop_front();
+        }
+        self.answering.push_back((reply, fingerprint));
     }
 
     /// Typing and the like: not worth a write.

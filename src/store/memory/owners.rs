@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::super::shared::{Beat, Claim, Fence, Node, Owner, Shared};
+use super::super::shared::{Beat, Claim, FIRST_EPOCH, Fence, Node, Owner, Shared};
 use super::super::{Commit, NewChat, StoreError};
 use super::{Memory, MemoryStore};
 use crate::chat::mutation::{self, Mutation};
@@ -95,7 +95,7 @@ impl Shared for MemoryStore {
         let mut memory = self.lock_to_write()?;
         let id = chat.id;
         memory.open(chat, first)?;
-        memory.owners.chats.insert(id, Fence { owner, epoch: 1 });
+        memory.owners.chats.insert(id, Fence { owner, epoch: FIRST_EPOCH });
         Ok(())
     }
 
@@ -119,7 +119,10 @@ impl Shared for MemoryStore {
         match memory.owners.holder(chat, now).filter(|owner| *owner != claimant) {
             Some(owner) => Ok(Claim::Held { owner }),
             None if !memory.owners.is_live(claimant, now) => Err(StoreError::Fenced { chat }),
-            None => Ok(Claim::Taken { epoch: memory.owners.give(chat, claimant) }),
+            None => {
+                let from = memory.owners.chats.get(&chat).map(|fence| fence.owner);
+                Ok(Claim::Taken { epoch: memory.owners.give(chat, claimant), from })
+            }
         }
     }
 

@@ -65,7 +65,7 @@ impl Shared for PostgresStore {
         for _ in 0..CLAIMS {
             let rows = self.rows(|s| &s.sql.claim, &[&chat, &claimant]).await?;
             if let Some(row) = rows.first() {
-                return Ok(Claim::Taken { epoch: unsigned(row.get(0))? });
+                return Ok(Claim::Taken { epoch: unsigned(row.get(0))?, from: row.get(1) });
             }
             let Some(owner) = self.owner(chat).await? else { return Ok(Claim::Unknown) };
             match owner.incarnation.filter(|_| owner.address.is_some()) {

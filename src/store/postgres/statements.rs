@@ -142,21 +142,35 @@ const NODES: &str = "SELECT incarnation, name, address, fingerprint, chats,
 
 const LEAVE: &str = "DELETE FROM node WHERE incarnation = $1";
 
-const CLAIM: &str = "UPDATE chat SET owner = $2, epoch = epoch + 1
-    WHERE id = $1
+// The chat's row is locked first, then its owner's: a statement sees the tables as they were when
+// it began, but a row that it locks as it is now, and whoever waited for the one may have missed a
+// beat of the other. No beat comes in between from then on.
+const CLAIM: &str = "WITH wanted AS MATERIALIZED (
+        SELECT id, owner FROM chat WHERE id = $1 FOR UPDATE),
+    holder AS MATERIALIZED (
+        SELECT incarnation, expires_at FROM node
+        WHERE incarnation = (SELECT owner FROM wanted) AND incarnation <> $2 FOR SHARE)
+    UPDATE chat SET owner = $2, epoch = epoch + 1
+    FROM wanted LEFT JOIN holder ON holder.incarnation = wanted.owner
+    WHERE chat.id = wanted.id
     AND EXISTS (SELECT 1 FROM node WHERE incarnation = $2 AND expires_at > clock_timestamp())
-    AND (owner IS NULL OR owner = $2 OR NOT EXISTS (
-        SELECT 1 FROM node WHERE incarnation = chat.owner AND expires_at > clock_timestamp()))
-    RETURNING epoch";
+    AND (holder.incarnation IS NULL OR holder.expires_at <= clock_timestamp())
+    RETURNING chat.epoch, wanted.owner";
 
-// Rows that another claimant is about to take are left to it.
-const CLAIM_ORPHANS: &str = "UPDATE chat SET owner = $1, epoch = epoch + 1
-    WHERE EXISTS (SELECT 1 FROM node WHERE incarnation = $1 AND expires_at > clock_timestamp())
-    AND id IN (
-        SELECT id FROM chat WHERE ended_at IS NULL AND (owner IS NULL OR NOT EXISTS (
+// Rows that another claimant is about to take are left to it. Owners as above.
+const CLAIM_ORPHANS: &str = "WITH wanted AS MATERIALIZED (
+        SELECT id, owner FROM chat WHERE ended_at IS NULL AND (owner IS NULL OR NOT EXISTS (
             SELECT 1 FROM node WHERE incarnation = chat.owner AND expires_at > clock_timestamp()))
-        LIMIT $2 FOR UPDATE SKIP LOCKED)
-    RETURNING id, epoch";
+        LIMIT $2 FOR UPDATE SKIP LOCKED),
+    holder AS MATERIALIZED (
+        SELECT incarnation, expires_at FROM node
+        WHERE incarnation IN (SELECT owner FROM wanted) ORDER BY incarnation FOR SHARE)
+    UPDATE chat SET owner = $1, epoch = epoch + 1
+    FROM wanted LEFT JOIN holder ON holder.incarnation = wanted.owner
+    WHERE chat.id = wanted.id
+    AND EXISTS (SELECT 1 FROM node WHERE incarnation = $1 AND expires_at > clock_timestamp())
+    AND (holder.incarnation IS NULL OR holder.expires_at <= clock_timestamp())
+    RETURNING chat.id, chat.epoch";
 
 const OWNER: &str = "SELECT owner, epoch, (SELECT address FROM node
         WHERE incarnation = chat.owner AND expires_at > clock_timestamp())

@@ -178,6 +178,9 @@ async fn an_unnumbered_post_whose_answer_was_lost_may_come_again() {
     client.lose_post("ChatMessage", &body).await;
     assert_eq!(client.post_as(None, "ChatMessage", &body).await.1, "OK");
     stage.hears(&["once"]).await;
+    // That answer was read: the same words again are meant.
+    assert_eq!(client.post_as(None, "ChatMessage", &body).await.1, "OK");
+    stage.hears(&["once", "once"]).await;
 }
 
 #[tokio::test(start_paused = true)]

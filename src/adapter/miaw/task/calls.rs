@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::super::client::{Client, Identity};
 use super::super::identity;
 use super::Task;
+use super::stored::leave_to_act;
 use crate::chat::fact::Fact;
 use crate::chat::pending::{Command, CommandKind, UpstreamCall};
 use crate::chat::session::Session;
@@ -53,6 +54,10 @@ impl Task {
         let over = self.over.clone();
         async move {
             shared.clock.until(turn).await;
+            // The turn may have been a minute ahead, and the lease good when it was asked for.
+            if !leave_to_act(&shared).await {
+                return Outcome::NotSent;
+            }
             if over.load(Ordering::Relaxed) {
                 return Outcome::NotSent;
             }

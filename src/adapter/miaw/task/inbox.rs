@@ -1,6 +1,6 @@
 //! What reaches the task from outside, as its next input.
 
-use super::{Envelope, Next, Task};
+use super::{Envelope, Next, Taken, Task};
 use crate::chat::Input;
 use crate::store::Loaded;
 use crate::time::Mono;
@@ -12,8 +12,8 @@ pub(in super::super) struct Found {
 }
 
 impl Task {
-    pub(in super::super) fn with(self, found: Option<Found>) -> Self {
-        Self { found, ..self }
+    pub(in super::super) fn with(self, found: Option<Found>, taken: Taken) -> Self {
+        Self { found, taken, ..self }
     }
 
     /// Chats of an earlier process go on one after the other, but for those somebody asks for.

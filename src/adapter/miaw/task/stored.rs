@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use super::{Stop, Task};
 use crate::adapter::miaw::records;
+use crate::adapter::miaw::registry::Shared;
 use crate::chat::fact::Delta;
 use crate::chat::ids::ChatId;
 use crate::chat::session::Session;
+use crate::store::shared::FIRST_EPOCH;
 use crate::store::{Commit, NewChat, Retry, StoreError};
 
 /// Deltas after which a snapshot replaces them.
@@ -39,11 +41,7 @@ impl Task {
         let ended = session.state().finished();
         if number == 1 {
             let new = NewChat { id: self.chat.0, tenant: self.tenant.id.clone(), at: now.wall };
-            self.patiently(|store, _| {
-                let (new, delta) = (new.clone(), delta.clone());
-                async move { store.open(new, delta).await }
-            })
-            .await?;
+            self.open(new, delta).await?;
         } else {
             let due = number - self.snapshot_at >= SNAPSHOT_EVERY || ended;
             let commit = Commit {
@@ -52,6 +50,7 @@ impl Task {
                 delta,
                 snapshot: due.then(|| records::snapshot(now, session.state())),
                 ended_at: ended.then_some(now.wall),
+                epoch: self.taken.get().copied(),
             };
             if due {
                 self.snapshot_at = number;
@@ -64,22 +63,59 @@ impl Task {
         Ok(())
     }
 
-    /// Commits, and finds out when it is unclear whether an attempt was written.
+    /// Stores the beginning, and finds out when it is unclear whether an attempt was written.
+    async fn open(&self, new: NewChat, first: Vec<u8>) -> Result<(), Stop> {
+        let opened = self.patiently(|store, _| {
+            let (new, first) = (new.clone(), first.clone());
+            async move {
+                let error = match store.open(new.clone(), first.clone()).await {
+                    Ok(()) => return Ok(FIRST_EPOCH),
+                    Err(error) => error,
+                };
+                if !matches!(error, StoreError::AlreadyThere { .. }) {
+                    return Err(error);
+                }
+                // Perhaps by an attempt whose answer was lost.
+                let taken = store.take(new.id).await?;
+                let ours = taken.filter(|loaded| loaded.is_opening(&new, &first));
+                ours.map(|loaded| loaded.epoch.unwrap_or(FIRST_EPOCH)).ok_or(error)
+            }
+        });
+        let epoch = opened.await?;
+        self.takes(Some(epoch));
+        Ok(())
+    }
+
+    /// The chat is this task's from now on, in this epoch where nodes share the store.
+    pub(super) fn takes(&self, epoch: Option<u64>) {
+        if let Some(epoch) = epoch {
+            // A task takes its chat once: it opens only what it did not find.
+            let _ = self.taken.set(epoch);
+        }
+    }
+
+    /// Commits, and finds out when it is unclear whether an attempt was written. What somebody else
+    /// wrote under the number is not taken for it.
     async fn commit(&self, commit: Commit) -> Result<(), Stop> {
-        let number = commit.number;
         self.patiently(|store, chat| {
             let commit = commit.clone();
             async move {
-                match store.commit(commit).await {
-                    Err(error) if error.retry() == Retry::AfterLoad => {
-                        let loaded = store.load(chat.0).await?;
-                        match loaded.map(|loaded| loaded.next_number) {
-                            Some(next) if next == number + 1 => Ok(()),
-                            Some(next) if next == number => Err(StoreError::ReadOnly),
-                            _ => Err(error),
-                        }
+                let error = match store.commit(commit.clone()).await {
+                    Err(error) if error.retry() == Retry::AfterLoad => error,
+                    other => return other,
+                };
+                let Some(loaded) = store.load(chat.0).await? else {
+                    return Err(StoreError::NoSuchChat { chat: chat.0 });
+                };
+                let (chat, got, next) = (chat.0, commit.number, loaded.next_number);
+                match next == got {
+                    _ if loaded.ends_with(&commit) => Ok(()),
+                    // Not written: what was unclear is made again.
+                    true if matches!(error, StoreError::OutOfOrder { .. }) => {
+                        Err(StoreError::ReadOnly)
                     }
-                    other => other,
+                    true => Err(error),
+                    false => Err(StoreError::OutOfOrder { chat, got, next }),
                 }
             }
         })
@@ -125,14 +161,19 @@ impl Task {
     /// Waits while this node's lease is in doubt: another node may be acting for the chat by now,
     /// and then this task is cancelled. What is decided here stays true if it is not.
     pub(super) async fn may_act(&self) -> Result<(), Stop> {
-        while !self.shared.store.may_act() {
-            let again = self.shared.clock.now().mono.plus(LEASE_LOOK);
-            tokio::select! {
-                biased;
-                () = self.shared.clock.until(again) => {}
-                () = self.shared.shutdown.cancelled() => return Err(Stop::Shutdown),
-            }
-        }
-        Ok(())
+        if leave_to_act(&self.shared).await { Ok(()) } else { Err(Stop::Shutdown) }
     }
+}
+
+/// Waits while this node's lease is in doubt; false when the process stops before.
+pub(super) async fn leave_to_act(shared: &Shared) -> bool {
+    while !shared.store.may_act() {
+        let again = shared.clock.now().mono.plus(LEASE_LOOK);
+        tokio::select! {
+            biased;
+            () = shared.clock.until(again) => {}
+            () = shared.shutdown.cancelled() => return false,
+        }
+    }
+    true
 }
