@@ -6,11 +6,11 @@
 
 mod answers;
 mod balancer;
-mod client;
+pub mod client;
 mod life;
 mod loss;
 mod shipped;
-mod site;
+pub mod site;
 
 /// A port that stays the same over restarts.
 pub fn free_port() -> u16 {

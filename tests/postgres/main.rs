@@ -27,6 +27,7 @@ mod tally;
 mod tls;
 #[path = "../process/visitor.rs"]
 mod visitor;
+mod waits;
 mod way;
 
 use std::time::Duration;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::StoreError;
 use super::PostgresStore;
 use super::open::OpenError;
-use super::pool::in_time;
+use super::pool::{REQUEST_WAIT, in_time};
 use super::servers::{Connected, Servers};
 
 /// The advisory lock of whoever uses the database: "LABo" in ASCII.
@@ -67,6 +67,10 @@ impl PostgresStore {
         let Some(held) = take(&servers, occupancy, None).await? else {
             return Err(OpenError::Taken(occupancy));
         };
+        if occupancy == Occupancy::Cluster {
+            // The first beat finds its connection made, however far the server is.
+            self.leases.session_within(REQUEST_WAIT).await?;
+        }
         let occupied = Occupied { stop: CancellationToken::new(), lost: CancellationToken::new() };
         let (stop, lost) = (occupied.stop.clone(), occupied.lost());
         tokio::spawn(stop.run_until_cancelled_owned(async move {
