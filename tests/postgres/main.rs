@@ -18,6 +18,7 @@ mod opening;
 mod outage;
 #[path = "../process/program.rs"]
 mod program;
+mod rings;
 mod server;
 #[path = "../process/site.rs"]
 mod site;
@@ -25,6 +26,7 @@ mod stage;
 #[path = "../process/tally.rs"]
 mod tally;
 mod tls;
+mod versions;
 #[path = "../process/visitor.rs"]
 mod visitor;
 mod waits;
