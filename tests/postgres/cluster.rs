@@ -7,8 +7,13 @@
 mod answers;
 mod balancer;
 pub mod client;
+mod left;
 mod life;
 mod loss;
+mod plans;
+mod restart;
+mod roll;
+mod rotation;
 mod shipped;
 pub mod site;
 

@@ -8,7 +8,7 @@ use liveagent_bridge::store::seal::KeyRing;
 use liveagent_bridge::store::{Store, StoreError};
 use tokio::sync::watch;
 
-use crate::cluster::client::Client;
+use crate::cluster::client::{Client, Kind};
 use crate::cluster::site::Site;
 use crate::server::{Database, RING};
 use crate::way::{Way, far_from, way_to};
@@ -43,7 +43,7 @@ async fn a_node_far_from_its_database_starts_and_keeps_its_lease() {
     let mut node = site.node("far");
     node.rewrite(|text| text.replace(&site.place.url(), address.as_str()));
     node.start().await;
-    Client::begin(&node.base(), "far@example.test", true).await;
+    Client::begin(&node.base(), "far@example.test", Kind::Hrk).await;
     // As when the server was restarted: connections are made again before the lease lapses.
     let client = site.place.client().await;
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -67,7 +67,7 @@ async fn a_node_far_from_its_database_starts_and_keeps_its_lease() {
     };
     crate::within("the lease is renewed", renewed).await;
     assert_eq!(node.metric("bridge_lease_good").await, 1);
-    Client::begin(&node.base(), "far-again@example.test", true).await;
+    Client::begin(&node.base(), "far-again@example.test", Kind::Hrk).await;
     drop(node);
     site.remove().await;
 }
