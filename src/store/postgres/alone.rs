@@ -7,8 +7,8 @@
 //! by somebody else says so. What the server still holds for this process's own connection from
 //! before, whose end it did not see, it is told to let go.
 //!
-//! Beside the lock each process shows which key it seals with, so that nobody takes that key for one
-//! that nobody needs any more.
+//! Beside the lock each process shows which key it seals with, so that nobody takes that key for
+//! one that nobody needs any more.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! Promised: nodes that start together bring the tables up to date once; a database of a newer
 //! program is refused untouched; data that the ring does not open is refused, and so is a ring
-//! without a key that a bridge which runs may be sealing with, though nothing is sealed with it now.
+//! without a key that a running bridge may be sealing with, though nothing is sealed with it now.
 
 use tokio_postgres::Transaction;
 

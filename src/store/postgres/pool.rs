@@ -1,8 +1,8 @@
 //! A fixed number of connections, each made when it is first needed and again when it is of no use
 //! any more.
 //!
-//! Promised: getting a connection, connecting included, and every request have a time limit, however
-//! many wait. A connection is made beside those who wait for it, once for all of them: who gives up
+//! Promised: getting a connection, connecting included, and every request have a time limit,
+//! however many wait. A connection is made beside those who wait for it, once for all of them: who gives up
 //! waiting does not undo what was reached. Requests of many chats share a connection; the server
 //! answers them one after the other. A connection on which a request was not answered in time is
 //! given up, for what is asked behind it would wait as long; all are given up when the server takes
