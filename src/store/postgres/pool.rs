@@ -2,11 +2,11 @@
 //! any more.
 //!
 //! Promised: getting a connection, connecting included, and every request have a time limit,
-//! however many wait. A connection is made beside those who wait for it, once for all of them: who gives up
-//! waiting does not undo what was reached. Requests of many chats share a connection; the server
-//! answers them one after the other. A connection on which a request was not answered in time is
-//! given up, for what is asked behind it would wait as long; all are given up when the server takes
-//! no writes any more.
+//! however many wait. A connection is made beside those who wait for it, once for all of them: who
+//! gives up waiting does not undo what was reached. Requests of many chats share a connection; the
+//! server answers them one after the other. A connection on which a request was not answered in
+//! time is given up, for what is asked behind it would wait as long; all are given up when the
+//! server takes no writes any more.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

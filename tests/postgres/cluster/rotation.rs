@@ -1,5 +1,5 @@
-//! The key ring of a cluster: what is refused by `serve`, and a change of the key as docs/cluster.md
-//! has it, with a chat in progress.
+//! The key ring of a cluster: what is refused by `serve`, and a change of the key as
+//! docs/cluster.md has it, with a chat in progress.
 
 use super::client::{Client, Kind};
 use super::site::{Node, Site};
