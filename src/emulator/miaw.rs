@@ -12,6 +12,7 @@ use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN,
@@ -43,6 +44,8 @@ mod token;
 pub(super) mod verify;
 
 const KNOBS_PATH: &str = "/emulator/miaw/knobs";
+/// How many tokens were given: a client of MIAW is to need one for each conversation.
+const TOKENS_PATH: &str = "/emulator/miaw/tokens";
 const FILES_PATH: &str = "/emulator/miaw/files/";
 
 /// The service.
@@ -64,9 +67,15 @@ enum Effect {
 pub(super) fn router(service: Arc<Miaw>) -> Router {
     Router::new()
         .route(KNOBS_PATH, faults::knobs_route::<Miaw>())
+        .route(TOKENS_PATH, get(tokens))
         .fallback(dispatch)
         .layer(from_fn_with_state(service.clone(), gate))
         .with_state(service)
+}
+
+async fn tokens(State(service): State<Arc<Miaw>>) -> Response {
+    let given = service.lock().tokens_given;
+    axum::Json(serde_json::json!({ "given": given })).into_response()
 }
 
 impl faults::Adjustable for Miaw {
@@ -86,7 +95,7 @@ async fn gate(State(service): State<Arc<Miaw>>, request: Request, next: Next) ->
     let origin = request.headers().get(ORIGIN).cloned();
     let mut response = if request.method() == Method::OPTIONS {
         preflight(request.headers())
-    } else if request.uri().path() == KNOBS_PATH {
+    } else if [KNOBS_PATH, TOKENS_PATH].contains(&request.uri().path()) {
         next.run(request).await
     } else {
         let operation = operation(request.method(), request.uri().path());

@@ -34,8 +34,9 @@ use uuid::Uuid;
 pub use self::address::look_at;
 pub use self::alone::{Occupancy, Occupied};
 pub use self::open::OpenError;
-use self::pool::{BEAT_WAIT, CONNECTIONS, Pool, REQUEST_WAIT, Session, chain};
+use self::pool::{CONNECTIONS, Pool, Session, Waits, chain};
 use self::servers::Servers;
+use self::statements::{LeaseStatements, Statements};
 use super::seal::KeyRing;
 use super::sealed::{Body, SealedChange, SealedChat, Sealer, signed, unsigned};
 use super::shared::Fence;
@@ -49,9 +50,9 @@ const PURGE_CHATS: i64 = 200;
 #[derive(Debug)]
 pub struct PostgresStore {
     servers: Arc<Servers>,
-    pool: Pool,
+    pool: Pool<Statements>,
     /// Leases have a connection of their own: a beat does not queue behind commits.
-    leases: Pool,
+    leases: Pool<LeaseStatements>,
     sealer: Sealer,
 }
 
@@ -72,8 +73,8 @@ impl PostgresStore {
         let servers = Arc::new(Servers::new(each, tls));
         servers.survey().await;
         open::prepare(&servers, &ring).await?;
-        let pool = Pool::new(servers.clone(), CONNECTIONS, REQUEST_WAIT);
-        let leases = Pool::new(servers.clone(), 1, BEAT_WAIT);
+        let pool = Pool::new(servers.clone(), CONNECTIONS, Waits::REQUESTS);
+        let leases = Pool::new(servers.clone(), 1, Waits::BEATS);
         Ok(Self { servers, pool, leases, sealer: Sealer::new(ring) })
     }
 
@@ -85,7 +86,7 @@ impl PostgresStore {
 
     async fn rows(
         &self,
-        sql: fn(&Session) -> &tokio_postgres::Statement,
+        sql: fn(&Session<Statements>) -> &tokio_postgres::Statement,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
         let session = self.pool.session().await?;
@@ -95,7 +96,7 @@ impl PostgresStore {
     /// Runs one writing statement; answers how many rows it wrote.
     async fn write(
         &self,
-        sql: fn(&Session) -> &tokio_postgres::Statement,
+        sql: fn(&Session<Statements>) -> &tokio_postgres::Statement,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
         let session = self.pool.session().await?;

@@ -8,7 +8,9 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
+use liveagent_bridge::clock::Clock;
 use liveagent_bridge::store::seal::KeyRing;
 use liveagent_bridge::store::sqlite::{Ring, SqliteStore};
 use liveagent_bridge::store::{Commit, Loaded, NewChat, Store};
@@ -51,6 +53,35 @@ async fn chats(store: &SqliteStore) -> Chats {
         all.push((id, store.load(id).await.unwrap().expect("it is there")));
     }
     all
+}
+
+/// How many writes there are in it.
+fn writes_in(chats: &Chats) -> u64 {
+    chats.iter().map(|(_, chat)| chat.next_number - 1).sum()
+}
+
+/// What became of writes, over all cuts.
+#[derive(Default)]
+struct Figures {
+    cuts: usize,
+    lost: u64,
+    repeated: u64,
+    /// The longest time from a cut to a store that takes writes.
+    longest: Duration,
+}
+
+impl Figures {
+    /// One cut: at least these writes had been answered, at most these had been begun.
+    async fn cut(&mut self, files: &Files, answered: &Chats, begun: &Chats) -> Chats {
+        let clock = Clock::system();
+        let began = clock.now().mono;
+        let seen = found(files).await;
+        self.longest = self.longest.max(clock.now().mono.since(began));
+        self.cuts += 1;
+        self.lost += writes_in(answered).saturating_sub(writes_in(&seen));
+        self.repeated += writes_in(&seen).saturating_sub(writes_in(begun));
+        seen
+    }
 }
 
 /// What a process finds that starts after the cut.
@@ -129,7 +160,7 @@ async fn a_power_cut_at_any_page_of_a_write_loses_nothing_that_was_answered() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let (mut before, mut state) = rest(&store, &folder).await;
-    let (mut cuts, mut moved, mut kept) = (0_usize, 0_usize, 0_usize);
+    let (mut figures, mut moved, mut kept) = (Figures::default(), 0_usize, 0_usize);
     for n in 0..writes {
         write(&store, n).await;
         let (after, new) = rest(&store, &folder).await;
@@ -140,11 +171,12 @@ async fn a_power_cut_at_any_page_of_a_write_loses_nothing_that_was_answered() {
             for old_behind in [false, true] {
                 let log = torn(&before.log, &after.log, at, old_behind);
                 let whole = torn(&before.log, &after.log, after.log.len(), old_behind) == log;
-                let seen = found(&Files { database: database.clone(), log }).await;
+                let files = Files { database: database.clone(), log };
+                let answered = if whole { &new } else { &state };
+                let seen = figures.cut(&files, answered, &new).await;
                 let case = format!("write {n}, log cut at {at}, old bytes behind: {old_behind}");
                 assert!(seen == new || (seen == state && !whole), "{case}");
                 kept += usize::from(seen == new);
-                cuts += 1;
             }
         }
         let pages = boundaries(&before.database, &after.database, false, most);
@@ -152,17 +184,20 @@ async fn a_power_cut_at_any_page_of_a_write_loses_nothing_that_was_answered() {
         for at in pages {
             let database = torn(&before.database, &after.database, at, true);
             let (log, due) = if anew { (&before.log, &state) } else { (&after.log, &new) };
-            let seen = found(&Files { database, log: log.clone() }).await;
+            let files = Files { database, log: log.clone() };
+            let seen = figures.cut(&files, due, due).await;
             assert!(seen == *due, "write {n}, log moved up to {at}");
-            cuts += 1;
         }
         (before, state) = (after, new);
     }
     assert!(moved > 0, "the log was never moved");
+    let Figures { cuts, lost, repeated, longest } = figures;
     assert!(kept > 0 && cuts > writes as usize, "{cuts} cuts, {kept} with the new state");
+    let (delivered, longest) = (writes_in(&state), longest.as_millis());
     let line = format!(
-        "K3 power cut, {cuts} cuts in {writes} writes, log moved {moved} times: \
-         sent {writes}, delivered {writes}, lost 0, repeated 0, longest gap 0 ms"
+        "K3 power cut, {cuts} cuts in {writes} writes, log moved {moved} times: sent {writes}, \
+         delivered {delivered}, lost {lost}, repeated {repeated}, longest gap {longest} ms"
     );
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+    assert_eq!((delivered, lost, repeated), (writes, 0, 0));
 }

@@ -6,11 +6,16 @@
 
 mod answers;
 mod balancer;
-mod client;
+pub mod client;
+mod left;
 mod life;
 mod loss;
+mod plans;
+mod restart;
+mod roll;
+mod rotation;
 mod shipped;
-mod site;
+pub mod site;
 
 /// A port that stays the same over restarts.
 pub fn free_port() -> u16 {

@@ -19,6 +19,7 @@ mod opening;
 mod outage;
 #[path = "../process/program.rs"]
 mod program;
+mod rings;
 mod server;
 #[path = "../process/site.rs"]
 mod site;
@@ -26,8 +27,10 @@ mod stage;
 #[path = "../process/tally.rs"]
 mod tally;
 mod tls;
+mod versions;
 #[path = "../process/visitor.rs"]
 mod visitor;
+mod waits;
 mod way;
 
 use std::time::Duration;

@@ -110,7 +110,22 @@ async fn chats_outlive_a_restart_a_partition_and_a_full_server() {
     let mut recoveries = Vec::new();
 
     stage.check("before").await;
-    server.restart().await;
+    // Everybody speaks from before the server stops until it is back.
+    let over = std::cell::Cell::new(false);
+    let restart = async {
+        server.restart().await;
+        over.set(true);
+    };
+    let speech = async {
+        let mut spoken = 0;
+        while !over.get() {
+            stage.say(&format!("in the restart {spoken}")).await;
+            spoken += 1;
+        }
+        spoken
+    };
+    let ((), spoken) = tokio::join!(restart, speech);
+    assert!(spoken > 0);
     let back = stage.now();
     recoveries.push(("restart", stage.say("after the restart").await - back));
     stage.check("restarted").await;

@@ -1,9 +1,12 @@
-//! A way to a server that can fall silent, as a network does that lost a machine. The server does
-//! not learn of it: it keeps the connections from before.
+//! A way to a server that can fall silent, as a network does that lost a machine: the server does
+//! not learn of it and keeps the connections from before. And a way that is long.
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use std::time::Duration;
+
+use liveagent_bridge::clock::Clock;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// What the way to the server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,54 @@ pub async fn way_to(server: &url::Url, state: &watch::Sender<Way>) -> url::Url {
         }
     });
     address
+}
+
+/// A way on which everything takes this long, each way.
+pub async fn far_from(server: &url::Url, each_way: Duration) -> url::Url {
+    let to = format!("{}:{}", server.host_str().unwrap(), server.port().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut address = server.clone();
+    address.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let Ok(server) = TcpStream::connect(&to).await else { return };
+            let _ = (client.set_nodelay(true), server.set_nodelay(true));
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            carry(from_client, to_server, each_way);
+            carry(from_server, to_client, each_way);
+        }
+    });
+    address
+}
+
+/// Carries bytes, each after the same time and in their order.
+fn carry(
+    mut from: impl AsyncRead + Unpin + Send + 'static,
+    mut to: impl AsyncWrite + Unpin + Send + 'static,
+    each_way: Duration,
+) {
+    let (sender, mut carried) = mpsc::channel(1_024);
+    let clock = Clock::system();
+    let reader = clock.clone();
+    tokio::spawn(async move {
+        let mut bytes = vec![0; 16_384];
+        while let Ok(read @ 1..) = from.read(&mut bytes).await {
+            let due = reader.now().mono.plus(each_way);
+            if sender.send((due, bytes[..read].to_vec())).await.is_err() {
+                return;
+            }
+        }
+    });
+    tokio::spawn(async move {
+        while let Some((due, bytes)) = carried.recv().await {
+            clock.until(due).await;
+            if to.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+        let _ = to.shutdown().await;
+    });
 }
 
 async fn pass(mut client: TcpStream, to: String, mut state: watch::Receiver<Way>) {

@@ -259,8 +259,11 @@ async fn a_disk_that_may_only_be_read_is_said_and_a_chat_goes_on_later() {
     let folder = site.folder.path().to_str().unwrap();
     let mount =
         format!("mount --bind '{folder}' '{folder}' && mount -o remount,ro,bind '{folder}'");
-    match with_mount(&mount) {
-        Some(wrapper) => refused(&site, &wrapper, &["read-only", "bridge.sqlite"]).await,
+    let clock = Clock::system();
+    let said = clock.now().wall.millis();
+    let wrapper = with_mount(&mount);
+    match &wrapper {
+        Some(wrapper) => refused(&site, wrapper, &["read-only", "bridge.sqlite"]).await,
         None => not_here("K5 read-only disk"),
     }
     let config = site.config();
@@ -268,5 +271,11 @@ async fn a_disk_that_may_only_be_read_is_said_and_a_chat_goes_on_later() {
     assert_eq!(run(&check, &[]).await.code, Some(0));
     let _bridge = site.serve().await;
     line.say(Some(2), "still here").await;
-    desk.chat("the line", |chat| lines(chat, "visitor").len() == 1).await;
+    let chat = desk.chat("the line", |chat| lines(chat, "visitor").len() == 1).await;
+    if wrapper.is_some() {
+        let mut tally = Tally::default();
+        // Said by somebody who has waited since before the disk could only be read.
+        tally.add(&[("still here".to_owned(), said)], &lines(&chat, "visitor"));
+        tally.tell("K5", "read-only disk", "refused at the start, on when it could be written");
+    }
 }

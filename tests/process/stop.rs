@@ -148,12 +148,14 @@ async fn the_rest((mut stream, rest): (TcpStream, String)) -> u16 {
     status.parse().unwrap()
 }
 
-/// Somebody goes on with the next process; answers how many lines of before it arrived.
+/// Somebody goes on with the next process; what became of the lines of before, the first of which
+/// was said by `told`, as the other at the latest.
 async fn go_on(
     desk: Arc<Desk>,
     (n, _, mut line, mut poller, id): (usize, u16, Line, Poller, String),
     posts: usize,
-) -> usize {
+    told: i64,
+) -> Tally {
     let mut due = vec!["before the stop"];
     if n < posts {
         // Said again as by a client that did not get the answer: it is one message.
@@ -161,16 +163,18 @@ async fn go_on(
         due.push("at the stop");
     }
     line.say(Some(4), "after the stop").await;
-    due.push("after the stop");
     desk.say(&id, &format!("welcome back {n}")).await;
     let message = poller.until("ChatMessage").await;
     assert_eq!(message["text"], format!("welcome back {n}"));
     let all =
-        |chat: &serde_json::Value| chat["id"] == *id && lines(chat, "visitor").len() >= due.len();
+        |chat: &serde_json::Value| chat["id"] == *id && lines(chat, "visitor").len() > due.len();
     let chat = desk.chat("all lines", all).await;
     let said = lines(&chat, "visitor");
+    let mut tally = Tally::default();
+    tally.add(&due.iter().map(|text| ((*text).to_owned(), told)).collect::<Vec<_>>(), &said);
+    due.push("after the stop");
     assert_eq!(said.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), due);
-    due.len() - 1
+    tally
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -184,7 +188,6 @@ async fn a_stop_answers_polls_and_posts_and_the_next_start_goes_on() {
     let clock = Clock::system();
     let ready = Arc::new(Barrier::new(parked_polls + 1));
     let mut parked = JoinSet::new();
-    let sent = parked_polls + posts;
     let writers: Vec<Line> =
         talking.iter().take(posts).map(|(_, (line, ..))| line.clone()).collect();
     for (n, (mut line, poller, id)) in talking {
@@ -219,11 +222,14 @@ async fn a_stop_answers_polls_and_posts_and_the_next_start_goes_on() {
     let _bridge = site.serve().await;
     let mut going = JoinSet::new();
     for chat in let_go {
-        going.spawn(go_on(desk.clone(), chat, posts));
+        going.spawn(go_on(desk.clone(), chat, posts, told.millis()));
     }
-    let heard = going.join_all().await.into_iter().sum();
+    let mut tally = Tally::default();
+    for chat in going.join_all().await {
+        tally.join(&chat);
+    }
     assert_eq!(desk.all().len(), parked_polls);
-    let tally = Tally { sent, delivered: heard, longest: took, ..Tally::default() };
+    assert_eq!(tally.sent, parked_polls + posts);
     let what = format!("SIGTERM, {parked_polls} parked polls, {posts} POSTs half sent");
     let more = format!("{taken} of the POSTs answered 200, exit after {took} ms");
     tally.tell("K6", &what, &more);

@@ -27,6 +27,15 @@ impl Tally {
         }
     }
 
+    /// Adds the counts of another part of the same run.
+    pub fn join(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.delivered += other.delivered;
+        self.lost += other.lost;
+        self.repeated += other.repeated;
+        self.longest = self.longest.max(other.longest);
+    }
+
     /// Prints the line; past the test harness, so that it is seen when all is well too.
     pub fn tell(&self, test: &str, what: &str, more: &str) {
         let Self { sent, delivered, lost, repeated, longest } = self;

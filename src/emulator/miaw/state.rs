@@ -98,6 +98,8 @@ pub(super) struct Inner {
     pub(super) knobs: Knobs,
     pub(super) subjects: HashMap<String, Subject>,
     pub(super) tokens: HashMap<String, Token>,
+    /// How many were given, continuations not counted.
+    pub(super) tokens_given: u64,
     pub(super) conversations: HashMap<String, Conversation>,
     pub(super) files: HashMap<String, (String, Vec<u8>)>,
     pub(super) minted: HashMap<String, RateWindow>,

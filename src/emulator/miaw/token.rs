@@ -129,6 +129,7 @@ impl Miaw {
         };
         let context = context(&token, &inner.knobs, now);
         let (client, access_token) = self.sign(&token, now)?;
+        inner.tokens_given += 1;
         inner.tokens.insert(client, token);
         drop(inner);
         let last_event_id = Some(last_event.to_string());

@@ -1,13 +1,14 @@
 //! The first connection: the tables, and the proof that the key ring fits.
 //!
 //! Promised: nodes that start together bring the tables up to date once; a database of a newer
-//! program is refused untouched; data that the ring does not open is refused.
+//! program is refused untouched; data that the ring does not open is refused, and so is a ring
+//! without a key that a running bridge may be sealing with, though nothing is sealed with it now.
 
 use tokio_postgres::Transaction;
 
 use super::super::StoreError;
 use super::super::seal::{self, KeyRing, Place, SealError};
-use super::alone::Occupancy;
+use super::alone::{self, Occupancy};
 use super::failed;
 use super::pool::{SCHEMA, in_time};
 use super::servers::Servers;
@@ -15,7 +16,7 @@ use super::statements::MIGRATIONS;
 
 const CANARY: &[u8] = b"liveagent-bridge canary";
 /// The advisory lock under which tables are made: "LABr" in ASCII.
-const LOCK: i64 = 0x4C41_4272;
+pub(super) const LOCK: i64 = 0x4C41_4272;
 
 /// Why a database was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,20 @@ pub enum OpenError {
          an `open` line"
     )]
     RingWrong(SealError),
+    /// The ring lacks a key that somebody who runs may be sealing with.
+    #[error(
+        "the key ring does not fit the store: it lacks the key `{0}`, and a bridge that uses this \
+         database may be sealing with it; give this one the ring of the others. To change the key, \
+         give all of them the new one as `open`, then as `seal`, and take the old one out last. A \
+         bridge that was killed counts for up to 15 s"
+    )]
+    KeyInUse(String),
+    /// Others took out the key that this process seals with.
+    #[error(
+        "the key `{0}`, which this bridge seals with, was taken out of this database by one with \
+         another key ring; give all the same ring and start again"
+    )]
+    KeyRetired(String),
     /// Somebody else uses the database in a way that excludes this process.
     #[error("{}", taken(*.0))]
     Taken(Occupancy),
@@ -117,6 +132,9 @@ async fn fit(db: &Transaction<'_>, ring: &KeyRing) -> Result<(), OpenError> {
             Ok(_) => {}
             // A key that was taken out of the ring after its last chat was purged.
             Err(SealError::NoSuchKey { .. }) if !in_use(db, &id).await.map_err(at)? => {
+                if alone::may_seal_with(db, &id).await.map_err(at)? {
+                    return Err(OpenError::KeyInUse(id));
+                }
                 db.execute("DELETE FROM canary WHERE key_id = $1", &[&id]).await.map_err(at)?;
             }
             Err(error) => return Err(OpenError::RingWrong(error)),

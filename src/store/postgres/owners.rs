@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -25,25 +26,19 @@ impl Shared for PostgresStore {
         let values: [&(dyn ToSql + Sync); 6] =
             [incarnation, name, address, fingerprint, &chats, &lease];
         let session = self.leases.session().await?;
-        self.leases.ask(&session, session.client().execute(&session.sql.beat, &values)).await?;
-        self.nodes().await
+        let (client, sql) = (session.client(), &session.sql);
+        // One behind the other, in one round trip: the nodes are those after the beat.
+        let both = async {
+            tokio::try_join!(client.execute(&sql.beat, &values), client.query(&sql.nodes, &[]))
+        };
+        let (_, rows) = self.leases.ask(&session, both).await?;
+        rows.iter().map(node).collect()
     }
 
     async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
         let session = self.leases.session().await?;
         let asked = session.client().query(&session.sql.nodes, &[]);
-        let rows = self.leases.ask(&session, asked).await?;
-        let each = rows.iter().map(|row| {
-            let told = Beat {
-                incarnation: row.get(0),
-                name: row.get(1),
-                address: row.get(2),
-                fingerprint: row.get(3),
-                chats: unsigned(row.get(4))?,
-            };
-            Ok(Node { told, since: Wall::from_millis(row.get(5)), live: row.get(6) })
-        });
-        each.collect()
+        self.leases.ask(&session, asked).await?.iter().map(node).collect()
     }
 
     async fn leave(&self, incarnation: Uuid) -> Result<(), StoreError> {
@@ -100,4 +95,15 @@ impl Shared for PostgresStore {
         let rows = self.rows(|s| &s.sql.owned, &[&owner]).await?;
         rows.iter().map(|row| Ok((row.get(0), unsigned(row.get(1))?))).collect()
     }
+}
+
+fn node(row: &Row) -> Result<Node, StoreError> {
+    let told = Beat {
+        incarnation: row.get(0),
+        name: row.get(1),
+        address: row.get(2),
+        fingerprint: row.get(3),
+        chats: unsigned(row.get(4))?,
+    };
+    Ok(Node { told, since: Wall::from_millis(row.get(5)), live: row.get(6) })
 }

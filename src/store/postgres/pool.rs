@@ -1,87 +1,153 @@
 //! A fixed number of connections, each made when it is first needed and again when it is of no use
 //! any more.
 //!
-//! Promised: connecting and every request have a time limit. Requests of many chats share a
-//! connection; the server answers them one after the other. A connection on which a request was
-//! not answered in time is given up, for what is asked behind it would wait as long; all are given
-//! up when the server takes no writes any more.
+//! Promised: getting a connection, connecting included, and every request have a time limit,
+//! however many wait. A connection is made beside those who wait for it, once for all of them: who
+//! gives up waiting does not undo what was reached. Requests of many chats share a connection; the
+//! server answers them one after the other. A connection on which a request was not answered in
+//! time is given up, for what is asked behind it would wait as long; all are given up when the
+//! server takes no writes any more.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::watch;
 use tokio_postgres::{Client, Error};
 
 use super::super::StoreError;
 use super::failed;
-use super::servers::{Connected, Servers, Unreached};
-use super::statements::Statements;
+use super::servers::{Connected, SERVER_WAIT, Servers};
+use super::statements::Prepared;
 
 /// Connections to the server: as many commits can share one flush of its log.
 pub(super) const CONNECTIONS: usize = 8;
-/// The longest wait for the answer to a request.
+/// The longest wait for a connection, and then for the answer to a request.
 pub(super) const REQUEST_WAIT: Duration = Duration::from_secs(10);
-/// The longest wait for the answer to a beat: shorter than a node waits for it, so that a
-/// connection that answers nothing is given up and not only the beat.
+/// The same for a beat: shorter than a node waits for it, so that a connection that answers nothing
+/// is given up and not only the beat.
 pub(super) const BEAT_WAIT: Duration = Duration::from_millis(1_250);
 /// Where the tables are.
 pub(super) const SCHEMA: &str = "liveagent_bridge";
 
-/// The connections.
-pub(super) struct Pool {
-    servers: Arc<Servers>,
-    slots: Vec<Mutex<Option<Arc<Session>>>>,
-    next: AtomicUsize,
-    /// The longest wait for an answer.
-    wait: Duration,
+/// How long a pool's requests wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    /// For a connection, and then for an answer.
+    pub(super) request: Duration,
+    /// For one server to take a new connection.
+    pub(super) server: Duration,
 }
 
+impl Waits {
+    /// Of chats.
+    pub(super) const REQUESTS: Self = Self { request: REQUEST_WAIT, server: SERVER_WAIT };
+    /// Of leases: a server that is silent is not waited for until the lease is long over.
+    pub(super) const BEATS: Self =
+        Self { request: BEAT_WAIT, server: Duration::from_millis(2_500) };
+}
+
+/// The connections, on which the statements `S` are prepared.
+pub(super) struct Pool<S> {
+    servers: Arc<Servers>,
+    slots: Vec<Arc<Slot<S>>>,
+    next: AtomicUsize,
+    waits: Waits,
+}
+
+/// Where one connection is.
+struct Slot<S>(Mutex<State<S>>);
+
+enum State<S> {
+    Empty,
+    /// What becomes of it, once it is known.
+    Making(watch::Receiver<Option<Made<S>>>),
+    There(Arc<Session<S>>),
+}
+
+type Made<S> = Result<Arc<Session<S>>, StoreError>;
+
 /// One connection and its prepared statements.
-pub(super) struct Session {
+pub(super) struct Session<S> {
     connected: Connected,
     /// A request was not answered in time.
     stuck: AtomicBool,
-    pub(super) sql: Statements,
+    pub(super) sql: S,
 }
 
-impl Session {
+impl<S> Session<S> {
     pub(super) const fn client(&self) -> &Client {
         &self.connected.client
     }
 }
 
-impl Pool {
+impl<S> Slot<S> {
+    fn state(&self) -> MutexGuard<'_, State<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Prepared> Pool<S> {
     /// Connects to nothing yet.
-    pub(super) fn new(servers: Arc<Servers>, connections: usize, wait: Duration) -> Self {
-        let slots = (0..connections).map(|_| Mutex::default()).collect();
-        Self { servers, slots, next: AtomicUsize::new(0), wait }
+    pub(super) fn new(servers: Arc<Servers>, connections: usize, waits: Waits) -> Self {
+        let slots = (0..connections).map(|_| Arc::new(Slot(Mutex::new(State::Empty)))).collect();
+        Self { servers, slots, next: AtomicUsize::new(0), waits }
     }
 
     /// A connection that was alive a moment ago.
-    pub(super) async fn session(&self) -> Result<Arc<Session>, StoreError> {
+    pub(super) async fn session(&self) -> Result<Arc<Session<S>>, StoreError> {
+        self.session_within(self.waits.request).await
+    }
+
+    /// The same, with another wait than requests have.
+    pub(super) async fn session_within(
+        &self,
+        wait: Duration,
+    ) -> Result<Arc<Session<S>>, StoreError> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
         let Some(slot) = self.slots.get(turn) else { return Err(StoreError::Stopped) };
-        let mut slot = slot.lock().await;
-        if let Some(session) = slot.as_ref().filter(|session| self.is_of_use(session)) {
-            return Ok(session.clone());
+        let mut made = {
+            let mut state = slot.state();
+            match &*state {
+                State::There(session) if self.is_of_use(session) => return Ok(session.clone()),
+                State::Making(made) => made.clone(),
+                // Nobody waits for a useless one's answers any longer than they would anyway.
+                State::There(_) | State::Empty => {
+                    let made = self.make(slot.clone());
+                    *state = State::Making(made.clone());
+                    made
+                }
+            }
+        };
+        match tokio::time::timeout(wait, made.wait_for(Option::is_some)).await {
+            Ok(Ok(made)) => made.clone().unwrap_or(Err(StoreError::Stopped)),
+            // The task is gone with its runtime.
+            Ok(Err(_)) => Err(StoreError::Stopped),
+            Err(_) => {
+                let waited = wait.as_secs_f32();
+                let detail = format!("no connection to PostgreSQL within {waited} s");
+                Err(StoreError::Engine { detail })
+            }
         }
-        // Nobody waits for this one's answers any longer than they would anyway.
-        *slot = None;
-        let connected = self.connect().await?;
-        let sql = in_time(Statements::prepare(&connected.client)).await?;
-        let session = Arc::new(Session { connected, stuck: AtomicBool::new(false), sql });
-        *slot = Some(session.clone());
-        Ok(session)
     }
 
-    /// A new connection, without statements.
-    pub(super) async fn connect(&self) -> Result<Connected, Unreached> {
-        self.servers.connect().await
+    /// Makes the connection of a slot, whether or not somebody goes on waiting for it.
+    fn make(&self, slot: Arc<Slot<S>>) -> watch::Receiver<Option<Made<S>>> {
+        let (tell, made) = watch::channel(None);
+        let (servers, wait) = (self.servers.clone(), self.waits.server);
+        tokio::spawn(async move {
+            let session = connect(&servers, wait).await;
+            *slot.state() = match &session {
+                Ok(session) => State::There(session.clone()),
+                Err(_) => State::Empty,
+            };
+            tell.send_replace(Some(session));
+        });
+        made
     }
 
-    fn is_of_use(&self, session: &Session) -> bool {
+    fn is_of_use(&self, session: &Session<S>) -> bool {
         !session.stuck.load(Ordering::Relaxed) && self.servers.is_current(&session.connected)
     }
 
@@ -89,13 +155,14 @@ impl Pool {
     /// none, or one that only a replica gives.
     pub(super) async fn ask<T>(
         &self,
-        session: &Session,
+        session: &Session<S>,
         asked: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, StoreError> {
-        let Ok(answer) = tokio::time::timeout(self.wait, asked).await else {
+        let wait = self.waits.request;
+        let Ok(answer) = tokio::time::timeout(wait, asked).await else {
             session.stuck.store(true, Ordering::Relaxed);
-            self.servers.doubt(&session.connected, self.wait);
-            return Err(late(self.wait));
+            self.servers.doubt(&session.connected, wait);
+            return Err(late(wait));
         };
         answer.map_err(|error| {
             let error = failed(&error);
@@ -105,6 +172,13 @@ impl Pool {
             error
         })
     }
+}
+
+/// A new connection with its statements, all of which are asked for at once.
+async fn connect<S: Prepared>(servers: &Servers, wait: Duration) -> Made<S> {
+    let connected = servers.connect_within(wait).await?;
+    let sql = in_time(S::prepare(&connected.client)).await?;
+    Ok(Arc::new(Session { connected, stuck: AtomicBool::new(false), sql }))
 }
 
 /// Waits for an answer, but not for ever.
@@ -133,7 +207,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-impl fmt::Debug for Pool {
+impl<S> fmt::Debug for Pool<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("connections", &self.slots.len()).finish_non_exhaustive()
     }

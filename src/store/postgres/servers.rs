@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::super::StoreError;
@@ -24,7 +24,7 @@ use super::pool::{REQUEST_WAIT, SCHEMA, chain};
 use super::{failed, tls};
 
 /// The longest attempt at one server: connection, TLS, password and all.
-const SERVER_WAIT: Duration = Duration::from_secs(5);
+pub(super) const SERVER_WAIT: Duration = Duration::from_secs(5);
 
 /// How soon the server notices that this machine is gone, and lets go of what it holds for it:
 /// after a quarter of a minute instead of two hours.
@@ -102,17 +102,22 @@ impl Servers {
     /// behind. One that does not answer is not waited for.
     pub(super) async fn survey(&self) {
         if self.each.len() > 1 {
-            join_all((0..self.each.len()).map(|server| self.attempt(server))).await;
+            join_all((0..self.each.len()).map(|server| self.attempt(server, SERVER_WAIT))).await;
         }
     }
 
     /// Connects to the server that takes writes.
     pub(super) async fn connect(&self) -> Result<Connected, Unreached> {
+        self.connect_within(SERVER_WAIT).await
+    }
+
+    /// The same, where each server is given so long.
+    pub(super) async fn connect_within(&self, wait: Duration) -> Result<Connected, Unreached> {
         let (count, first) = (self.each.len(), self.first.load(Ordering::Relaxed));
         let mut failures = Vec::new();
         for server in (first..first + count).map(|turn| turn % count) {
             let attempt = Attempt { servers: self, server };
-            match self.attempt(server).await {
+            match self.attempt(server, wait).await {
                 Ok(connected) => {
                     std::mem::forget(attempt);
                     self.first.store(server, Ordering::Relaxed);
@@ -160,7 +165,7 @@ impl Servers {
         let _ = self.first.compare_exchange(server, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    async fn attempt(&self, server: usize) -> Result<Connected, Unreached> {
+    async fn attempt(&self, server: usize, wait: Duration) -> Result<Connected, Unreached> {
         let term = self.term.load(Ordering::Relaxed);
         let Some(at) = self.each.get(server) else { return Err(StoreError::Stopped.into()) };
         let connecting = async {
@@ -170,16 +175,18 @@ impl Servers {
                     tracing::warn!("a connection to PostgreSQL ended: {}", chain(&error));
                 }
             });
-            client.batch_execute(&format!("SET search_path = {SCHEMA}; {NOTICE}")).await?;
-            let history = history(&client).await;
+            // On their way together: the server may be far.
+            let set = format!("SET search_path = {SCHEMA}; {NOTICE}");
+            let (set, history) = join(client.batch_execute(&set), history(&client)).await;
+            set?;
             Ok::<_, tokio_postgres::Error>((client, history))
         };
-        let (client, history) = match tokio::time::timeout(SERVER_WAIT, connecting).await {
+        let (client, history) = match tokio::time::timeout(wait, connecting).await {
             Ok(Ok(connected)) => connected,
             Ok(Err(error)) => return Err(unreached(&error, &at.host)),
             Err(_) => {
-                let detail =
-                    format!("PostgreSQL did not answer within {} s", SERVER_WAIT.as_secs());
+                let waited = wait.as_secs_f32();
+                let detail = format!("PostgreSQL did not answer within {waited} s");
                 return Err(StoreError::Engine { detail }.into());
             }
         };

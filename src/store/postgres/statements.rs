@@ -178,53 +178,57 @@ const OWNER: &str = "SELECT owner, epoch, (SELECT address FROM node
 
 const OWNED: &str = "SELECT id, epoch FROM chat WHERE owner = $1 AND ended_at IS NULL";
 
-/// The statements of one connection.
-pub(super) struct Statements {
-    pub(super) open: Statement,
-    pub(super) delta: Statement,
-    pub(super) snapshot: Statement,
-    pub(super) next: Statement,
-    pub(super) load: Statement,
-    pub(super) unfinished: Statement,
-    pub(super) stored: Statement,
-    pub(super) purge: Statement,
-    pub(super) erase: Statement,
-    pub(super) changes: Statement,
-    pub(super) append: Statement,
-    pub(super) last_change: Statement,
-    pub(super) probe: Statement,
-    pub(super) beat: Statement,
-    pub(super) nodes: Statement,
-    pub(super) leave: Statement,
-    pub(super) claim: Statement,
-    pub(super) claim_orphans: Statement,
-    pub(super) owner: Statement,
-    pub(super) owned: Statement,
+/// Statements that a connection knows before it is used.
+pub(super) trait Prepared: Sized + Send + Sync + 'static {
+    /// Prepares all of them in about the time of one.
+    fn prepare(client: &Client) -> impl Future<Output = Result<Self, Error>> + Send;
 }
 
-impl Statements {
-    pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
-        Ok(Self {
-            open: client.prepare(OPEN).await?,
-            delta: client.prepare(DELTA).await?,
-            snapshot: client.prepare(SNAPSHOT).await?,
-            next: client.prepare(NEXT).await?,
-            load: client.prepare(LOAD).await?,
-            unfinished: client.prepare(UNFINISHED).await?,
-            stored: client.prepare(STORED).await?,
-            purge: client.prepare(PURGE).await?,
-            erase: client.prepare(ERASE).await?,
-            changes: client.prepare(CHANGES).await?,
-            append: client.prepare(APPEND).await?,
-            last_change: client.prepare(LAST_CHANGE).await?,
-            probe: client.prepare(PROBE).await?,
-            beat: client.prepare(BEAT).await?,
-            nodes: client.prepare(NODES).await?,
-            leave: client.prepare(LEAVE).await?,
-            claim: client.prepare(CLAIM).await?,
-            claim_orphans: client.prepare(CLAIM_ORPHANS).await?,
-            owner: client.prepare(OWNER).await?,
-            owned: client.prepare(OWNED).await?,
-        })
+macro_rules! prepared {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $sql:ident),* $(,)? }) => {
+        $(#[$doc])*
+        pub(super) struct $name {
+            $(pub(super) $field: Statement,)*
+        }
+
+        impl Prepared for $name {
+            async fn prepare(client: &Client) -> Result<Self, Error> {
+                // Sent one behind the other, without waiting for answers in between.
+                let ($($field,)*) = tokio::try_join!($(client.prepare($sql)),*)?;
+                Ok(Self { $($field),* })
+            }
+        }
+    };
+}
+
+prepared! {
+    /// What chats need.
+    Statements {
+        open: OPEN,
+        delta: DELTA,
+        snapshot: SNAPSHOT,
+        next: NEXT,
+        load: LOAD,
+        unfinished: UNFINISHED,
+        stored: STORED,
+        purge: PURGE,
+        erase: ERASE,
+        changes: CHANGES,
+        append: APPEND,
+        last_change: LAST_CHANGE,
+        probe: PROBE,
+        claim: CLAIM,
+        claim_orphans: CLAIM_ORPHANS,
+        owner: OWNER,
+        owned: OWNED,
+    }
+}
+
+prepared! {
+    /// What leases need.
+    LeaseStatements {
+        beat: BEAT,
+        nodes: NODES,
+        leave: LEAVE,
     }
 }

@@ -1,6 +1,6 @@
 //! What became of answers that one node handed on for another, over real connections.
 
-use super::client::Client;
+use super::client::{Client, Kind};
 use super::site::Site;
 use crate::desk::{asked_with, id, lines};
 use crate::program::run;
@@ -10,7 +10,7 @@ use crate::program::run;
 async fn equal_texts_without_numbers_all_arrive_whichever_node_is_asked() {
     let site = Site::new().await;
     let [one, two] = site.two().await;
-    let mut client = Client::begin(&one.base(), "ada@example.test", false).await;
+    let mut client = Client::begin(&one.base(), "ada@example.test", Kind::Rx).await;
     let chat = site.desk.chat("a chat", |chat| asked_with(chat, "ada@example.test")).await;
     site.desk.accept(&id(&chat)).await;
     client.until("ChatEstablished").await;
@@ -31,7 +31,7 @@ async fn equal_texts_without_numbers_all_arrive_whichever_node_is_asked() {
 async fn an_operator_sees_and_ends_a_chat_at_the_node_that_does_not_have_it() {
     let site = Site::new().await;
     let [one, two] = site.two().await;
-    let mut client = Client::begin(&one.base(), "ada@example.test", true).await;
+    let mut client = Client::begin(&one.base(), "ada@example.test", Kind::Hrk).await;
     let chat = site.desk.chat("a chat", |chat| asked_with(chat, "ada@example.test")).await;
     site.desk.accept(&id(&chat)).await;
     client.until("ChatEstablished").await;

@@ -1,4 +1,4 @@
-//! A client that dies of any answer but 200 and 204, and of none.
+//! Clients that die of any answer but 200 and 204, and of none.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,20 @@ use crate::within;
 /// No client waits longer for an answer (client-hazards: 25 to 30 s).
 const PATIENCE: Duration = Duration::from_secs(28);
 
+/// Whose program it is (client-hazards 4, 5, 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Numbers its POSTs, acknowledges, reads every message.
+    Hrk,
+    /// The same without numbers.
+    Rx,
+    /// Never numbers, never acknowledges, reads the first message of an answer and no other.
+    RocketChat,
+}
+
+/// Kinds in turns.
+pub const KINDS: [Kind; 3] = [Kind::Hrk, Kind::RocketChat, Kind::Rx];
+
 /// One chat of one program.
 #[derive(Clone)]
 pub struct Client {
@@ -19,15 +33,16 @@ pub struct Client {
     affinity: String,
     pub id: String,
     pub name: String,
-    /// Whether it numbers its POSTs.
-    numbers: bool,
+    pub kind: Kind,
     next: u64,
     ack: i64,
+    /// Payloads that came again: the last one may, to who does not acknowledge, after a loss.
+    pub again: usize,
 }
 
 impl Client {
     /// A session.
-    pub async fn new(base: &str, name: &str, numbers: bool) -> Self {
+    pub async fn new(base: &str, name: &str, kind: Kind) -> Self {
         let mut client = Self {
             http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(),
             base: base.to_owned(),
@@ -35,9 +50,10 @@ impl Client {
             affinity: "null".to_owned(),
             id: String::new(),
             name: name.to_owned(),
-            numbers,
+            kind,
             next: 1,
             ack: -1,
+            again: 0,
         };
         let session: Value = serde_json::from_str(&client.get("System/SessionId").await).unwrap();
         client.key = session["key"].as_str().unwrap().to_owned();
@@ -47,8 +63,8 @@ impl Client {
     }
 
     /// A session whose chat was asked for.
-    pub async fn begin(base: &str, name: &str, numbers: bool) -> Self {
-        let mut client = Self::new(base, name, numbers).await;
+    pub async fn begin(base: &str, name: &str, kind: Kind) -> Self {
+        let mut client = Self::new(base, name, kind).await;
         client.init().await;
         client
     }
@@ -81,7 +97,7 @@ impl Client {
 
     /// This one's POSTs and another one's polls.
     pub fn with_polls_of(self, other: &Self) -> Self {
-        Self { ack: other.ack, ..self }
+        Self { ack: other.ack, again: other.again, ..self }
     }
 
     pub async fn say(&mut self, text: &str) {
@@ -109,9 +125,9 @@ impl Client {
         let request = self.http.post(format!("{}/Chasitor/{noun}", self.base)).json(body);
         let number = self.next;
         self.next += 1;
-        let request = match self.numbers {
-            true => request.header("X-LIVEAGENT-SEQUENCE", number),
-            false => request,
+        let request = match self.kind {
+            Kind::Hrk => request.header("X-LIVEAGENT-SEQUENCE", number),
+            Kind::Rx | Kind::RocketChat => request,
         };
         assert_eq!(self.sent(noun, request).await, "OK");
     }
@@ -135,20 +151,32 @@ impl Client {
         text
     }
 
-    /// One poll: its messages, none for a 204.
+    /// One poll: the messages that this client reads, none for a 204.
     pub async fn poll(&mut self) -> Vec<Value> {
-        let text = self.get(&format!("System/Messages?ack={}", self.ack)).await;
+        let noun = match self.kind {
+            Kind::Hrk | Kind::Rx => format!("System/Messages?ack={}", self.ack),
+            Kind::RocketChat => "System/Messages".to_owned(),
+        };
+        let text = self.get(&noun).await;
         if text.is_empty() {
             return Vec::new();
         }
         let payload: Value = serde_json::from_str(&text).unwrap();
         let sequence = payload["sequence"].as_i64().unwrap();
+        let mut messages = payload["messages"].as_array().unwrap().clone();
+        if self.kind == Kind::RocketChat {
+            messages.truncate(1);
+            if sequence == self.ack {
+                self.again += 1;
+                return Vec::new();
+            }
+        }
         // ChasitorSessionData has no number of its own.
-        let again = payload["messages"][0]["type"] == "ChasitorSessionData";
-        let least = if again { self.ack } else { self.ack + 1 };
+        let resumed = payload["messages"][0]["type"] == "ChasitorSessionData";
+        let least = if resumed { self.ack } else { self.ack + 1 };
         assert!(sequence >= least, "{sequence} after {}: {payload}", self.ack);
         self.ack = sequence;
-        payload["messages"].as_array().unwrap().clone()
+        messages
     }
 
     /// Polls until so many texts of the agent are there.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::balancer::{Balancer, Choice, Product};
-use super::client::{Client, now};
+use super::client::{Client, Kind, now};
 use super::site::Site;
 use crate::desk::{asked_with, id, lines};
 use crate::program::run;
@@ -14,7 +14,7 @@ const HANDED_OVER: Duration = Duration::from_secs(5);
 const FORWARDED: &str = "bridge_requests_forwarded_total";
 
 async fn begun(site: &Site, base: &str, name: &str) -> (Client, String) {
-    let mut client = Client::begin(base, name, true).await;
+    let mut client = Client::begin(base, name, Kind::Hrk).await;
     let chat = site.desk.chat("a chat is asked for", |chat| asked_with(chat, name)).await;
     site.desk.accept(&id(&chat)).await;
     client.until("ChatEstablished").await;

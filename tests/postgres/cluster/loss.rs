@@ -1,12 +1,13 @@
 //! K2: nodes are killed one after the other under chats that go on. Nothing is lost, nothing comes
-//! twice, no client sees an error, and nobody waits longer than promised.
+//! twice, no client sees an error, and nobody waits longer than promised. Chats begin and end while
+//! a node dies, too; and no chat needs another guest token for it.
 
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::balancer::{Balancer, Choice, Product};
-use super::client::{Client, now};
+use super::client::{Client, KINDS, now};
 use super::site::{Node, Site};
 use crate::desk::{Desk, asked_with, id, lines};
 use crate::tally::Tally;
@@ -21,20 +22,20 @@ const CHATS: usize = 6;
 const LINES: usize = 4;
 
 /// One chat, both sides.
-struct Chat {
-    client: Client,
-    desk_id: String,
+pub struct Chat {
+    pub client: Client,
+    pub desk_id: String,
     sent: usize,
     said: usize,
-    heard: Vec<(String, Instant)>,
+    pub heard: Vec<(String, Instant)>,
 }
 
 /// How long each line and each POST took.
 #[derive(Default)]
-struct Waits(Vec<Duration>);
+pub struct Waits(pub Vec<Duration>);
 
 impl Waits {
-    fn longest(&self) -> Duration {
+    pub fn longest(&self) -> Duration {
         self.0.iter().max().copied().unwrap_or_default()
     }
 
@@ -45,10 +46,9 @@ impl Waits {
     }
 }
 
-async fn established(desk: &Desk, base: &str, n: usize) -> Chat {
-    // Every other one numbers its POSTs.
+pub async fn established(desk: &Desk, base: &str, n: usize) -> Chat {
     let name = format!("visitor-{n}@example.test");
-    let mut client = Client::begin(base, &name, n.is_multiple_of(2)).await;
+    let mut client = Client::begin(base, &name, KINDS[n % KINDS.len()]).await;
     let chat = desk.chat("a chat is asked for", |chat| asked_with(chat, &name)).await;
     desk.accept(&id(&chat)).await;
     client.until("ChatEstablished").await;
@@ -56,7 +56,7 @@ async fn established(desk: &Desk, base: &str, n: usize) -> Chat {
 }
 
 /// Both sides say their lines at once; answers how long each took.
-async fn talk(chat: &mut Chat, desk: &Desk) -> Waits {
+pub async fn talk(chat: &mut Chat, desk: &Desk) -> Waits {
     let mut waits = Waits::default();
     let (mut speaker, mut listener) = (chat.client.clone(), chat.client.clone());
     let (sent, said) = (chat.sent, chat.said);
@@ -118,30 +118,62 @@ async fn lose(product: Product, choice: Choice, cycles: usize, gap: Duration) {
     for n in 0..CHATS {
         chats.push(established(&site.desk, &balancer.base(), n).await);
     }
-    let mut all = Waits::default();
+    // Whose chat ends while the next node dies.
+    let mut leaver = established(&site.desk, &balancer.base(), CHATS).await;
+    let (mut all, mut ended) = (Waits::default(), Vec::new());
     for cycle in 0..cycles {
         let (talked, waits) = all_talk(chats, &site, None).await;
         all.0.extend(waits.0);
+        all.0.extend(talk(&mut leaver, &site.desk).await.0);
         let victim = &mut nodes[cycle % 2];
+        let (desk, base) = (site.desk.clone(), balancer.base());
+        let comes = tokio::spawn(async move { established(&desk, &base, CHATS + 1 + cycle).await });
+        let goes = tokio::spawn(leave(leaver));
         let (talked, waits) = all_talk(talked, &site, Some(victim)).await;
         all.0.extend(waits.0);
+        leaver = comes.await.expect("a client that begins lives");
+        ended.push(goes.await.expect("a client that ends lives"));
         chats = talked;
         victim.start().await;
         // Else it would lose both at once.
         balancer.reaches(victim).await;
     }
+    chats.push(leaver);
     let mut tally = Tally { longest: all.longest().as_millis() as i64, ..Tally::default() };
-    for chat in &chats {
+    for chat in chats.iter().chain(&ended) {
         count(chat, &site, &mut tally).await;
     }
+    for chat in &ended {
+        let over = |desk: &serde_json::Value| id(desk) == chat.desk_id && desk["state"] == "ended";
+        site.desk.chat("the end at the desk", over).await;
+    }
+    for Chat { client, .. } in chats.iter().chain(&ended) {
+        assert!(client.again <= cycles, "{}: {} payloads again", client.name, client.again);
+    }
+    let again: usize = chats.iter().chain(&ended).map(|chat| chat.client.again).sum();
+    let (count, tokens) = (chats.len() + ended.len(), site.tokens().await);
     let what = format!("two nodes behind {product:?}, {choice:?}, {cycles} kills");
-    tally.tell("K2", &what, &format!("p99 {} ms", all.p99().as_millis()));
+    let p99 = all.p99().as_millis();
+    let more = format!(
+        "p99 {p99} ms; {count} chats, {} ended at a kill, {tokens} guest tokens, payloads again \
+         without acks {again}",
+        ended.len()
+    );
+    tally.tell("K2", &what, &more);
+    assert_eq!(tokens, count, "each chat has the token that it began with");
     assert!(all.longest() <= gap, "{:?}", all.longest());
     site.remove().await;
 }
 
+/// Ends a chat, and reads to its end.
+async fn leave(mut chat: Chat) -> Chat {
+    chat.client.end().await;
+    chat.client.until("ChatEnded").await;
+    chat
+}
+
 /// Both sides of a chat have every line of the other one, in order and once.
-async fn count(chat: &Chat, site: &Site, tally: &mut Tally) {
+pub async fn count(chat: &Chat, site: &Site, tally: &mut Tally) {
     let seen = |desk: &serde_json::Value| lines(desk, "visitor").len() >= chat.sent;
     let is_it = |desk: &serde_json::Value| id(desk) == chat.desk_id && seen(desk);
     let desk = within("the desk has all", site.desk.chat("all lines", is_it)).await;

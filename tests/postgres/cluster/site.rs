@@ -18,7 +18,7 @@ pub struct Site {
     pub folder: TempDir,
     pub desk: Arc<Desk>,
     miaw: String,
-    liveagent: String,
+    pub liveagent: String,
     _emulators: Program,
 }
 
@@ -94,6 +94,13 @@ message_budget = "1000/min"
         nodes
     }
 
+    /// How many guest tokens the emulated MIAW has given.
+    pub async fn tokens(&self) -> usize {
+        let url = format!("{}/emulator/miaw/tokens", self.miaw);
+        let answer: Value = http().get(url).send().await.unwrap().json().await.unwrap();
+        answer["given"].as_u64().unwrap() as usize
+    }
+
     pub async fn remove(self) {
         self.place.remove().await;
     }
@@ -118,6 +125,17 @@ impl Node {
         let ended = self.begin().ended().await;
         assert_ne!(ended.code, Some(0));
         ended.log
+    }
+
+    /// Gives it a key ring of its own.
+    pub fn give_ring(&self, ring: &str) {
+        let file = format!("{}.keys", self.name);
+        std::fs::write(self.config.with_file_name(&file), ring).unwrap();
+        self.rewrite(|text| {
+            let (before, after) = text.split_once("key_ring = { file = \"").unwrap();
+            let (_, after) = after.split_once('"').unwrap();
+            format!("{before}key_ring = {{ file = \"{file}\"{after}")
+        });
     }
 
     /// Edits its configuration.
@@ -176,17 +194,38 @@ impl Node {
 
     /// A figure of its metrics, zero when there is none.
     pub async fn metric(&self, name: &str) -> u64 {
-        let url = format!("http://127.0.0.1:{}/metrics", self.admin);
-        let text = http().get(url).send().await.unwrap().text().await.unwrap();
+        let text = self.metrics().await;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0, |value| value.trim().parse().unwrap())
     }
 
+    /// The sum of a figure over its labels.
+    pub async fn sum(&self, name: &str) -> u64 {
+        let (text, start) = (self.metrics().await, format!("{name}{{"));
+        let lines = text.lines().filter(|line| line.starts_with(&start));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
+    /// How many polls wait at it.
+    pub async fn parked(&self) -> u64 {
+        self.sum("bridge_polls_parked").await + self.metric("bridge_polls_parked").await
+    }
+
+    async fn metrics(&self) -> String {
+        let url = format!("http://127.0.0.1:{}/metrics", self.admin);
+        http().get(url).send().await.unwrap().text().await.unwrap()
+    }
+
     /// How many requests of clients it has answered.
     pub async fn requests(&self) -> u64 {
-        let url = format!("http://127.0.0.1:{}/metrics", self.admin);
-        let text = http().get(url).send().await.unwrap().text().await.unwrap();
-        let lines = text.lines().filter(|line| line.starts_with("bridge_requests_total{"));
+        self.sum("bridge_requests_total").await
+    }
+
+    /// How many chats it has decided to send this way.
+    pub async fn decided(&self, route: &str) -> u64 {
+        let (text, route) = (self.metrics().await, format!("route=\"{route}\""));
+        let is_it = |line: &&str| line.starts_with("bridge_decisions_total{");
+        let lines = text.lines().filter(is_it).filter(|line| line.contains(&route));
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
