@@ -51,6 +51,7 @@ pub use source::{
 
 #[allow(unreachable_pub)]
 mod machine;
+mod mutations;
 #[allow(unreachable_pub)]
 mod seeds;
 #[allow(unreachable_pub)]

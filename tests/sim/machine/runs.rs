@@ -1,8 +1,7 @@
-//! The tests: seeds, crashes everywhere, mutations.
+//! Runs of the machine: seeds that once failed, and harm at every point of every script.
 
 use std::sync::Mutex;
 
-use crate::chat::mutation::{self, Mutation};
 use crate::machine::cluster::Cluster;
 use crate::machine::plan::Plan;
 use crate::machine::script::{self, Corner};
@@ -13,8 +12,6 @@ use crate::seeds;
 const TRACE_LINES: usize = 400;
 /// Longer than a lease.
 const LONG_PAUSE: u64 = 11_000;
-/// A broken rule must be noticed within this many seeds.
-const MUTATION_SEEDS: u64 = 600;
 
 /// Plays a plan; with `tracing` it keeps a readable record.
 pub fn run(plan: Plan, tracing: bool) -> World {
@@ -122,72 +119,4 @@ fn a_pause_at_every_point_of_every_script_does_no_harm() {
     println!("{{\"pause_points\":{runs},\"longest_gap_ms\":{longest},\"fenced\":{fenced}}}");
     assert!(longest <= 8_000, "nobody had the chat for {longest} ms");
     assert!(fenced > 0, "no commit was fenced");
-}
-
-/// Breaks one rule and waits for the oracle to notice the harm that the rule prevents.
-fn caught(mutation: Mutation, harms: &[&str]) {
-    let harmed = |seed: &u64| {
-        let clustered = matches!(mutation, Mutation::Fencing | Mutation::SelfFencing);
-        let plan = if clustered { Plan::of_pair(*seed) } else { Plan::of_seed(*seed) };
-        let mut world = World::new(plan, false);
-        world.goes_on = true;
-        world.run();
-        let harm = |what: &String| harms.iter().any(|harm| what.contains(harm));
-        world.ledger.violations.into_iter().find(harm)
-    };
-    mutation::set(Some(mutation));
-    let found = (1..=MUTATION_SEEDS).find_map(|seed| harmed(&seed).map(|what| (seed, what)));
-    mutation::set(None);
-    match found {
-        Some((seed, what)) => println!("{mutation:?} was noticed at seed {seed}: {what}"),
-        None => panic!("{mutation:?} led to none of {harms:?} in {MUTATION_SEEDS} seeds"),
-    }
-}
-
-const LOST: &str = "is lost and nobody was told";
-const REPEATED: &str = "reached the desk twice";
-
-#[test]
-fn acting_before_the_commit_is_noticed() {
-    caught(Mutation::CommitFirst, &[LOST, REPEATED]);
-}
-
-#[test]
-fn an_id_of_its_own_for_every_attempt_is_noticed() {
-    caught(Mutation::DerivedIds, &[REPEATED]);
-}
-
-#[test]
-fn other_contents_for_a_repeated_id_are_noticed() {
-    caught(Mutation::FixedContents, &[LOST]);
-}
-
-#[test]
-fn acting_on_a_retry_is_noticed() {
-    caught(Mutation::Duplicates, &[REPEATED]);
-}
-
-#[test]
-fn telling_a_known_entry_is_noticed() {
-    caught(Mutation::Dedupe, &["ß\" came twice"]);
-}
-
-#[test]
-fn counting_sent_as_consumed_is_noticed() {
-    caught(Mutation::Cursor, &["ß\" never came"]);
-}
-
-#[test]
-fn sending_again_without_a_look_is_noticed() {
-    caught(Mutation::LookFirst, &["repeated, without a look"]);
-}
-
-#[test]
-fn writing_to_a_chat_that_is_anothers_is_noticed() {
-    caught(Mutation::Fencing, &[LOST, "changed its message", "again for another text"]);
-}
-
-#[test]
-fn acting_without_a_lease_is_noticed() {
-    caught(Mutation::SelfFencing, &["repeated, without a look", "ß\" never came"]);
 }

@@ -10,15 +10,12 @@ use super::plan::Plan;
 use super::script::{self, Script};
 use super::world::{Counts, World};
 use super::{chaos, client, desk, node};
-use crate::chat::mutation::{self, Mutation};
 use crate::{random, seeds};
 
 /// Lines of a failing run's trace that are printed.
 const TRACE_LINES: usize = 400;
 /// Seeds that are played twice.
 const SAME_SEEDS: u64 = 20;
-/// A broken rule must be noticed within this many seeds.
-const MUTATION_SEEDS: u64 = 300;
 /// Longer than a lease.
 const LONG_PAUSE: u64 = 11_000;
 /// What the loss of a node may cost (P4).
@@ -157,57 +154,4 @@ fn the_same_seed_is_the_same_run() {
         }
         assert_eq!(one.trace.len(), other.trace.len(), "seed {seed}");
     }
-}
-
-/// Breaks one rule in the real program, and waits for the judge to notice the harm that the rule
-/// prevents.
-fn caught(mutation: Mutation, harms: &[&str]) {
-    mutation::set(Some(mutation));
-    let found = (1..=MUTATION_SEEDS).find_map(|seed| {
-        let violations = run(Plan::of_seed(seed), false).verdict.violations;
-        let harm = |what: &String| harms.iter().any(|harm| what.contains(harm));
-        violations.into_iter().find(harm).map(|what| (seed, what))
-    });
-    mutation::set(None);
-    match found {
-        Some((seed, what)) => {
-            seeds::say(&format!("{mutation:?} was noticed at seed {seed}: {what}"));
-        }
-        None => panic!("{mutation:?} led to none of {harms:?} in {MUTATION_SEEDS} seeds"),
-    }
-}
-
-const LOST: &str = "is lost and nobody was told";
-const REPEATED: &str = "reached the desk twice";
-const NEVER: &str = "never came";
-const TWICE: &str = "came twice";
-
-#[test]
-fn acting_before_the_commit_is_noticed() {
-    caught(Mutation::CommitFirst, &[LOST, REPEATED]);
-}
-
-#[test]
-fn an_id_of_its_own_for_every_attempt_is_noticed() {
-    caught(Mutation::DerivedIds, &[REPEATED]);
-}
-
-#[test]
-fn acting_on_a_retry_is_noticed() {
-    caught(Mutation::Duplicates, &[REPEATED]);
-}
-
-#[test]
-fn telling_a_known_entry_is_noticed() {
-    caught(Mutation::Dedupe, &[TWICE]);
-}
-
-#[test]
-fn counting_sent_as_consumed_is_noticed() {
-    caught(Mutation::Cursor, &[NEVER]);
-}
-
-#[test]
-fn writing_to_a_chat_that_is_anothers_is_noticed() {
-    caught(Mutation::Fencing, &[LOST, REPEATED, NEVER, TWICE]);
 }
