@@ -71,7 +71,7 @@ impl Machine {
 
     /// Stops it in good order if it runs, and starts it.
     pub async fn restart(&mut self) {
-        self.signal("HUP");
+        self.signal("ALRM");
         self.says("listening").await;
     }
 

@@ -123,9 +123,4 @@ mod in_the_whole_program {
     fn counting_sent_as_consumed_is_noticed() {
         caught(Mutation::Cursor, &[NEVER]);
     }
-
-    #[test]
-    fn writing_to_a_chat_that_is_anothers_is_noticed() {
-        caught(Mutation::Fencing, &[LOST, REPEATED, NEVER, TWICE]);
-    }
 }

@@ -4,22 +4,25 @@
 //! event stream, a relayed poll, a request passed on) ends with its connection, as on a server.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::dice::Dice;
 use super::gate::Gate;
 use super::world::{LEGACY, World};
 use crate::adapter::transport::{LongLived, Transport, TransportError};
 
+/// Events that a connection holds for who does not read them.
+const RECEIVED_MAX: usize = 4_096;
 /// Nothing at the other end takes longer.
 const FOREVER: Duration = Duration::from_secs(3_600);
 /// Entries lists that fail one after the other: more, and what only they know may be missing.
@@ -109,13 +112,13 @@ impl Wire {
         let (hit, breaks_in) = dice.draw(&subject, |r| (r.chance(permille), r.range(200, 20_000)));
         let breaks_in = if hit && world.faulty() { breaks_in } else { 3_600_000 };
         let breaks_at = world.at() + breaks_in;
-        let frames: Frames = Box::pin(body.into_data_stream().map(Result::ok));
+        let frames = received(body);
         let state = (frames, world, gate, (dice, subject));
         Body::from_stream(stream::unfold(
             state,
             move |(mut frames, world, gate, dice)| async move {
                 let next = async {
-                    let frame = frames.next().await.flatten()?;
+                    let frame = frames.0.recv().await?;
                     let (low, high) = world.plan.latency;
                     let trip = dice.0.draw(&dice.1, |r| r.range(low, high));
                     world.pass(trip).await;
@@ -143,7 +146,22 @@ impl Wire {
     }
 }
 
-type Frames = Pin<Box<dyn Stream<Item = Option<Bytes>> + Send>>;
+/// What has been sent, as it lies at the process's end of the connection, and who puts it there.
+type Frames = (mpsc::Receiver<Bytes>, AbortOnDropHandle<()>);
+
+/// A connection takes what is sent, also while the process that is to read it stands still.
+fn received(body: Body) -> Frames {
+    let (sender, receiver) = mpsc::channel(RECEIVED_MAX);
+    let mut frames = body.into_data_stream();
+    let reader = tokio::spawn(async move {
+        while let Some(Ok(frame)) = frames.next().await {
+            if sender.send(frame).await.is_err() {
+                return;
+            }
+        }
+    });
+    (receiver, AbortOnDropHandle::new(reader))
+}
 
 #[async_trait]
 impl Transport for Wire {
