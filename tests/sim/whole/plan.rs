@@ -232,8 +232,8 @@ impl Plan {
         self.strike.is_some() || !self.harms.is_empty() || self.faults.store + self.faults.link > 0
     }
 
-    /// Whether the calendars of the nodes may differ by so much, or jump so far, that a retry without
-    /// a number comes too late after a chat went from one to the other (corners 2, 7 and 10).
+    /// Whether the calendars of the nodes may differ by so much, or jump so far, that a retry
+    /// without a number comes too late after a chat went from one to the other (corners 2, 7, 10).
     pub fn calendars_differ(&self) -> bool {
         let steps = |(_, harm): &(u64, Harm)| matches!(harm, Harm::WallStep { .. });
         let apart = self.ahead.iter().max().zip(self.ahead.iter().min());
