@@ -198,7 +198,8 @@ async fn a_bridge_does_not_take_itself_for_another_one() {
     let store = PostgresStore::open(address.as_str(), None, ring).await.unwrap();
     let alone = store.occupy(Occupancy::Alone).await.unwrap();
     let client = place.client().await;
-    let sql = "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = 'ExclusiveLock'
+    let sql = "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND granted
+        AND mode = 'ExclusiveLock'
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     let holder = async || client.query_one(sql, &[]).await.unwrap().get::<_, i32>(0);
     let before = holder().await;
