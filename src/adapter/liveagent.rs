@@ -281,13 +281,13 @@ impl LiveAgent {
         let told = init.headers.get(AFFINITY).and_then(|told| told.to_str().ok()).map(str::trim);
         let told = told.filter(|told| !told.is_empty() && *told != NO_AFFINITY);
         let opening = pairs::Opening { tenant: init.tenant, names, told, base: &base };
-        let opened = self.pairs.open(chat, opening, self.clock.now()).await;
+        let opened = self.pairs.open(chat, opening, &self.clock).await;
         if let Some(key) = init.key {
             self.observer.started(key, None, init.routed.clone());
             self.observer.used(key, Some(chat), init.tenant, self.clock.now().mono);
         }
         opened.map_err(|error| match error {
-            StoreError::AlreadyThere { .. } => Unopened::Elsewhere,
+            StoreError::AlreadyThere { .. } | StoreError::Fenced { .. } => Unopened::Elsewhere,
             error => {
                 tracing::error!(tenant = init.tenant, %chat, %error, "a relayed chat was not stored");
                 Unopened::NotKept

@@ -2,7 +2,8 @@
 //!
 //! Promised: same number, noun and body is a retry; a number reused with another body makes the
 //! client unnumbered, for real clients restart or forget their counter (live-agent.md 1.6); an
-//! unnumbered POST is a retry only of one whose answer never reached the client.
+//! unnumbered POST is a retry only of one whose answer never reached the client; one that counts on
+//! as if it had never reconnected, for the answer to that was lost, is still known by its number.
 
 use std::collections::VecDeque;
 
@@ -12,6 +13,9 @@ use super::limits::REPLAY_MAX;
 use super::mutation::{self, Mutation};
 use super::visitor::Post;
 use crate::time::Mono;
+
+/// Whoever counts from the start begins with 0 or 1 (live-agent.md 1.6).
+const FIRST: u64 = 1;
 
 /// The POSTs of one chat, newest last.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -34,6 +38,9 @@ pub struct Seen {
     pub until: Mono,
     /// Whether its answer was written.
     pub answered: bool,
+    /// Its number before the client reconnected; kept until the client counts anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
 }
 
 /// What a POST is.
@@ -59,6 +66,7 @@ impl Replay {
         if let Some(number) = numbered {
             let mut twins = self.posts.iter().filter(|seen| seen.sequence == Some(number));
             match twins.next_back() {
+                None if self.counts_on(now, number, post.fingerprint) => return Verdict::Retry,
                 None => {}
                 Some(seen) if same(&seen) => return Verdict::Retry,
                 Some(_) => return Verdict::NewUnnumbered,
@@ -75,6 +83,21 @@ impl Replay {
         }
     }
 
+    /// Whether this POST shows that its client heard that it should count from the start, and was
+    /// not known to have.
+    #[must_use]
+    pub fn counts_anew(&self, post: &Post) -> bool {
+        let first = post.sequence.is_some_and(|number| number <= FIRST);
+        first && self.posts.iter().any(|seen| seen.before.is_some())
+    }
+
+    /// Whether this is one that never heard of it, and again what it said before.
+    fn counts_on(&self, now: Mono, number: u64, fingerprint: u64) -> bool {
+        let mut twins = self.posts.iter().rev().filter(|seen| seen.before == Some(number));
+        let same = |seen: &Seen| seen.fingerprint == fingerprint && seen.until >= now;
+        number > FIRST && twins.next().is_some_and(same)
+    }
+
     /// The last number accepted, when this one is not the next: a strict counter jumped.
     #[must_use]
     pub fn out_of_sync(&self, post: &Post) -> Option<u64> {
@@ -84,7 +107,12 @@ impl Replay {
 
     /// Remembers a POST that is acted on.
     pub fn remember(&mut self, seen: Seen) {
-        self.last = seen.sequence.unwrap_or(self.last);
+        if let Some(number) = seen.sequence {
+            self.last = number;
+            if number <= FIRST {
+                self.posts.iter_mut().for_each(|seen| seen.before = None);
+            }
+        }
         self.posts.push_back(seen);
         if self.posts.len() > REPLAY_MAX {
             self.posts.pop_front();
@@ -117,7 +145,7 @@ impl Replay {
     pub fn restart_numbers(&mut self) {
         self.last = 0;
         for seen in &mut self.posts {
-            seen.sequence = None;
+            seen.before = seen.sequence.take().or(seen.before);
         }
     }
 
@@ -151,7 +179,7 @@ mod tests {
             }
             if verdict != Verdict::Retry {
                 let until = now.plus(RETRY_WINDOW);
-                replay.remember(Seen { sequence, fingerprint, until, answered });
+                replay.remember(Seen { sequence, fingerprint, until, answered, before: None });
             }
             verdicts.push(verdict);
         }
@@ -182,7 +210,13 @@ mod tests {
         let mut replay = Replay::default();
         let now = Mono::from_millis(0);
         let until = now.plus(RETRY_WINDOW);
-        let seen = |fingerprint, answered| Seen { sequence: Some(7), fingerprint, until, answered };
+        let seen = |fingerprint, answered| Seen {
+            sequence: Some(7),
+            fingerprint,
+            until,
+            answered,
+            before: None,
+        };
         replay.remember(seen(1, false));
         replay.remember(seen(2, true));
         assert_eq!(replay.judge(now, &post(Some(1), 1)), Verdict::New);
@@ -192,10 +226,51 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_by_one_who_never_heard_of_the_reconnect_is_still_a_retry() {
+        let mut replay = Replay::default();
+        let now = Mono::from_millis(0);
+        let until = now.plus(RETRY_WINDOW);
+        let seen = |number, fingerprint| {
+            let sequence = Some(number);
+            Seen { sequence, fingerprint, until, answered: true, before: None }
+        };
+        for (number, body) in [(1, 10), (2, 20), (3, 30)] {
+            replay.remember(seen(number, body));
+        }
+        replay.restart_numbers();
+        replay.restart_numbers();
+        for (number, body, want) in [
+            (3, 30, Verdict::Retry),
+            // What was said before, said again by who counts anew.
+            (1, 10, Verdict::New),
+            (1, 30, Verdict::New),
+            (3, 20, Verdict::New),
+            (4, 30, Verdict::New),
+        ] {
+            assert_eq!(replay.judge(now, &post(Some(number), body)), want, "{number} {body}");
+        }
+        let later = until.plus(Duration::from_millis(1));
+        assert_eq!(replay.judge(later, &post(Some(3), 30)), Verdict::New);
+        replay.remember(seen(4, 40));
+        assert_eq!(replay.judge(now, &post(Some(3), 30)), Verdict::Retry);
+        // The client heard of it.
+        assert!(!replay.counts_anew(&post(Some(3), 30)) && replay.counts_anew(&post(Some(1), 50)));
+        replay.remember(seen(1, 50));
+        assert!(!replay.counts_anew(&post(Some(1), 50)));
+        assert_eq!(replay.judge(now, &post(Some(3), 30)), Verdict::New);
+    }
+
+    #[test]
     fn an_unanswered_post_is_a_retry_for_thirty_seconds_only() {
         let mut replay = Replay::default();
         let until = Mono::from_millis(0).plus(RETRY_WINDOW);
-        replay.remember(Seen { sequence: None, fingerprint: 1, until, answered: false });
+        replay.remember(Seen {
+            sequence: None,
+            fingerprint: 1,
+            until,
+            answered: false,
+            before: None,
+        });
         assert_eq!(replay.judge(until, &post(None, 1)), Verdict::Retry);
         let later = until.plus(Duration::from_millis(1));
         assert_eq!(replay.judge(later, &post(None, 1)), Verdict::New);
@@ -207,7 +282,13 @@ mod tests {
         let now = Mono::from_millis(0);
         let until = now.plus(RETRY_WINDOW);
         for sequence in [Some(1), Some(2)] {
-            replay.remember(Seen { sequence, fingerprint: 1, until, answered: false });
+            replay.remember(Seen {
+                sequence,
+                fingerprint: 1,
+                until,
+                answered: false,
+                before: None,
+            });
         }
         assert!(replay.owes_answer(&post(Some(1), 1)));
         replay.restart_numbers();
@@ -225,7 +306,8 @@ mod tests {
         let mut replay = Replay::default();
         let until = Mono::from_millis(0).plus(RETRY_WINDOW);
         for (number, answered) in [(1, true), (2, false)] {
-            replay.remember(Seen { sequence: Some(number), fingerprint: 1, until, answered });
+            let sequence = Some(number);
+            replay.remember(Seen { sequence, fingerprint: 1, until, answered, before: None });
         }
         assert!(!replay.owes_answer(&post(Some(1), 1)));
         assert!(replay.owes_answer(&post(Some(2), 1)));

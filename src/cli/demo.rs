@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use super::signal::until_stopped;
+use super::signal::Stops;
 use crate::demo::{self, Demo};
 use crate::observe::log;
 
@@ -41,6 +42,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 async fn page(port: u16) -> anyhow::Result<()> {
     let demo = Demo::start(port).await?;
+    let mut stops = Stops::new().context("SIGTERM cannot be handled")?;
     let mut out = std::io::stdout();
     writeln!(
         out,
@@ -53,7 +55,7 @@ async fn page(port: u16) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     tokio::spawn(async move {
-        until_stopped().await;
+        stops.said().await;
         stop.cancel();
     });
     Ok(demo.serve(shutdown).await?)

@@ -8,6 +8,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::signal::Stops;
 use crate::clock::Clock;
 use crate::emulator::{Agents, Emulators, serve};
 
@@ -34,6 +35,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn emulate(args: Args) -> anyhow::Result<ExitCode> {
     let emulators = Emulators::new(&Clock::system(), args.agents);
+    let mut stops = Stops::new().context("SIGTERM cannot be handled")?;
     let mut servers = JoinSet::new();
     for (name, address, router, path) in [
         ("liveagent", args.liveagent, emulators.liveagent_router(), ""),
@@ -47,7 +49,7 @@ async fn emulate(args: Args) -> anyhow::Result<ExitCode> {
             ended.context("no server runs")??.context("a listener failed")?;
             Ok(ExitCode::FAILURE)
         }
-        stop = stopped() => stop.map(|()| ExitCode::SUCCESS),
+        () = stops.said() => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -68,15 +70,5 @@ async fn listen(
     out.flush()?;
     drop(out);
     servers.spawn(serve(listener, router));
-    Ok(())
-}
-
-async fn stopped() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt?,
-        _ = terminate.recv() => {}
-    }
     Ok(())
 }

@@ -11,7 +11,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::signal::{Hangups, until_stopped};
+use super::signal::{Hangups, Stops};
 use crate::adapter::transport::Transport;
 use crate::adapter::transport::reqwest::Reqwest;
 use crate::admin::Admin;
@@ -111,6 +111,8 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     for tls in tls.iter().chain(&admin_tls) {
         tokio::spawn(tls.clone().keep_fresh(clock.clone(), shutdown.clone()));
     }
+    let lost = occupied.as_ref().map(Occupied::lost).unwrap_or_default();
+    tokio::spawn(stop_when_told(Stops::new()?, shutdown.clone(), lost.clone()));
     let mut out = std::io::stdout();
     let watched = CancellationToken::new();
     let mut watching = Vec::new();
@@ -126,8 +128,6 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     writeln!(out, "listening  {scheme}://{}", listener.local_addr()?)?;
     out.flush()?;
-    let lost = occupied.as_ref().map(Occupied::lost).unwrap_or_default();
-    tokio::spawn(stop_when_told(shutdown.clone(), lost.clone()));
     serve(Door { listener, tls }, bridge.router.clone(), limits, shutdown).await?;
     bridge.drained().await;
     // Until here it answered: not ready.
@@ -162,9 +162,9 @@ fn followed(
 }
 
 /// Stops the process at a signal, or when somebody else took its database.
-async fn stop_when_told(stop: CancellationToken, lost: CancellationToken) {
+async fn stop_when_told(mut stops: Stops, stop: CancellationToken, lost: CancellationToken) {
     tokio::select! {
-        () = until_stopped() => {}
+        () = stops.said() => {}
         () = lost.cancelled() => {}
     }
     tracing::info!("stopping: polls are let go, what was accepted is stored");

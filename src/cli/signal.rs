@@ -1,23 +1,43 @@
 //! When to stop: SIGINT or SIGTERM. When to read the configuration again: SIGHUP.
 
-/// Waits for the word to stop.
-pub(super) async fn until_stopped() {
+/// The word to stop, heard from the moment this exists: whoever says it to a process that has said
+/// that it listens must not end it the hard way.
+pub(super) struct Stops {
     #[cfg(unix)]
-    {
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stops {
+    #[cfg(unix)]
+    pub(super) fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let (interrupt, terminate) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-        if let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    }
+
+    #[cfg(not(unix))]
+    pub(super) const fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Returns once it was said.
+    #[cfg(unix)]
+    pub(super) async fn said(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
-    // Without signal handlers the process can still be ended the hard way, which loses nothing.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+
+    /// Returns once it was said.
+    #[cfg(not(unix))]
+    pub(super) async fn said(&mut self) {
+        // Without a handler the process can still be ended the hard way, which loses nothing.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

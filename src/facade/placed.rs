@@ -2,7 +2,8 @@
 //!
 //! Promised: a client never learns which node it asked. While a chat changes its owner a poll stays
 //! parked and a POST waits for up to 10 s, then both are answered as if the chat had not
-//! answered: 204, and 500 (or 503 where the tenant opted in). What is asked again is asked with the
+//! answered: 204, and 500 (or 503 where the tenant opted in). A POST that this process slept through
+//! is looked for once more, for 3 s. What is asked again is asked with the
 //! same bytes, and of the same node as the same request ([`passed`]). An answer of another node
 //! counts as written when the client's connection took it, as on one node. Nobody waits for a node
 //! whose lease lapsed. A tenant's requests are counted once, at the door of the node that was asked
@@ -44,6 +45,10 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// A POST that another node has not answered for so long is asked again: on the way it may have
 /// vanished without a sign, and who has it knows it again.
 const TRY_FOR: Duration = Duration::from_secs(3);
+/// A wait that ends so much too late was slept through: what it waited for may be there by now.
+const SLEPT: Duration = Duration::from_secs(1);
+/// How long it is looked for that then.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// Uploads at once; each is held in memory until it is answered.
 const UPLOADS_MAX: usize = 16;
 
@@ -181,18 +186,24 @@ impl Node {
         asking: &Asking,
     ) -> Response<Body> {
         let mut began = self.now();
-        let until = began.plus(question.patience);
-        let late = began.plus(question.answered_within);
+        let mut until = began.plus(question.patience);
+        let mut late = began.plus(question.answered_within);
+        let mut looked_again = question.polls;
         let mut answer = self.once(question, parts, bytes, asking, (until, late)).await;
         // A poll that had to wait has nothing to lose when its hold is over.
-        let late = if question.polls { until } else { late };
+        late = if question.polls { until } else { late };
         let mut pause = AGAIN.0;
         loop {
             if let Some(answer) = answer {
                 return answer;
             }
             if self.now() >= until {
-                return question.unanswered();
+                let stood_still = self.now().since(late) >= SLEPT;
+                if !stood_still || std::mem::replace(&mut looked_again, true) {
+                    return question.unanswered();
+                }
+                until = self.now().plus(LOOK_AGAIN);
+                late = until;
             }
             let again = async {
                 self.clock.until(self.now().plus(pause)).await;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::rekey::Names;
 use crate::chat::ids::ChatId;
+use crate::clock::Clock;
 use crate::store::shared::FIRST_EPOCH;
 use crate::store::{Commit, Loaded, NewChat, Store, StoreError};
 use crate::time::{Mono, Now};
@@ -26,6 +27,10 @@ const PAIRS_MAX: usize = 50_000;
 const OTHERS_MAX: usize = 50_000;
 /// A pair that was not used for this long is over: the service ends chats after minutes.
 const IDLE: Duration = Duration::from_secs(3_600);
+/// How long the store is asked to take a new pair: as long as any POST waits for it.
+const KEEP_WITHIN: Duration = Duration::from_secs(10);
+/// The pause before it is asked again.
+const KEEP_AGAIN: Duration = Duration::from_millis(300);
 /// What the record of a pair begins with, and the record of a translated chat never does.
 const MARK: &[u8] = b"{\"liveAgentPair\":";
 
@@ -311,23 +316,65 @@ impl Pairs {
         self.known().pairs.len() < PAIRS_MAX
     }
 
-    /// Stores a new pair; from its return on the chat is relayed for good.
+    /// Stores a new pair; from its return on the chat is relayed for good. A store that does not
+    /// answer is asked for 10 s.
     pub(super) async fn open(
         &self,
         chat: ChatId,
         opening: Opening<'_>,
-        now: Now,
+        clock: &Clock,
     ) -> Result<Arc<Pair>, StoreError> {
+        let now = clock.now();
         let Opening { tenant, names: Names { key, id, affinity }, told, base } = opening;
         let (base, told) = (base.to_owned(), told.map(str::to_owned));
         let record = Record { live_agent_pair: 1, key, id, affinity, base, told, upload: None };
         let first = serde_json::to_vec(&record).unwrap_or_default();
         let new = NewChat { id: chat.0, tenant: tenant.to_owned(), at: now.wall };
-        self.store.open(new, first).await?;
-        let pair = Arc::new(Pair::new(chat, tenant, record, 2, now.mono));
-        self.known().pairs.insert(chat, pair.clone());
+        let pair = match self.keep(new, first, clock).await? {
+            None => {
+                let pair = Arc::new(Pair::new(chat, tenant, record, 2, now.mono));
+                self.known().pairs.insert(chat, pair.clone());
+                pair
+            }
+            Some(loaded) => {
+                let taken = self.remember(chat, &loaded, now);
+                taken.ok_or(StoreError::AlreadyThere { chat: chat.0 })?
+            }
+        };
         self.appeared.notify_waiters();
         Ok(pair)
+    }
+
+    /// Stores a new chat; answers it as it was taken when an attempt that was not answered turns
+    /// out to have been made.
+    async fn keep(
+        &self,
+        new: NewChat,
+        first: Vec<u8>,
+        clock: &Clock,
+    ) -> Result<Option<Loaded>, StoreError> {
+        let until = clock.now().mono.plus(KEEP_WITHIN);
+        let mut unclear = false;
+        loop {
+            let error = match self.store.open(new.clone(), first.clone()).await {
+                Ok(()) => return Ok(None),
+                Err(there @ StoreError::AlreadyThere { .. }) if unclear => {
+                    match self.store.take(new.id).await {
+                        Ok(Some(loaded)) if newest(&loaded) == first => return Ok(Some(loaded)),
+                        Ok(_) => return Err(there),
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            let others =
+                matches!(error, StoreError::AlreadyThere { .. } | StoreError::Fenced { .. });
+            if others || clock.now().mono >= until {
+                return Err(error);
+            }
+            unclear = true;
+            clock.until(clock.now().mono.plus(KEEP_AGAIN)).await;
+        }
     }
 
     /// The session's new key, stored before the client learns of it.

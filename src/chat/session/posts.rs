@@ -39,13 +39,15 @@ impl Session {
         if verdict == Verdict::NewUnnumbered {
             self.record(Fact::NumbersDistrusted);
         }
-        // A strict counter counts typing too.
-        if !Self::ephemeral(&post.command) || strict && post.sequence.is_some() {
+        // A strict counter counts typing too; any, what is counted first after a reconnect.
+        let counted = strict && post.sequence.is_some() || self.state.replay.counts_anew(&post);
+        if counted || !Self::ephemeral(&post.command) {
             self.record(Fact::Accepted(Seen {
                 sequence: post.sequence,
                 fingerprint: post.fingerprint,
                 until: self.now.mono.plus(RETRY_WINDOW),
                 answered: false,
+                before: None,
             }));
             self.awaits_answer(reply, post.fingerprint);
         }

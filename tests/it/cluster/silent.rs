@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use liveagent_bridge::time::Mono;
+use serde_json::json;
 
 use super::begun;
 use crate::bridge_stage::Acks;
-use crate::cluster_stage::{ClusterStage, State, TOLD};
+use crate::cluster_stage::{ClusterStage, Fate, State, TOLD};
 
 /// The longest gap that the loss of a node may cost (P4).
 const GAP: Duration = Duration::from_secs(8);
@@ -118,4 +119,21 @@ async fn a_node_that_was_away_answers_nothing_old() {
     client.until_told("once").await;
     assert!(!stage.one.has(&client));
     assert_eq!(client.texts(), ["hello", "more", "once"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_its_node_slept_through_is_asked_once_more() {
+    let stage = ClusterStage::new().await;
+    let mut client = stage.talking(Acks::Real).await;
+    client.goes_to(stage.two.service());
+    stage.once("ChatMessage", Fate::Vanishes);
+    let sleep = async {
+        stage.seconds(1).await;
+        // No timer fires before the time is over.
+        tokio::time::advance(Duration::from_secs(15)).await;
+    };
+    let yes = json!({ "text": "yes" });
+    let (answer, ()) = tokio::join!(client.post_as(None, "ChatMessage", &yes), sleep);
+    assert_eq!(answer.0, 200);
+    stage.hears(&["yes"]).await;
 }

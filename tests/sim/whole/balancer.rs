@@ -108,10 +108,12 @@ impl Way {
         if kind == 0 {
             return Attempt::Got(Got::Broken { written: false });
         }
-        let Some(Process { gate, public, .. }) = self.world.process(node) else {
+        let process = self.world.process(node).filter(|process| process.ready);
+        let Some(Process { gate, public, accepted, .. }) = process else {
             self.world.note(|| format!("{} finds no node {node}", self.name));
             return Attempt::NodeLost;
         };
+        let _accepted = accepted.token();
         let sent = copy(request);
         self.world.note(|| {
             let fault = ["cut", "cut later", "unwritten", "unread"].get(kind as usize);

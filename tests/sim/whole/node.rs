@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::gate::Gate;
 use super::plan::{Plan, Way};
@@ -18,10 +19,8 @@ use crate::config::{
 };
 use crate::facade::key::KeyRing;
 use crate::router::plan::{ButtonPlan, Plan as Dates, Stage, Step};
+use crate::serve::ServeLimits;
 use crate::time::Wall;
-
-/// What was answered is written within this long.
-const LAST_ANSWERS: u64 = 200;
 
 const SECRET: &[u8; 32] = b"a secret of thirty-two bytes....";
 pub const TRANSLATED_BUTTON: &str = "573000000000001";
@@ -134,7 +133,7 @@ async fn live(world: &Arc<World>, node: usize, running: Running) {
     let Running { process, bridge, shutdown } = running;
     let mut stops = world.stops[node].subscribe();
     stops.mark_unchanged();
-    let gate = process.gate.clone();
+    let (gate, accepted) = (process.gate.clone(), process.accepted.clone());
     let asked = async {
         // The sender lives as long as the world.
         let _ = stops.changed().await;
@@ -148,13 +147,19 @@ async fn live(world: &Arc<World>, node: usize, running: Running) {
     world.note(|| format!("node {node} stops"));
     world.put(node, Some(Process { ready: false, ..process }));
     shutdown.cancel();
+    // As `serve` does: what was accepted is answered, for so long, before the chats have left.
+    let in_order = async {
+        accepted.close();
+        let answered =
+            tokio::time::timeout(ServeLimits::from(&Limits::default()).drain, accepted.wait());
+        let _ = answered.await;
+        bridge.drained().await;
+    };
     tokio::select! {
         biased;
         () = gate.died() => {}
-        () = bridge.drained() => {}
+        () = in_order => {}
     }
-    // The server writes what was answered before the process ends.
-    world.pass(LAST_ANSWERS).await;
     world.note(|| format!("node {node} has stopped"));
 }
 
@@ -192,7 +197,9 @@ async fn start(
                     world.hosts.put(&address(node), private);
                 }
                 let public = bridge.router.clone();
-                let process = Process { gate: gate.clone(), public, clock, ready: true };
+                let accepted = TaskTracker::new();
+                let gate = gate.clone();
+                let process = Process { gate, public, clock, ready: true, accepted };
                 return Running { process, bridge, shutdown: shutdown.clone() };
             }
             Err(error) => {

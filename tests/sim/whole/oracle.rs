@@ -13,6 +13,8 @@ use crate::time::Wall;
 
 /// A chat is over by itself when it ends this long before anybody ended it.
 const EARLY: u64 = 500;
+/// What the agent says so shortly before the visitor ends the chat may be on its way still.
+const LAST_WORDS: u64 = 2_000;
 
 /// What a run comes to.
 #[derive(Clone, Debug, Default)]
@@ -156,13 +158,14 @@ impl Case<'_> {
             heard.into_iter().filter(|text| !own.iter().any(|own| own == text)).collect();
         let proper = self.visitor.acks == Acks::Proper;
         let leaky = !proper && (self.saw.died > 0 || self.plan.hurts_nodes());
+        let last_words = self.last_words(chat);
         let mut wrong = Vec::new();
         let mut reached = 0;
         for text in &said {
             let at: Vec<usize> = (0..heard.len()).filter(|at| heard[*at] == *text).collect();
             match at.as_slice() {
                 [] if early => {}
-                [] if leaky => self.verdict.lost += 1,
+                [] if leaky || last_words.contains(text) => self.verdict.lost += 1,
                 [] => wrong.push(format!("the agent's {text:?} never came")),
                 [first, more @ ..] => {
                     self.verdict.messages += 1;
@@ -188,6 +191,13 @@ impl Case<'_> {
         for what in wrong {
             self.wrong(what);
         }
+    }
+
+    /// What the agent said too shortly before the visitor ended the chat to pass (corner 9).
+    fn last_words<'c>(&self, chat: &'c Chat) -> Vec<&'c str> {
+        let Some(end) = self.saw.end_sent_at else { return Vec::new() };
+        let last = chat.lines.iter().filter(|line| self.at(line.at) + LAST_WORDS > end);
+        last.map(|line| line.text.as_str()).collect()
     }
 
     fn judge_end(&mut self, chat: &Chat, early: bool) {

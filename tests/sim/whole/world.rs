@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use tokio_util::task::TaskTracker;
 
 use super::dice::{Dice, mixed};
 use super::gate::{Gate, Points};
@@ -28,8 +29,10 @@ pub struct Process {
     pub gate: Gate,
     pub public: Router,
     pub clock: Clock,
-    /// The balancer sends nothing new to one that stops.
+    /// One that stops accepts nothing new.
     pub ready: bool,
+    /// Requests that it has accepted and not answered.
+    pub accepted: TaskTracker,
 }
 
 /// What happened, beside what clients saw.
