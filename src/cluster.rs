@@ -3,13 +3,14 @@
 //! Reading order: `lease` (may this node serve? pure), this file (the handle: what is held, where
 //! others are), `owned` (the store as chats see it: fenced), `beat` (what runs beside), `doubt`
 //! (whether others live and answer), `forward` (a request to another node), `told` (what became of
-//! its answer). `facade::placed` is what requests go through.
+//! its answer); `awaited` is what who waits for a change waits at. `facade::placed` is what requests go through.
 //!
 //! Promised: a chat is worked on by one node at a time; of two that think they have it, the one
 //! whose claim is older writes nothing. A node that could not renew its lease answers nothing from
 //! memory until it knows what is still its own. Nobody's death is decided by anybody but the
 //! store's clock. Not promised: that requests find a chat at once while its owner dies; they wait.
 
+pub(crate) mod awaited;
 pub mod beat;
 pub mod doubt;
 pub mod forward;

@@ -6,14 +6,14 @@
 //! that a node which answers nobody and renews its lease is noticed.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::awaited::Awaited;
 use super::{Cluster, Peer};
 use crate::store::shared::Node;
 use crate::time::Mono;
@@ -30,13 +30,8 @@ const PROBE_WITHIN: Duration = Duration::from_secs(1);
 pub const PATH: &str = "/cluster/v1/alive";
 
 /// The nodes as they were seen last, and those that broke a connection since they answered.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    state: Mutex<State>,
-    /// Who lives or is in doubt is otherwise now. Who waits is woken in the order in which they
-    /// began to wait.
-    changed: Notify,
-}
+#[derive(Debug)]
+pub(super) struct Seen(Awaited<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -46,59 +41,47 @@ struct State {
     doubted: BTreeSet<Uuid>,
 }
 
-impl Seen {
-    // No code panics while it holds the lock.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Default for Seen {
+    fn default() -> Self {
+        Self(Awaited::new(State::default()))
     }
+}
 
+impl Seen {
     /// Every node as it was seen last.
     pub(super) fn nodes(&self) -> Arc<Vec<Node>> {
-        self.state().nodes.clone()
+        self.0.now(|state| state.nodes.clone())
     }
 
     /// Takes the answer to a question that was asked at `began`, unless that to a later one came
     /// first; whether it was taken.
     pub(super) fn put(&self, began: Mono, nodes: Arc<Vec<Node>>) -> bool {
-        let mut state = self.state();
-        if began < state.asked {
-            return false;
-        }
-        let changed = live(&state.nodes) != live(&nodes);
-        (state.asked, state.nodes) = (began, nodes);
-        drop(state);
-        if changed {
-            self.changed.notify_waiters();
-        }
-        true
+        self.0.change(|state| {
+            let newer = began >= state.asked;
+            if newer {
+                (state.asked, state.nodes) = (began, nodes);
+            }
+            newer
+        })
     }
 
     /// Whether that is new.
     fn doubt(&self, node: Uuid) -> bool {
-        self.state().doubted.insert(node)
+        self.0.change(|state| state.doubted.insert(node))
     }
 
     fn trust(&self, node: Uuid) {
-        self.state().doubted.remove(&node);
-        self.changed.notify_waiters();
+        self.0.change(|state| state.doubted.remove(&node));
+    }
+
+    fn doubts(&self, node: Uuid) -> bool {
+        self.0.now(|state| state.doubted.contains(&node))
     }
 
     /// Waits until it is so.
     async fn until(&self, mut so: impl FnMut(&State) -> bool) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if so(&self.state()) {
-                return;
-            }
-            changed.await;
-        }
+        self.0.until(|state| so(state).then_some(())).await;
     }
-}
-
-fn live(nodes: &[Node]) -> BTreeSet<Uuid> {
-    nodes.iter().filter(|node| node.live).map(|node| node.told.incarnation).collect()
 }
 
 impl Cluster {
@@ -133,7 +116,7 @@ impl Cluster {
     /// Whether a node broke a connection and has not answered since.
     #[must_use]
     pub fn doubts(&self, peer: &Peer) -> bool {
-        self.inner.seen.state().doubted.contains(&peer.incarnation)
+        self.inner.seen.doubts(peer.incarnation)
     }
 
     /// Returns when a node is not in doubt: it answers, or it is gone.

@@ -26,8 +26,8 @@ const WAITING_MAX: usize = 10_000;
 pub const TELL_FOR: Duration = Duration::from_secs(15);
 /// One try.
 const TELL_WITHIN: Duration = Duration::from_secs(2);
-/// The pause after one that failed.
-const TELL_AGAIN: Duration = Duration::from_millis(100);
+/// The pause after one that failed, and the longest one.
+const TELL_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How often it is looked, before the process ends, whether all is told.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -110,6 +110,7 @@ impl Cluster {
     }
 
     async fn keep_telling(self, peer: Peer) {
+        let mut pause = TELL_AGAIN.0;
         while let Some(some) = self.next_to_tell(peer.incarnation) {
             let none = Bytes::new();
             let asked = self.ask_for(&peer, PATH, &none, some.clone(), TELL_WITHIN).await;
@@ -119,9 +120,11 @@ impl Cluster {
                 answer.status().is_success() || known.contains(&answer.status())
             });
             if over {
+                pause = TELL_AGAIN.0;
                 self.told(peer.incarnation, &some);
             } else {
-                self.wait(TELL_AGAIN).await;
+                self.wait(pause).await;
+                pause = (pause * 2).min(TELL_AGAIN.1);
             }
         }
     }

@@ -12,7 +12,6 @@
 //! sessions of the real service under its own key, which any node relays.
 
 mod asking;
-mod awaited;
 mod passed;
 mod question;
 

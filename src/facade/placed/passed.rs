@@ -22,10 +22,10 @@ use uuid::Uuid;
 
 use super::super::receipted::receipts_of;
 use super::super::reply;
-use super::awaited::Awaited;
 use crate::adapter::Receipt;
 use crate::chat::ids::ChatId;
 use crate::clock::Clock;
+use crate::cluster::awaited::Awaited;
 use crate::cluster::forward::ANSWER_BYTES_MAX;
 use crate::cluster::told::{TELL_FOR, Told};
 use crate::time::Mono;

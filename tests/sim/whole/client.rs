@@ -177,16 +177,23 @@ impl Client {
         let mut attempts = 0;
         let mut number = self.number.get();
         self.number.set(number + 1);
+        let mut unheard = false;
         let give_up = first_at.max(self.world.plan.faults_until) + ANSWERED_WITHIN;
         loop {
-            if self.wants_reconnect.take() && noun == "ChatMessage" && self.reconnect(way).await {
-                number = 1;
-                self.number.set(2);
-                if attempts > 0 {
-                    self.marks(said);
+            if self.wants_reconnect.take() && noun == "ChatMessage" {
+                if self.reconnect(way).await {
+                    number = 1;
+                    self.number.set(2);
+                    if attempts > 0 {
+                        self.marks(said);
+                    }
+                } else {
+                    unheard = true;
                 }
             }
-            if !self.visitor.numbered && attempts > 0 && self.at() > first_at + RETRY_IN_TIME {
+            let late = self.at() > first_at + RETRY_IN_TIME;
+            let (nameless, ambiguous) = (!self.visitor.numbered, unheard && number == 1);
+            if attempts > 0 && (late && (nameless || unheard) || ambiguous) {
                 self.marks(said);
             }
             attempts += 1;

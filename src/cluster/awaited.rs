@@ -9,29 +9,30 @@ use tokio::sync::Notify;
 
 /// A value that can be waited for.
 #[derive(Debug)]
-pub(super) struct Awaited<T> {
+pub(crate) struct Awaited<T> {
     value: Mutex<T>,
     changed: Notify,
 }
 
 impl<T> Awaited<T> {
-    pub(super) fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         Self { value: Mutex::new(value), changed: Notify::new() }
     }
 
     /// Changes it, and wakes whoever waits.
-    pub(super) fn change(&self, change: impl FnOnce(&mut T)) {
-        change(&mut self.value());
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let changed = change(&mut self.value());
         self.changed.notify_waiters();
+        changed
     }
 
     /// What is made of it as it is.
-    pub(super) fn now<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+    pub(crate) fn now<R>(&self, look: impl FnOnce(&T) -> R) -> R {
         look(&self.value())
     }
 
     /// Waits until something can be made of it.
-    pub(super) async fn until<R>(&self, mut look: impl FnMut(&T) -> Option<R>) -> R {
+    pub(crate) async fn until<R>(&self, mut look: impl FnMut(&T) -> Option<R>) -> R {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
