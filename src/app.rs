@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::adapter::liveagent::LiveAgent;
 use crate::adapter::miaw::Tenant;
@@ -51,6 +53,8 @@ const KEY_PURPOSE: &str = "session-key";
 /// The longest wait of a node for its chats to be stored before it leaves them to others, who lose
 /// nothing that was answered.
 const STORED_WITHIN: Duration = Duration::from_secs(10);
+/// The longest wait for what is written beside the chats: nobody was promised that.
+const FILES_WITHIN: Duration = Duration::from_secs(3);
 /// How often ended chats are purged.
 const PURGE_EVERY: Duration = Duration::from_secs(600);
 
@@ -98,6 +102,14 @@ pub struct Bridge {
     pub cluster: Option<Cluster>,
     /// What other nodes ask on the private listener.
     pub private: Option<Router>,
+    leaving: Leaving,
+}
+
+/// The end of a node.
+struct Leaving {
+    /// What it has accepted and may have to act on itself.
+    under_way: TaskTracker,
+    left: OnceCell<()>,
 }
 
 /// Why a bridge could not be built.
@@ -188,14 +200,7 @@ pub async fn build_node(
     let (core, keys) = core(&config, options, cluster.as_ref()).await?;
     let Core { clock, store, transport, decisions, metrics, cutover, chats, relay, shutdown } =
         core;
-    let recovered = match &cluster {
-        // Whose node is gone is taken up beside, also by other nodes.
-        Some(cluster) => {
-            cluster::move_in(cluster, &chats, &relay, &store, shutdown.clone()).await?;
-            0
-        }
-        None => chats.recover(&|id, stored| relay.take_up(id, stored)).await?,
-    };
+    let recovered = begin(cluster.as_ref(), (&chats, &relay, &store), &shutdown).await?;
     let capture = Capture::start(&config.tenants, clock.clone());
     let availability = Arc::new(Availability::new(transport, clock.clone()));
     let budgets = cutover::budget::watch(cutover.clone(), availability.clone(), clock.clone());
@@ -221,7 +226,7 @@ pub async fn build_node(
     });
     let kept = (store.clone(), relay.clone());
     tokio::spawn(purge(kept, clock.clone(), live.clone(), shutdown.clone()));
-    let (router, private) = front(&live, cluster.as_ref(), &clock, &shutdown);
+    let (router, private, under_way) = front(&live, cluster.as_ref(), &clock, &shutdown);
     let router = requests::counted(router, metrics.clone());
     let (configured, captured) = (live.clone(), live.clone());
     let admin = admin::Parts {
@@ -243,7 +248,33 @@ pub async fn build_node(
     };
     let private = private.zip(cluster.clone());
     let private = private.map(|(router, cluster)| admin::for_nodes(&admin, cluster, router));
-    Ok(Bridge { router, live, chats, cutover, relay, shadow, recovered, admin, cluster, private })
+    Ok(Bridge {
+        router,
+        live,
+        chats,
+        cutover,
+        relay,
+        shadow,
+        recovered,
+        admin,
+        cluster,
+        private,
+        leaving: Leaving { under_way, left: OnceCell::new() },
+    })
+}
+
+/// Takes up the chats of an earlier process; how many.
+async fn begin(
+    cluster: Option<&Cluster>,
+    (chats, relay, store): (&Registry, &Arc<LiveAgent>, &Arc<dyn Store>),
+    shutdown: &CancellationToken,
+) -> Result<usize, StoreError> {
+    let Some(cluster) = cluster else {
+        return chats.recover(&|id, stored| relay.take_up(id, stored)).await;
+    };
+    // Whose node is gone is taken up beside, also by other nodes.
+    cluster::move_in(cluster, chats, relay, store, shutdown.clone()).await?;
+    Ok(0)
 }
 
 /// What a bridge is made of before it takes chats up.
@@ -294,43 +325,62 @@ async fn core(
     Ok((core, opened.keys))
 }
 
-/// What clients ask, and what other nodes do.
+/// What clients ask, what other nodes do, and what of it is under way.
 fn front(
     live: &Live,
     cluster: Option<&Cluster>,
     clock: &Clock,
     shutdown: &CancellationToken,
-) -> (Router, Option<Router>) {
-    let Some(cluster) = cluster else { return (live_router(live.clone()), None) };
+) -> (Router, Option<Router>, TaskTracker) {
+    let Some(cluster) = cluster else {
+        return (live_router(live.clone()), None, TaskTracker::new());
+    };
     let (live, cluster) = (live.clone(), cluster.clone());
-    let Routers { public, private } =
+    let Routers { public, private, under_way } =
         placed::routers(live, cluster, clock.clone(), shutdown.clone());
-    (public, Some(private))
+    (public, Some(private), under_way)
 }
 
 impl Bridge {
-    /// Waits until everything that was decided is stored and written, then leaves the cluster;
-    /// cancel the shutdown token first. One of several nodes waits 10 s at the most.
+    /// One of several nodes: acts on what it has accepted, stores it, and leaves its chats to the
+    /// others, after 10 s in any case. One that is alone has nobody to leave them to. Cancel the
+    /// shutdown token first; what is not a POST may go on.
+    pub async fn leave(&self) {
+        let Some(cluster) = &self.cluster else { return };
+        let leave = async || {
+            let Leaving { under_way, .. } = &self.leaving;
+            under_way.close();
+            let stored = async {
+                under_way.wait().await;
+                self.chats.drained().await;
+            };
+            if tokio::time::timeout(STORED_WITHIN, stored).await.is_err() {
+                let chats = self.chats.len();
+                tracing::warn!(chats, "chats were not stored in time; other nodes take them up");
+            }
+            cluster.leave().await;
+        };
+        self.leaving.left.get_or_init(leave).await;
+    }
+
+    /// Waits until everything that was decided is stored and written, and leaves the cluster;
+    /// cancel the shutdown token first. One of several nodes waits no longer than some seconds.
     pub async fn drained(&self) {
         match &self.cluster {
             None => self.chats.drained().await,
-            Some(_) => {
-                let stored = tokio::time::timeout(STORED_WITHIN, self.chats.drained());
-                if stored.await.is_err() {
-                    let chats = self.chats.len();
-                    tracing::warn!(
-                        chats,
-                        "chats were not stored in time; other nodes take them up"
-                    );
-                }
+            Some(_) => self.leave().await,
+        }
+        let written = async {
+            if let Some(capture) = self.live.now().capture.clone() {
+                capture.drained().await;
             }
+            self.shadow.drained().await;
+        };
+        if tokio::time::timeout(FILES_WITHIN, written).await.is_err() {
+            tracing::warn!("what was captured or counted was not written in time");
         }
-        if let Some(capture) = self.live.now().capture.clone() {
-            capture.drained().await;
-        }
-        self.shadow.drained().await;
         if let Some(cluster) = &self.cluster {
-            cluster.leave().await;
+            cluster.all_told().await;
         }
     }
 }

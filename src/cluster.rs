@@ -3,7 +3,8 @@
 //! Reading order: `lease` (may this node serve? pure), this file (the handle: what is held, where
 //! others are), `owned` (the store as chats see it: fenced), `beat` (what runs beside), `doubt`
 //! (whether others live and answer), `forward` (a request to another node), `told` (what became of
-//! its answer); `awaited` is what who waits for a change waits at. `facade::placed` is what requests go through.
+//! its answer); `awaited` is where one waits for a change. `facade::placed` is what requests go
+//! through.
 //!
 //! Promised: a chat is worked on by one node at a time; of two that think they have it, the one
 //! whose claim is older writes nothing. A node that could not renew its lease answers nothing from
@@ -42,8 +43,9 @@ use told::Telling;
 
 /// Chats of other nodes whose owners are remembered; past it all are asked for again.
 const KNOWN_MAX: usize = 50_000;
-/// How often it is looked whether a chat that has not begun here began elsewhere.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// When it is first looked whether a chat that has not begun here began elsewhere, and the longest
+/// pause after that: there are as many looks as sessions that never ask for their chat.
+const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
 /// Who this node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,8 +274,10 @@ impl Cluster {
 
     /// Returns when a chat turns out to have begun at another node.
     pub async fn begins_elsewhere(&self, chat: ChatId) {
+        let mut pause = LOOK_EVERY.0;
         loop {
-            self.wait(LOOK_EVERY).await;
+            self.wait(pause).await;
+            pause = (pause * 2).min(LOOK_EVERY.1);
             if let Ok(Place::At(_)) = self.place(chat).await {
                 return;
             }

@@ -38,6 +38,9 @@ use words::Worded;
 const IDLE: Duration = Duration::from_secs(75);
 /// The pause after the system refused a connection, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What a node adds to the headers of a request that it passes on, in bytes and in number.
+const PASSED_ON_BYTES: usize = 4_096;
+const PASSED_ON_HEADERS: usize = 8;
 /// hyper takes no smaller buffer.
 const SMALLEST_BUFFER: usize = 8_192;
 
@@ -70,6 +73,18 @@ impl From<&Limits> for ServeLimits {
             head_time: Duration::from_secs(limits.request_head_seconds as u64),
             idle: IDLE,
             drain: Duration::from_secs(limits.shutdown_seconds as u64),
+        }
+    }
+}
+
+impl ServeLimits {
+    /// For requests that another node passes on, which bear more than the client's did.
+    #[must_use]
+    pub const fn roomier(self) -> Self {
+        Self {
+            head_bytes: self.head_bytes + PASSED_ON_BYTES,
+            headers: self.headers + PASSED_ON_HEADERS,
+            ..self
         }
     }
 }

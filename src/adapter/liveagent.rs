@@ -41,7 +41,7 @@ use health::{Health, HostHealth};
 use observer::Observer;
 use pairs::Pairs;
 pub use pairs::{Behind, Pair, Turn, is_pair};
-pub use pass::{CALL_WAIT, UPLOAD_WAIT};
+pub use pass::{CALL_WAIT, POLL_WAIT, UPLOAD_WAIT};
 pub use passing::{Passing, PassingId};
 use rekey::Names;
 use switch::Moved;

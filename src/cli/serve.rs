@@ -1,6 +1,7 @@
 //! `serve`: the bridge itself.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -96,11 +97,12 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     let direct = Egress { private_addresses: true, ..Egress::default() };
     let link = Arc::new(Reqwest::new(&direct, &config.limits)?);
     let cluster = membership.map(|node| node.join(&written, link, clock.clone()));
+    let mut out = std::io::stdout();
+    // All before it is one of several, who would wait for it if it failed.
+    let listener = bind(listen, "listen").await?;
+    let door = admin_door(admin.as_ref(), admin_tls.clone()).await?;
     let bridge = Box::pin(app::build_node(config, options, cluster)).await?;
     say_where_chats_go(&tenants, &bridge.cutover, now);
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}; choose another `listen`"))?;
     if bridge.recovered > 0 {
         tracing::info!(chats = bridge.recovered, "chats of the previous run go on");
     }
@@ -113,23 +115,22 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
     }
     let lost = occupied.as_ref().map(Occupied::lost).unwrap_or_default();
     tokio::spawn(stop_when_told(Stops::new()?, shutdown.clone(), lost.clone()));
-    let mut out = std::io::stdout();
     let watched = CancellationToken::new();
     let mut watching = Vec::new();
     if let (Some(listener), Some(router)) = (private, bridge.private.clone()) {
         writeln!(out, "cluster    http://{}", listener.local_addr()?)?;
-        watching.push(tokio::spawn(serve(listener, router, limits, watched.clone())));
+        watching.push(tokio::spawn(serve(listener, router, limits.roomier(), watched.clone())));
     }
-    if let Some(config) = admin {
+    if let Some((config, door)) = admin.zip(door) {
         let api = admin_api(&bridge, &config, &egress, &reload);
-        let door = admin_door(&config, admin_tls, &mut out).await?;
+        let scheme = if door.tls.is_some() { "https" } else { "http" };
+        writeln!(out, "admin      {scheme}://{}", door.listener.local_addr()?)?;
         watching.push(tokio::spawn(serve(door, api, ADMIN_LIMITS, watched.clone())));
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
     writeln!(out, "listening  {scheme}://{}", listener.local_addr()?)?;
     out.flush()?;
-    serve(Door { listener, tls }, bridge.router.clone(), limits, shutdown).await?;
-    bridge.drained().await;
+    serve_clients(&bridge, Door { listener, tls }, limits, shutdown).await?;
     // Until here it answered: not ready.
     watched.cancel();
     for watching in watching {
@@ -139,6 +140,28 @@ async fn run_bridge(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
         true => anyhow::bail!("another bridge took the database while it was away"),
         false => Ok(()),
     }
+}
+
+/// Serves until `shutdown`, and answers what was accepted. The others of a cluster do not wait for
+/// that.
+async fn serve_clients(
+    bridge: &Bridge,
+    door: Door,
+    limits: ServeLimits,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let leaving = async {
+        shutdown.cancelled().await;
+        bridge.leave().await;
+    };
+    let serving = async {
+        let served = serve(door, bridge.router.clone(), limits, shutdown.clone()).await;
+        shutdown.cancel();
+        served
+    };
+    let (served, ()) = tokio::join!(serving, leaving);
+    bridge.drained().await;
+    served
 }
 
 /// Who else follows the configuration.
@@ -171,13 +194,15 @@ async fn stop_when_told(mut stops: Stops, stop: CancellationToken, lost: Cancell
     stop.cancel();
 }
 
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}; choose another `{key}`"))
+}
+
 /// The listener for other nodes.
 async fn private_listener(node: Option<&Membership>) -> anyhow::Result<Option<TcpListener>> {
     let Some(listen) = node.map(|node| node.config().listen) else { return Ok(None) };
-    let bound = TcpListener::bind(listen).await;
-    bound
-        .map(Some)
-        .with_context(|| format!("cannot listen on {listen}; choose another `cluster.listen`"))
+    bind(listen, "cluster.listen").await.map(Some)
 }
 
 /// The admin API, with all that this process can offer it.
@@ -195,18 +220,14 @@ fn admin_api(
     api.with_reload(on_request(reload.clone())).router()
 }
 
-/// The admin API's listener; says where it is.
+/// The admin API's listener.
 async fn admin_door(
-    config: &AdminConfig,
+    config: Option<&AdminConfig>,
     tls: Option<Tls>,
-    out: &mut impl Write,
-) -> anyhow::Result<Door> {
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("cannot listen on {}; choose another `admin.listen`", config.listen)
-    })?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    writeln!(out, "admin      {scheme}://{}", listener.local_addr()?)?;
-    Ok(Door { listener, tls })
+) -> anyhow::Result<Option<Door>> {
+    let Some(config) = config else { return Ok(None) };
+    let listener = bind(config.listen, "admin.listen").await?;
+    Ok(Some(Door { listener, tls }))
 }
 
 /// Reads the configuration again when the admin API is asked to.

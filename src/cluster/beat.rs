@@ -56,19 +56,19 @@ impl Cluster {
         Ok(())
     }
 
-    /// Releases the lease: others claim what is still ours at once; then waits until they know what
-    /// became of their answers. Call it when every chat's task has left; one that has not does
-    /// nothing from now on.
+    /// Releases the lease: others claim what is still ours at once. Call it when every chat's task
+    /// has left; one that has not does nothing from now on.
     pub async fn leave(&self) {
         self.inner.left.cancel();
         *self.lease() = Lease::new();
+        // Who still asks here is asked to look for it.
+        self.held().clear();
         let left = tokio::time::timeout(LEAVE_WITHIN, self.inner.store.leave(self.incarnation()));
         match left.await {
             Ok(Ok(())) => tracing::info!("this node has left the cluster"),
             Ok(Err(error)) => tracing::warn!(%error, "the lease was not released; it will lapse"),
             Err(_) => tracing::warn!("the lease was not released in time; it will lapse"),
         }
-        self.all_told().await;
     }
 
     async fn keep_beating(self, residents: Arc<dyn Residents>) {

@@ -100,15 +100,12 @@ impl Cluster {
 
     /// Returns when a node turns out not to live any more.
     pub async fn gone(&self, peer: &Peer) {
-        let mut lived = false;
+        let began = self.now();
         let gone = |state: &State| {
             let mut nodes = state.nodes.iter();
             let known = nodes.find(|node| node.told.incarnation == peer.incarnation);
-            let lives = known.map(|node| node.live);
-            // One that is so new that it was not seen yet is not known either.
-            let gone = lives.map_or(lived, |lives| !lives);
-            lived |= lives == Some(true);
-            gone
+            // One that was not seen yet may be new, but not to who looked since.
+            known.map_or(state.asked > began, |node| !node.live)
         };
         self.inner.seen.until(gone).await;
     }

@@ -102,7 +102,7 @@ impl Cluster {
     }
 
     /// Waits until nothing is left to be told, no longer than for one try.
-    pub(super) async fn all_told(&self) {
+    pub async fn all_told(&self) {
         let until = self.now().plus(TELL_WITHIN);
         while !self.telling().0.is_empty() && self.now() < until {
             self.wait(LOOK_EVERY).await;

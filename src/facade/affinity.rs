@@ -13,7 +13,11 @@ use crate::random;
 
 /// Gives out a process's tokens.
 #[derive(Clone)]
-pub struct Affinity([u8; 16]);
+pub struct Affinity {
+    secret: [u8; 16],
+    /// Those by which other processes may give out theirs.
+    known: Vec<[u8; 16]>,
+}
 
 impl std::fmt::Debug for Affinity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -31,23 +35,26 @@ impl Affinity {
     /// Of a process of its own.
     #[must_use]
     pub fn random() -> Self {
-        Self(random::bytes())
+        Self::shared(random::bytes(), Vec::new())
     }
 
-    /// Of all processes that know a secret.
+    /// Of all processes that know a secret, or another one of those `known`.
     #[must_use]
-    pub const fn shared(secret: [u8; 16]) -> Self {
-        Self(secret)
+    pub const fn shared(secret: [u8; 16], known: Vec<[u8; 16]>) -> Self {
+        Self { secret, known }
     }
 
     /// The token of a session.
     #[must_use]
     pub fn token(&self, chat: ChatId) -> String {
-        let mut hash = digest::Context::new(&digest::SHA256);
-        hash.update(&self.0);
-        hash.update(chat.0.as_bytes());
-        let head = hash.finish().as_ref().iter().take(4).fold(0_u32, |n, b| n << 8 | u32::from(*b));
-        format!("{head:08x}")
+        token_of(&self.secret, chat)
+    }
+
+    /// Whether a token is that of a session.
+    #[must_use]
+    pub fn knows(&self, chat: ChatId, token: &str) -> bool {
+        let mut secrets = std::iter::once(&self.secret).chain(&self.known);
+        secrets.any(|secret| token_of(secret, chat) == token)
     }
 
     /// What a request meets that names another process, or none, when its tenant wants that
@@ -58,9 +65,17 @@ impl Affinity {
             return None;
         }
         match call.affinity() {
-            Some(token) if token == self.token(chat) => None,
+            Some(token) if self.knows(chat, token) => None,
             Some(_) => Some(Box::new(reply::moved())),
             None => Some(Box::new(reply::gone())),
         }
     }
+}
+
+fn token_of(secret: &[u8; 16], chat: ChatId) -> String {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(secret);
+    hash.update(chat.0.as_bytes());
+    let head = hash.finish().as_ref().iter().take(4).fold(0_u32, |n, b| n << 8 | u32::from(*b));
+    format!("{head:08x}")
 }

@@ -76,10 +76,14 @@ impl KeyRing {
     /// Affinity tokens that every process with this ring gives out alike.
     #[must_use]
     pub fn affinity(&self) -> Affinity {
-        let mut secret = [0; 16];
-        let tag = hmac::sign(&self.signing, b"affinity tokens");
-        secret.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
-        Affinity::shared(secret)
+        let secret = |key: &hmac::Key| {
+            let mut secret = [0; 16];
+            let tag = hmac::sign(key, b"affinity tokens");
+            secret.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+            secret
+        };
+        // Given out under the one, known under all: a rotation reaches the nodes one by one.
+        Affinity::shared(secret(&self.signing), self.verifying.iter().map(secret).collect())
     }
 
     /// The key of a new chat.
@@ -234,6 +238,17 @@ mod tests {
         assert!(matches!(new.owner("acme", &by_old), Owner::Ours(_)));
         assert!(matches!(old.owner("acme", &by_new), Owner::Ours(_)));
         assert_eq!(done.owner("acme", &by_old), Owner::Forged, "still ours: never passed on");
+    }
+
+    #[test]
+    fn affinity_tokens_are_known_while_a_key_is_rotated() {
+        let old = KeyRing::new(b"ring", b"old", &[b"new"]).affinity();
+        let new = KeyRing::new(b"ring", b"new", &[b"old"]).affinity();
+        for (one, other) in [(&old, &new), (&new, &old), (&new, &new)] {
+            assert!(one.knows(chat(1), &other.token(chat(1))));
+            assert!(!one.knows(chat(1), &other.token(chat(2))));
+        }
+        assert!(!KeyRing::new(b"ring", b"new", &[]).affinity().knows(chat(1), &old.token(chat(1))));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Requests of chats that may be at another node: found, passed on, or waited for.
 //!
-//! Promised: a client never learns which node it asked. While a chat changes its owner a poll stays
-//! parked and a POST waits for up to 10 s, then both are answered as if the chat had not
-//! answered: 204, and 500 (or 503 where the tenant opted in). A POST that this process slept through
-//! is looked for once more, for 3 s. What is asked again is asked with the
-//! same bytes, and of the same node as the same request ([`passed`]). An answer of another node
-//! counts as written when the client's connection took it, as on one node. Nobody waits for a node
-//! whose lease lapsed. A tenant's requests are counted once, at the door of the node that was asked
-//! by the client, and bounded there; those on the private listener are bounded by that and by
+//! Promised: a client never learns which node it asked. While a chat changes its owner a poll
+//! stays parked and a POST waits for up to 10 s, then both are answered as if the chat had not
+//! answered: 204, and 500 (or 503 where the tenant opted in). A POST that this process slept
+//! through is looked for once more, for 3 s. What is asked again is asked with the same bytes,
+//! and of the same node as the same request ([`passed`]). An answer of another node counts as
+//! written when the client's connection took it, as on one node. Nobody waits for a node whose
+//! lease lapsed. A node that stops acts on the POSTs that it accepted and lets its clients'
+//! polls go. A tenant's requests are counted once, at the door of the node that was asked by
+//! the client, and bounded there; those on the private listener are bounded by that and by
 //! `limits.connections`. A node whose lease is in doubt answers nothing from memory. Not here:
 //! sessions of the real service under its own key, which any node relays.
 
@@ -26,6 +27,8 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use self::asking::Asking;
 use self::passed::{Entered, Passage, Passages};
@@ -48,12 +51,18 @@ const TRY_FOR: Duration = Duration::from_secs(3);
 const SLEPT: Duration = Duration::from_secs(1);
 /// How long it is looked for that then.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// What another node may take beyond the wait for its answer before the connection is given up.
+const LINK_SLACK: Duration = Duration::from_secs(1);
 /// Uploads at once; each is held in memory until it is answered.
 const UPLOADS_MAX: usize = 16;
 
 /// In the extensions of an answer: the chat took nothing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Untaken;
+
+/// In the extensions of an answer: the real service's, this very moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Relayed;
 
 /// A facade that is one of several.
 #[derive(Clone)]
@@ -64,6 +73,7 @@ struct Node {
     uploads: Arc<Semaphore>,
     passages: Passages,
     draining: CancellationToken,
+    under_way: TaskTracker,
 }
 
 /// The facade for clients, and the one for other nodes.
@@ -73,6 +83,9 @@ pub struct Routers {
     pub public: Router,
     /// For other nodes, on the private listener.
     pub private: Router,
+    /// What clients asked, but for polls, until it was acted on here or turned out to belong
+    /// elsewhere.
+    pub under_way: TaskTracker,
 }
 
 /// The facades of a node; `draining` is cancelled when the process stops.
@@ -80,10 +93,13 @@ pub struct Routers {
 pub fn routers(live: Live, cluster: Cluster, clock: Clock, draining: CancellationToken) -> Routers {
     let uploads = Arc::new(Semaphore::new(UPLOADS_MAX));
     let passages = Passages::new(clock.clone());
-    let node = Node { live, cluster, clock, uploads, passages, draining };
+    let under_way = TaskTracker::new();
+    let waited = under_way.clone();
+    let node = Node { live, cluster, clock, uploads, passages, draining, under_way };
     Routers {
         public: Router::new().fallback(public).with_state(node.clone()),
         private: Router::new().fallback(private).with_state(node),
+        under_way: waited,
     }
 }
 
@@ -98,13 +114,14 @@ async fn public(State(node): State<Node>, request: Request) -> Response<Body> {
         Ok(inside) => inside,
         Err(refusal) => return question.marks.on(*refusal),
     };
+    let under_way = (!question.polls).then(|| node.under_way.token());
     let Ok(_room) = node.room(&question) else { return question.unanswered() };
     let bytes = match node.body(&facade, &question, body).await {
         Ok(bytes) => bytes,
         Err(refusal) => return *refusal,
     };
     let asking = Asking::new(node.cluster.clone(), question.chat);
-    let response = node.wherever(&question, &parts, &bytes, &asking).await;
+    let response = node.wherever(&question, &parts, &bytes, &asking, under_way).await;
     question.marks.counted(response)
 }
 
@@ -183,12 +200,16 @@ impl Node {
         parts: &Parts,
         bytes: &Bytes,
         asking: &Asking,
+        under_way: Option<TaskTrackerToken>,
     ) -> Response<Body> {
         let mut began = self.now();
         let mut until = began.plus(question.patience);
         let mut late = began.plus(question.answered_within);
         let mut looked_again = question.polls;
-        let mut answer = self.once(question, parts, bytes, asking, (until, late)).await;
+        let first = self.once(question, parts, bytes, asking, (until, late));
+        let mut answer = self.by(late, asking, first).await.flatten();
+        // This node may leave its chats to others now: what it still waits for is theirs.
+        drop(under_way);
         // A poll that had to wait has nothing to lose when its hold is over.
         late = if question.polls { until } else { late };
         let mut pause = AGAIN.0;
@@ -196,19 +217,22 @@ impl Node {
             if let Some(answer) = answer {
                 return answer;
             }
+            if question.polls && self.draining.is_cancelled() {
+                return question.unanswered();
+            }
             if self.now() >= until {
-                let stood_still = self.now().since(late) >= SLEPT;
-                if !stood_still || std::mem::replace(&mut looked_again, true) {
+                let slept = asking.slept() || self.now().since(late) >= SLEPT;
+                if !slept || std::mem::replace(&mut looked_again, true) {
                     return question.unanswered();
                 }
                 until = self.now().plus(LOOK_AGAIN);
                 late = until;
             }
             let again = async {
-                self.clock.until(self.now().plus(pause)).await;
+                self.until(self.now().plus(pause), asking).await;
                 self.once(question, parts, bytes, asking, (until, late)).await
             };
-            answer = self.by(late, again).await.flatten();
+            answer = self.by(late, asking, again).await.flatten();
             // What took longer waited for something, and that may be otherwise now.
             let quick = self.now().since(began) < 2 * AGAIN.1;
             pause = if quick { (pause * 2).min(AGAIN.1) } else { AGAIN.0 };
@@ -227,7 +251,7 @@ impl Node {
         (until, late): (Mono, Mono),
     ) -> Option<Response<Body>> {
         let chat = question.chat;
-        let place = match self.by(until, self.cluster.place(chat)).await? {
+        let place = match self.by(until, asking, self.cluster.place(chat)).await? {
             Ok(place) => place,
             Err(error) => {
                 tracing::debug!(%chat, %error, "where a chat is cannot be looked up");
@@ -236,11 +260,17 @@ impl Node {
         };
         match place {
             Place::At(peer) if self.cluster.doubts(&peer) => {
-                self.by(until, self.cluster.trusted(&peer)).await;
+                tokio::select! {
+                    biased;
+                    () = self.cluster.trusted(&peer) => {}
+                    () = self.draining.cancelled(), if question.polls => {}
+                    () = self.until(until, asking) => {}
+                }
                 None
             }
             Place::At(peer) => {
-                let within = late.since(self.now());
+                // That nobody waits any more is no sign of the other node.
+                let within = late.since(self.now()).saturating_add(LINK_SLACK);
                 let asked = asking.ask(&peer, parts, bytes, within);
                 let tried = self.now().plus(TRY_FOR);
                 let again = !question.polls && !question.uploads && tried < until;
@@ -249,7 +279,9 @@ impl Node {
                     biased;
                     answer = asked => answer,
                     () = self.cluster.gone(&peer) => None,
-                    () = self.clock.until(if again { tried } else { late }) => None,
+                    // What is parked there keeps this process from ending, and is asked for again.
+                    () = self.draining.cancelled(), if question.polls => None,
+                    () = self.until(if again { tried } else { late }, asking) => None,
                 }
             }
             // A poll may be here before its chat begins, wherever that is.
@@ -260,23 +292,29 @@ impl Node {
             },
             // It is taken by a node that stays.
             Place::Free if self.draining.is_cancelled() => None,
-            _ => match self.here(chat, parts, bytes).await {
-                // As of one bridge alone: nobody else has the chat before this node has left, and
-                // it does not leave while a client waits.
-                None if self.draining.is_cancelled() && self.cluster.may_serve() => {
-                    Some(question.unanswered())
-                }
-                answer => answer,
-            },
+            _ => self.here(chat, parts, bytes).await,
         }
     }
 
     /// What comes of a wait, unless it takes too long.
-    async fn by<T>(&self, until: Mono, wait: impl Future<Output = T>) -> Option<T> {
+    async fn by<T>(
+        &self,
+        until: Mono,
+        asking: &Asking,
+        wait: impl Future<Output = T>,
+    ) -> Option<T> {
         tokio::select! {
             biased;
             done = wait => Some(done),
-            () = self.clock.until(until) => None,
+            () = self.until(until, asking) => None,
+        }
+    }
+
+    /// Waits; when that takes much too long, this process stood still.
+    async fn until(&self, at: Mono, asking: &Asking) {
+        self.clock.until(at).await;
+        if self.now().since(at) >= SLEPT {
+            asking.sleeps();
         }
     }
 
@@ -308,8 +346,8 @@ impl Node {
         let mut request = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
         request.extensions_mut().insert(Counted);
         let answer = super::answer(&self.live, request).await;
-        // What a node answers that slept through its lease may be old.
-        if !self.cluster.may_serve() {
+        // What a node answers that slept through its lease may be old, unless it is the service's.
+        if !self.cluster.may_serve() && answer.extensions().get::<Relayed>().is_none() {
             return None;
         }
         // Somebody else's by now, or taken up anew this very moment: that can only be asked again.

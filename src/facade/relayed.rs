@@ -8,13 +8,12 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 use super::call::{Call, Noun};
 use super::key::OwnKey;
+use super::placed::Relayed;
 use super::{Decided, Facade, body, chat, legacy, reply, route, upload};
 use crate::adapter::liveagent::{Behind, Forward, Pair, Passed, Rekeyed, Unopened};
-use crate::chat::ids::ChatId;
 use crate::chat::visitor::Routed;
 use crate::router::decide::{Decision, Draw, Route, whatever_button};
 use crate::store::StoreError;
@@ -67,7 +66,11 @@ async fn known(
     body: Body,
 ) -> Response<Body> {
     match behind {
-        Ok(Behind::Pair(pair)) => legacy::relayed(facade, call, own, &pair, body).await,
+        Ok(Behind::Pair(pair)) => {
+            let mut answer = legacy::relayed(facade, call, own, &pair, body).await;
+            answer.extensions_mut().insert(Relayed);
+            answer
+        }
         Ok(Behind::Chat | Behind::Nothing) => route::translated(facade, call, own, body).await,
         Err(error) => {
             if !matches!(error, StoreError::Fenced { .. }) {
@@ -192,7 +195,7 @@ fn origin(call: &Call<'_>) -> String {
 /// A file that an agent asked for. Of a re-keyed chat `chatKey` names it and `fileToken` is the
 /// service's to judge; any other is a translated chat's.
 pub(super) async fn upload(facade: &Facade, call: &Call<'_>, body: Body) -> Response<Body> {
-    let chat = call.parameter("chatKey").and_then(|id| Uuid::try_parse(&id).ok()).map(ChatId);
+    let chat = call.parameter("chatKey").and_then(|key| upload::chat_of(&key));
     let relayed = call.tenant.legacy.is_some() && call.method == Method::POST;
     let Some(chat) = chat.filter(|_| relayed) else {
         return upload::answer(facade, call, body).await;

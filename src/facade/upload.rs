@@ -66,11 +66,15 @@ pub(super) async fn answer(facade: &Facade, call: &Call<'_>, body: Body) -> Resp
     reply::text(StatusCode::OK, if took { SUCCESS } else { FAILURE })
 }
 
-/// The chat of `chatKey`, when `fileToken` is its own. One client sends the whole session key.
-fn chat(facade: &Facade, call: &Call<'_>) -> Option<ChatId> {
-    let key = call.parameter("chatKey")?;
+/// The chat that a `chatKey` names. One client sends the whole session key.
+pub(super) fn chat_of(key: &str) -> Option<ChatId> {
     let id = key.split('!').next().unwrap_or_default();
-    let chat = ChatId(Uuid::try_parse(id).ok()?);
+    Some(ChatId(Uuid::try_parse(id).ok()?))
+}
+
+/// The chat of `chatKey`, when `fileToken` is its own.
+pub(super) fn chat(facade: &Facade, call: &Call<'_>) -> Option<ChatId> {
+    let chat = chat_of(&call.parameter("chatKey")?)?;
     let token = call.parameter("fileToken")?;
     let now = facade.clock.now().wall;
     facade.keys.opens_file(&call.tenant.id, chat, &token, now).then_some(chat)

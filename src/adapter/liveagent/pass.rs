@@ -16,7 +16,7 @@ use crate::adapter::transport::{LongLived, TransportError};
 use crate::wire::liveagent::{MessagesPayload, ResyncSession, SessionId};
 
 /// The wait for the head of an answer to a poll: past the 40 s that the service announces.
-const POLL_WAIT: Duration = Duration::from_secs(75);
+pub const POLL_WAIT: Duration = Duration::from_secs(75);
 /// The wait for the head of the answer to a file, which is large.
 pub const UPLOAD_WAIT: Duration = Duration::from_secs(60);
 /// The wait for the head of any other answer.

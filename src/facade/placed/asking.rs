@@ -3,6 +3,7 @@
 //! Promised: it is the same request however often it is asked; the node whose answer is handed over
 //! is told what became of that, and one that was asked in vain that nobody waits any more.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,11 +28,24 @@ pub(super) struct Asking {
     id: Uuid,
     /// The node that may be at work.
     asked: Mutex<Option<Peer>>,
+    /// Whether this process stood still meanwhile.
+    slept: AtomicBool,
 }
 
 impl Asking {
     pub(super) fn new(cluster: Cluster, chat: ChatId) -> Self {
-        Self { cluster, chat, id: crate::random::uuid(), asked: Mutex::default() }
+        let (id, slept) = (crate::random::uuid(), AtomicBool::new(false));
+        Self { cluster, chat, id, asked: Mutex::default(), slept }
+    }
+
+    /// This process turns out to have stood still.
+    pub(super) fn sleeps(&self) {
+        self.slept.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did, since the client asked.
+    pub(super) fn slept(&self) -> bool {
+        self.slept.load(Ordering::Relaxed)
     }
 
     /// Asks a node; `None` when it has not got the chat, or does not answer.

@@ -10,6 +10,7 @@
 //! chat went to another node: what is asked again there is asked as after a crash.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub(super) struct Passage {
     stage: Awaited<Stage>,
     /// What the node said that asked.
     told: Awaited<Option<bool>>,
+    /// Nothing was said, and the chat's next request waited long enough for it.
+    given_up: AtomicBool,
     /// Connections that wait for the answer.
     waiting: Awaited<usize>,
 }
@@ -128,6 +131,7 @@ impl Passages {
             chat,
             stage: Awaited::new(Stage::UnderWay),
             told: Awaited::new(None),
+            given_up: AtomicBool::new(false),
             waiting: Awaited::new(0),
         });
         of_chat.push(passage.clone());
@@ -175,7 +179,7 @@ impl Passages {
             // Before anybody hears that it is over.
             Some(false) | None => drop(receipts),
         }
-        match told {
+        match told.filter(|_| !passage.given_up.load(Ordering::Relaxed)) {
             Some(_) => self.remember(passage),
             None => self.forget(passage),
         }
@@ -199,6 +203,7 @@ impl Passages {
             () = self.clock.until(until) => {}
         }
         for passage in &open {
+            passage.given_up.store(true, Ordering::Relaxed);
             self.told(Told { id: passage.id, written: false });
         }
         over().await;

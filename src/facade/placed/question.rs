@@ -5,14 +5,13 @@ use std::time::Duration;
 use axum::body::Body;
 use http::request::Parts;
 use http::{Method, Response};
-use uuid::Uuid;
 
 use super::super::call::{Call, Noun};
 use super::super::chat::{POLL_GRACE, POST_WAIT};
 use super::super::key::Owner;
 use super::super::marks::Marks;
 use super::super::{Facade, reply, upload};
-use crate::adapter::liveagent::{CALL_WAIT, UPLOAD_WAIT};
+use crate::adapter::liveagent::{CALL_WAIT, POLL_WAIT, UPLOAD_WAIT};
 use crate::chat::ids::ChatId;
 use crate::config::Limits;
 
@@ -35,15 +34,16 @@ impl Question {
     pub(super) fn read(facade: &Facade, parts: &Parts) -> Option<Self> {
         let call = Call::read(&facade.config, parts).ok()?;
         let new = call.noun == Some(Noun::SessionId) && call.method == Method::GET;
-        let alike = matches!(call.noun, None | Some(Noun::Lookup(_) | Noun::Script(_)));
+        // With a key of a re-keyed chat they are the real service's, and whoever has it asks that.
+        let alike = matches!(call.noun, None | Some(Noun::Lookup(_) | Noun::Script(_)))
+            && call.tenant.legacy.is_none();
         if new || alike || call.method == Method::OPTIONS {
             return None;
         }
         let chat = match (call.noun, call.key()) {
-            (Some(Noun::Upload), _) => {
-                let key = call.parameter("chatKey")?;
-                ChatId(Uuid::try_parse(key.split('!').next()?).ok()?)
-            }
+            // Who has no token is refused before a body is read; a real service judges its own.
+            (Some(Noun::Upload), _) if call.tenant.legacy.is_none() => upload::chat(facade, &call)?,
+            (Some(Noun::Upload), _) => upload::chat_of(&call.parameter("chatKey")?)?,
             (_, Some(key)) => match facade.keys.owner(&call.tenant.id, key) {
                 Owner::Ours(own) => own.chat,
                 Owner::Foreign | Owner::Forged => return None,
@@ -85,7 +85,7 @@ fn waits(call: &Call<'_>, limits: &Limits) -> (Duration, Duration) {
     match call.noun {
         _ if polls(call) => {
             let hold = call.tenant.behaviour.poll_hold;
-            (hold, hold.saturating_add(POLL_GRACE))
+            (hold, hold.saturating_add(POLL_GRACE).max(relayed(POLL_WAIT)))
         }
         Some(Noun::Upload) => {
             let handed = Duration::from_secs(limits.call_seconds as u64);

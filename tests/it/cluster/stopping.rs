@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::StatusCode;
 use liveagent_bridge::store::shared::Shared as _;
+use serde_json::json;
 
 use super::begun;
 use crate::admin::{Api, problem};
-use crate::bridge_stage::Acks;
-use crate::cluster_stage::{ClusterStage, State, chat};
+use crate::bridge_stage::{Acks, Client};
+use crate::cluster_stage::{ClusterStage, State, begin, chat};
 
 /// Chats of the node that stops, each with a poll at the other one.
 const CHATS: usize = 300;
@@ -101,4 +102,51 @@ async fn a_node_whose_lease_is_not_renewed_is_not_ready() {
     problem(&got, 503, "not-ready");
     assert_eq!(got.json()["checks"]["draining"], true);
     assert_eq!(got.json()["checks"]["cluster"], "ok");
+}
+
+/// What is parked at a node that stops keeps nobody waiting: neither who polls there, nor those
+/// whose chats it has.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_stops_lets_the_polls_go_that_it_parked_for_others_clients() {
+    let stage = ClusterStage::new().await;
+    let mut parked = begun(&stage.two).await;
+    parked.goes_to(stage.one.service());
+    let mut talks = begun(&stage.one).await;
+    talks.goes_to(stage.two.service());
+    let stops = async {
+        stage.seconds(2).await;
+        stage.one.shutdown.cancel();
+        let before = stage.clock.now().mono;
+        let message = json!({ "text": "hello" });
+        let (sent, ()) =
+            tokio::join!(talks.post_as(None, "ChatMessage", &message), stage.one.bridge.leave());
+        assert_eq!(sent.0, 200);
+        assert!(stage.clock.now().mono.since(before) < Duration::from_secs(2));
+        before
+    };
+    let poll = async {
+        let poll = parked.peek().await;
+        (poll, stage.clock.now().mono)
+    };
+    let ((poll, at), stopped) = tokio::join!(poll, stops);
+    assert_eq!(poll.status, StatusCode::NO_CONTENT);
+    let held = at.since(stopped);
+    assert!(held < Duration::from_secs(1), "a poll was parked for {held:?} at a node that stops");
+    assert!(stage.two.has(&talks) && stage.two.has(&parked));
+}
+
+/// A chat that is asked for at a node that stops begins there, and goes on at the other.
+#[tokio::test(start_paused = true)]
+async fn a_chat_that_was_accepted_begins_although_its_node_stops() {
+    let stage = ClusterStage::new().await;
+    let mut client = Client::session_at(stage.one.service(), Acks::Real).await;
+    stage.one.way.is(State::Slow);
+    let stops = async {
+        stage.pass(Duration::from_millis(5)).await;
+        stage.stop_one().await;
+    };
+    let ((), ()) = tokio::join!(begin(&mut client), stops);
+    client.goes_to(stage.two.service());
+    client.until("ChatRequestSuccess").await;
+    assert!(stage.two.has(&client));
 }

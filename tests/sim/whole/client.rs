@@ -178,22 +178,20 @@ impl Client {
         let mut number = self.number.get();
         self.number.set(number + 1);
         let mut unheard = false;
-        let give_up = first_at.max(self.world.plan.faults_until) + ANSWERED_WITHIN;
+        let give_up = self.gives_up(first_at);
         loop {
             if self.wants_reconnect.take() && noun == "ChatMessage" {
-                if self.reconnect(way).await {
+                let heard = self.reconnect(way).await;
+                unheard |= !heard;
+                if heard {
                     number = 1;
                     self.number.set(2);
-                    if attempts > 0 {
-                        self.marks(said);
-                    }
-                } else {
-                    unheard = true;
+                }
+                if attempts > 0 && heard {
+                    self.marks(said);
                 }
             }
-            let late = self.at() > first_at + RETRY_IN_TIME;
-            let (nameless, ambiguous) = (!self.visitor.numbered, unheard && number == 1);
-            if attempts > 0 && (late && (nameless || unheard) || ambiguous) {
+            if attempts > 0 && self.is_ambiguous(first_at, number, unheard) {
                 self.marks(said);
             }
             attempts += 1;
@@ -233,15 +231,7 @@ impl Client {
                 }
                 Got::Broken { written } => {
                     self.world.note(|| format!("{name} is not told of {number}: {written}"));
-                    if self.visitor.fragile {
-                        self.wrong(format!("{noun} was not answered"));
-                    }
-                    if written && !self.visitor.numbered {
-                        self.marks(said);
-                    }
-                    if self.visitor.reconnects && self.draw(0, 9) < 3 {
-                        self.wants_reconnect.set(true);
-                    }
+                    self.is_cut_off(noun, written, said);
                 }
             }
             if self.at() > give_up {
@@ -249,6 +239,29 @@ impl Client {
             }
             self.world.pass(self.draw(200, 2_500)).await;
         }
+    }
+
+    /// The connection of a POST broke; `written`: the bridge wrote an answer all the same.
+    fn is_cut_off(&self, noun: &str, written: bool, said: Option<usize>) {
+        if self.visitor.fragile {
+            self.wrong(format!("{noun} was not answered"));
+        }
+        if written && !self.visitor.numbered {
+            self.marks(said);
+        }
+        if self.visitor.reconnects && self.draw(0, 9) < 3 {
+            self.wants_reconnect.set(true);
+        }
+    }
+
+    fn gives_up(&self, first_at: u64) -> u64 {
+        first_at.max(self.world.plan.faults_until) + ANSWERED_WITHIN
+    }
+
+    /// Whether a retry may not be known by its number, if it has one (corner 2).
+    fn is_ambiguous(&self, first_at: u64, number: u64, unheard: bool) -> bool {
+        let late = self.at() > first_at + RETRY_IN_TIME;
+        late && (!self.visitor.numbered || unheard) || unheard && number == 1
     }
 
     /// The bridge cannot know what comes now for a repeat.

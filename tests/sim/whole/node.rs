@@ -147,12 +147,12 @@ async fn live(world: &Arc<World>, node: usize, running: Running) {
     world.note(|| format!("node {node} stops"));
     world.put(node, Some(Process { ready: false, ..process }));
     shutdown.cancel();
-    // As `serve` does: what was accepted is answered, for so long, before the chats have left.
+    // As `serve` does: what was accepted is answered, for so long; others have the chats by then.
     let in_order = async {
         accepted.close();
-        let answered =
-            tokio::time::timeout(ServeLimits::from(&Limits::default()).drain, accepted.wait());
-        let _ = answered.await;
+        let limits = ServeLimits::from(&Limits::default());
+        let answered = tokio::time::timeout(limits.drain, accepted.wait());
+        let _ = tokio::join!(answered, bridge.leave());
         bridge.drained().await;
     };
     tokio::select! {
