@@ -25,6 +25,8 @@ use crate::{long_or, within};
 /// Recovery that is promised, in milliseconds; held to in the long run, when nothing else runs.
 const RECOVERY_MILLIS: i64 = 5_000;
 
+const WHILE_FULL: &str = "can you hear me?";
+
 /// How a program is started where a mount of its own was made; `None` where that is not allowed.
 fn with_mount(mount: &str) -> Option<Vec<String>> {
     let script = format!("{mount} && exec \"$0\" \"$@\"");
@@ -112,6 +114,16 @@ impl Talk {
     }
 }
 
+/// Polls until it has what the agent said while the disk was full; no poll is answered with an error.
+async fn hears(mut poller: Poller) {
+    loop {
+        let messages = poller.next().await.expect("the chat goes on");
+        if messages.iter().any(|message| message["message"]["text"] == WHILE_FULL) {
+            return;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_loses_nothing_and_needs_no_restart() {
     let (visitors, count) = (long_or(8, 4), long_or(400, 60));
@@ -128,13 +140,16 @@ async fn a_full_disk_loses_nothing_and_needs_no_restart() {
 
     let desk = Desk::new(&site.desk);
     let talk = Arc::new(Talk { said: watch::Sender::default(), clock: Clock::system() });
-    let mut talks = JoinSet::new();
+    let (mut talks, mut hearing, mut chats) = (JoinSet::new(), JoinSet::new(), Vec::new());
     for n in 0..visitors {
         let mut line = Line::new(&site).await;
         line.init(Some(1), &email(n)).await;
         let chat = desk.chat("a chat", |chat| asked_with(chat, &email(n))).await;
         desk.accept(&id(&chat)).await;
-        Poller::new(&line, true).until("ChatEstablished").await;
+        let mut poller = Poller::new(&line, true);
+        poller.until("ChatEstablished").await;
+        chats.push(id(&chat));
+        hearing.spawn(hears(poller));
         talks.spawn(talk.clone().visit(n, line, count));
     }
     let mut said = talk.said.subscribe();
@@ -143,12 +158,16 @@ async fn a_full_disk_loses_nothing_and_needs_no_restart() {
     fill(&ballast);
     let refused = said.wait_for(|said| said.refused >= visitors);
     let full = *within("every visitor is refused", refused).await.unwrap();
+    for chat in &chats {
+        desk.say(chat, WHILE_FULL).await;
+    }
     assert!(bridge.running());
     std::fs::remove_file(&ballast).unwrap();
     let freed = talk.now();
     let again = said.wait_for(|said| said.acknowledged > full.acknowledged);
     let recovery = within("the store is back", again).await.unwrap().at - freed;
     let sent: Vec<_> = talks.join_all().await.into_iter().flatten().collect();
+    within("what the agent said while the disk was full", hearing.join_all()).await;
 
     let mut tally = Tally::default();
     for n in 0..visitors {
