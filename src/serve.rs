@@ -41,6 +41,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a node adds to the headers of a request that it passes on, in bytes and in number.
 const PASSED_ON_BYTES: usize = 4_096;
 const PASSED_ON_HEADERS: usize = 8;
+/// Who passed it on asks elsewhere once this node has left.
+const PASSED_ON_DRAIN: Duration = Duration::from_secs(2);
 /// hyper takes no smaller buffer.
 const SMALLEST_BUFFER: usize = 8_192;
 
@@ -78,12 +80,14 @@ impl From<&Limits> for ServeLimits {
 }
 
 impl ServeLimits {
-    /// For requests that another node passes on, which bear more than the client's did.
+    /// For requests that another node passes on, which bear more than the client's did, and are not
+    /// waited for at the end.
     #[must_use]
     pub const fn roomier(self) -> Self {
         Self {
             head_bytes: self.head_bytes + PASSED_ON_BYTES,
             headers: self.headers + PASSED_ON_HEADERS,
+            drain: PASSED_ON_DRAIN,
             ..self
         }
     }

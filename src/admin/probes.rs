@@ -22,6 +22,8 @@ const STORE_EVERY: Duration = Duration::from_secs(1);
 /// A store that takes longer is not ready.
 const STORE_WITHIN: Duration = Duration::from_secs(2);
 
+const STOPS: &str = "the process is about to stop";
+
 /// The last answer of the store, shared by whoever asks within a second.
 #[derive(Default)]
 pub(super) struct Readiness(Mutex<Option<(Mono, Option<String>)>>);
@@ -52,9 +54,22 @@ pub(super) async fn health(_: Arc<Admin>, _: Call) -> Answer {
     Reply::ok(&json!({ "status": "alive" }))
 }
 
-/// New chats can be taken: the store takes writes, and the process is not about to stop.
-pub(super) async fn ready(admin: Arc<Admin>, _: Call) -> Answer {
+/// New chats can be taken: the store takes writes, and the process is not about to stop. For a
+/// balancer that would otherwise send nothing to anybody while the store is away, `exclude=store`
+/// leaves the store and the lease out: relayed chats do not need them, the others wait for them.
+pub(super) async fn ready(admin: Arc<Admin>, call: Call) -> Answer {
+    let excludes = call.query.read_as("exclude", |text| match text {
+        "store" => Ok(()),
+        _ => Err("expected `store`".to_owned()),
+    })?;
     let draining = admin.parts.draining.is_cancelled();
+    if excludes.is_some() {
+        let checks = json!({ "store": "excluded", "draining": draining });
+        return match draining {
+            false => Reply::ok(&json!({ "status": "ready", "checks": checks })),
+            true => Err(Problem::new(Code::NotReady, STOPS.to_owned()).with("checks", checks)),
+        };
+    }
     let store = admin.readiness.store(&admin).await;
     let mut checks = json!({
         "store": store.as_deref().unwrap_or("ok"),
@@ -69,7 +84,7 @@ pub(super) async fn ready(admin: Arc<Admin>, _: Call) -> Answer {
     }
     let detail = match store {
         Some(why) => why,
-        None => "the process is about to stop".to_owned(),
+        None => STOPS.to_owned(),
     };
     Err(Problem::new(Code::NotReady, detail).with("checks", checks))
 }

@@ -62,7 +62,7 @@ const OPERATE: Access = Access::Role(Role::Operate);
 /// The table.
 pub static ROUTES: [Route; 30] = [
     route(GET, "/healthz", PROBE, &[], |a, c| Box::pin(probes::health(a, c))),
-    route(GET, "/readyz", PROBE, &[], |a, c| Box::pin(probes::ready(a, c))),
+    route(GET, "/readyz", PROBE, &["exclude"], |a, c| Box::pin(probes::ready(a, c))),
     route(GET, "/metrics", PROBE, &[], |a, c| Box::pin(probes::metrics(a, c))),
     route(GET, "/admin/v1/openapi.json", OPEN, &[], |a, c| Box::pin(openapi(a, c))),
     route(GET, "/admin/v1/status", READ, &[], |a, c| Box::pin(probes::status(a, c))),

@@ -77,6 +77,12 @@ mod tests {
     }
 
     #[test]
+    fn the_figures_are_those_that_are_promised() {
+        let seconds = [BEAT_EVERY, LEASE, FENCED_AFTER].map(|time| time.as_secs());
+        assert_eq!(seconds, [2, 6, 4]);
+    }
+
+    #[test]
     fn a_node_serves_from_its_first_settled_beat_until_four_seconds_after_one_was_begun() {
         let mut lease = Lease::new();
         assert!(!lease.may_serve(at(0)));

@@ -22,8 +22,9 @@ use crate::wire::liveagent::{self, ResyncSession};
 const UPLOAD_GOOD_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 /// A POST that the chat has not answered for this long is answered 500.
 pub(super) const POST_WAIT: Duration = Duration::from_secs(10);
-/// A poll that the chat has not answered this long after its hold is answered 204.
-pub(super) const POLL_GRACE: Duration = Duration::from_secs(5);
+/// A poll that the chat has not answered this long after its hold is answered 204: its chat waits
+/// for the store, and clients give up after 25 s (client-hazards).
+pub(super) const POLL_GRACE: Duration = Duration::from_millis(500);
 
 /// One request of a chat of ours; its noun and method are known to fit.
 pub(super) async fn answer(

@@ -5,6 +5,7 @@
 //! and 204, as Rocket.Chat's and hrk's do.
 
 mod answers;
+mod away;
 mod balancer;
 pub mod client;
 mod left;

@@ -104,6 +104,10 @@ fn tell(load: &Load, kills: usize, killed: &Killed, saw: &[Saw]) {
     );
     let what = format!("kill -9, {kills} times, {} chats", saw.len());
     tally.tell("K1", &what, &format!("{pace}; {cut}"));
+    // What is promised, where nothing else runs.
+    let start_max = long_or(Duration::from_secs(2), Duration::from_secs(30));
+    assert!(killed.slowest_start <= start_max, "a start took {:?}", killed.slowest_start);
+    assert!(rate >= long_or(200.0, 1.0), "{rate:.0} messages a second");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -114,7 +114,8 @@ impl Talk {
     }
 }
 
-/// Polls until it has what the agent said while the disk was full; no poll is answered with an error.
+/// Polls until it has what the agent said while the disk was full; no poll is answered with an
+/// error.
 async fn hears(mut poller: Poller) {
     loop {
         let messages = poller.next().await.expect("the chat goes on");

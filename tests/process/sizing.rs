@@ -188,4 +188,7 @@ async fn it_starts_quickly_with_many_stored_chats() {
          {ready} ms ({work} ms of work), a message taken after {served} ms, {memory} MiB of memory",
         build()
     ));
+    // Well under a second where nothing else runs.
+    assert!(ready <= 5_000, "it listened after {ready} ms");
+    assert!(memory <= 512, "{memory} MiB");
 }

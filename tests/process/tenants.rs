@@ -111,4 +111,7 @@ async fn a_noisy_tenant_is_refused_and_a_quiet_one_is_served() {
         p99.1
     );
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+    // Of a POST, the agent's answer and the poll that brings it; a poll is held for 24 s.
+    let most = long_or(3_000, 10_000);
+    assert!(p99.1 <= most, "99 % of the quiet tenant's round trips within {} ms", p99.1);
 }

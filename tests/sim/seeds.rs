@@ -213,7 +213,7 @@ fn seeds() {
             let mut told = told.lock().unwrap();
             if clock.now().mono.since(*told) >= PROGRESS_EVERY {
                 *told = clock.now().mono;
-                say(&totals.line());
+                say(&format!("progress {}", totals.line()));
             }
         }
     };

@@ -41,6 +41,8 @@ async fn a_store_that_is_full_is_not_ready_and_one_with_room_is() {
     let got = api.ask("GET", "/readyz", None, "").await;
     problem(&got, 503, "not-ready");
     assert!(got.json()["checks"]["store"].as_str().unwrap().contains("full"), "{}", got.text);
+    assert_eq!(api.ask("GET", "/readyz?exclude=store", None, "").await.status, 200);
+    problem(&api.ask("GET", "/readyz?exclude=lease", None, "").await, 400, "bad-request");
     assert_eq!(api.ask("GET", "/healthz", None, "").await.status, 200, "alive all the same");
     store.resume_writes();
     api.clock.until(api.clock.now().mono.plus(Duration::from_secs(1))).await;
@@ -56,6 +58,7 @@ async fn a_process_that_stops_is_not_ready() {
     let got = api.ask("GET", "/readyz", None, "").await;
     problem(&got, 503, "not-ready");
     assert_eq!(got.json()["checks"]["draining"], true);
+    problem(&api.ask("GET", "/readyz?exclude=store", None, "").await, 503, "not-ready");
 }
 
 #[tokio::test(start_paused = true)]

@@ -82,6 +82,31 @@ async fn a_tenant_is_bounded_at_the_door_while_the_store_is_away() {
     assert_eq!(new_session(&stage.two, "acme.example.test").await.status, 200);
 }
 
+/// At the owner and at the other node, in doubt of their leases by then.
+#[tokio::test(start_paused = true)]
+async fn polls_stay_parked_while_the_store_is_away() {
+    for state in [State::Cut, State::Hangs] {
+        let stage = ClusterStage::new().await;
+        let mut clients = Vec::new();
+        for node in [&stage.one, &stage.one, &stage.two] {
+            clients.push(begun(node).await);
+        }
+        clients[1].goes_to(stage.two.service());
+        stage.one.way.is(state);
+        stage.two.way.is(state);
+        let before = stage.clock.now().mono;
+        let polls = clients.iter().map(async |client| {
+            let poll = client.peek().await;
+            (poll.status, stage.clock.now().mono.since(before))
+        });
+        for (status, held) in join_all(polls).await {
+            assert_eq!(status, StatusCode::NO_CONTENT);
+            let held = held.as_millis();
+            assert!((24_000..=24_500).contains(&held), "held for {held} ms: {state:?}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_is_counted_once_and_where_its_client_asked() {
     let limits = Limits { requests_per_tenant: 1, ..Limits::default() };

@@ -91,6 +91,7 @@ async fn a_node_whose_lease_is_not_renewed_is_not_ready() {
     problem(&got, 503, "not-ready");
     let checks = &got.json()["checks"];
     assert_eq!(checks["store"], "ok");
+    assert_eq!(api.ask("GET", "/readyz?exclude=store", None, "").await.status, 200);
     assert!(checks["cluster"].as_str().unwrap().contains("lease"), "{checks}");
     good(0).await;
     stage.one.way.is(State::Open);

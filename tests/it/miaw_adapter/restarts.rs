@@ -77,6 +77,32 @@ async fn a_waiting_poll_is_let_go_at_shutdown() {
     assert_eq!(stage.clock.now().mono.since(begun), Duration::from_secs(3));
 }
 
+/// A poll from before the store failed and one from after it are held to their end, as ever.
+#[tokio::test(start_paused = true)]
+async fn polls_stay_parked_while_the_store_is_away() {
+    let stage = BridgeStage::new().await;
+    let mut client = Client::talking(&stage).await;
+    client.drain().await;
+    for away_first in [false, true] {
+        let begun = stage.clock.now().mono;
+        if away_first {
+            stage.memory.stop_writes();
+        }
+        let fails = async {
+            stage.seconds(1).await;
+            stage.memory.stop_writes();
+            stage.agent_says("unseen so far");
+        };
+        let (poll, ()) = tokio::join!(client.peek(), fails);
+        assert_eq!(poll.status, 204, "{}", poll.text);
+        let held = stage.clock.now().mono.since(begun).as_millis();
+        assert!((24_000..=24_500).contains(&held), "held for {held} ms");
+        stage.memory.resume_writes();
+        client.until_told("unseen so far").await;
+        client.drain().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_acknowledged_that_is_not_stored() {
     let stage = BridgeStage::new().await;

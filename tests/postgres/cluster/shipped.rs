@@ -50,14 +50,17 @@ pub fn haproxy(nodes: &[Node], choice: Choice, port: u16) -> String {
             (Some("bind"), _) => writeln!(text, "    bind 127.0.0.1:{port}").unwrap(),
             (Some("balance" | "hash-type"), _) if choice == Choice::RoundRobin => {}
             (Some("server"), Some(name)) => {
-                let Node { port, admin, .. } = &nodes[servers];
-                writeln!(text, "    server {name} 127.0.0.1:{port} port {admin}").unwrap();
+                // Once checked, and once for when none is ready.
+                let Node { port, admin, .. } = &nodes[servers % nodes.len()];
+                let check =
+                    if servers < nodes.len() { format!(" port {admin}") } else { String::new() };
+                writeln!(text, "    server {name} 127.0.0.1:{port}{check}").unwrap();
                 servers += 1;
             }
             _ => writeln!(text, "{line}").unwrap(),
         }
     }
-    assert_eq!(servers, nodes.len());
+    assert_eq!(servers, 2 * nodes.len());
     text
 }
 

@@ -98,7 +98,7 @@ fn on_two_nodes(pauses_for: Option<u64>) -> Vec<(&'static str, Plan)> {
 #[test]
 fn a_crash_at_every_point_of_every_script_does_no_harm() {
     let (runs, ..) = at_every_point(script::all());
-    println!("{{\"scripts\":{},\"crash_points\":{runs}}}", script::all().len());
+    println!("machine, one node: {} scripts, {runs} crash points", script::all().len());
     assert!(runs > 1_000, "only {runs} crash points");
 }
 
@@ -107,7 +107,7 @@ fn a_crash_at_every_point_of_every_script_does_no_harm() {
 #[test]
 fn the_loss_of_a_node_at_every_point_of_every_script_does_no_harm() {
     let (runs, longest, _) = at_every_point(on_two_nodes(None));
-    println!("{{\"crash_points\":{runs},\"longest_gap_ms\":{longest}}}");
+    println!("machine, two nodes: {runs} crash points, longest gap {longest} ms");
     assert!(runs > 2_000, "only {runs} crash points");
     assert!((1..=8_000).contains(&longest), "nobody had the chat for {longest} ms");
 }
@@ -116,7 +116,7 @@ fn the_loss_of_a_node_at_every_point_of_every_script_does_no_harm() {
 #[test]
 fn a_pause_at_every_point_of_every_script_does_no_harm() {
     let (runs, longest, fenced) = at_every_point(on_two_nodes(Some(LONG_PAUSE)));
-    println!("{{\"pause_points\":{runs},\"longest_gap_ms\":{longest},\"fenced\":{fenced}}}");
+    println!("machine: {runs} pause points, longest gap {longest} ms, {fenced} commits fenced");
     assert!(longest <= 8_000, "nobody had the chat for {longest} ms");
     assert!(fenced > 0, "no commit was fenced");
 }

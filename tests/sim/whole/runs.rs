@@ -128,7 +128,7 @@ fn holds(script: &Script, run: &Run) -> bool {
 #[test]
 fn a_crash_at_every_point_of_the_whole_program_does_no_harm() {
     let (runs, longest) = at_every_point(script::all(), Strike::Crash);
-    seeds::say(&format!("{{\"whole_crash_points\":{runs},\"longest_gap_ms\":{longest}}}"));
+    seeds::say(&format!("whole program: {runs} crash points, longest gap {longest} ms"));
     assert!(runs > 500, "only {runs} crash points");
     assert!(longest <= GAP_MAX, "something was heard after {longest} ms");
 }
@@ -140,7 +140,7 @@ fn a_pause_at_every_point_of_the_whole_program_does_no_harm() {
     let insists = |script: &Script| script.plan.visitors.iter().all(|visitor| !visitor.fragile);
     let scripts = script::all().into_iter().filter(insists).collect();
     let (runs, _) = at_every_point(scripts, Strike::Pause(LONG_PAUSE));
-    seeds::say(&format!("{{\"whole_pause_points\":{runs}}}"));
+    seeds::say(&format!("whole program: {runs} pause points"));
 }
 
 #[test]
