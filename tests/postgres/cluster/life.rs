@@ -123,7 +123,7 @@ async fn who_must_not_be_there_is_refused() {
     site.remove().await;
 }
 
-/// P4 says within a second; the nodes look twice as often.
+/// P3 says within a second; the nodes look twice as often.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_made_at_one_node_holds_at_the_other() {
     let site = Site::new().await;

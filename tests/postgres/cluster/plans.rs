@@ -1,4 +1,4 @@
-//! P4: a plan changed at one node is in force at the other within a second.
+//! P3: a plan changed at one node is in force at the other within a second.
 
 use liveagent_bridge::clock::Clock;
 
