@@ -42,7 +42,7 @@ use crate::observe::requests;
 use crate::router::decide::Because;
 use crate::shadow::Shadows;
 use crate::store::memory::MemoryStore;
-use crate::store::postgres::{self, PostgresStore};
+use crate::store::postgres::{self, PostgresStore, Purpose};
 use crate::store::sqlite::{OpenError, Ring, SqliteStore};
 use crate::store::{Store, StoreError, seal};
 
@@ -137,13 +137,24 @@ pub enum BuildError {
 /// # Errors
 /// Says which file or server, what was wrong and what to do.
 pub async fn open_store(config: &StoreConfig) -> Result<Opened, BuildError> {
-    Ok(open(config).await?.0)
+    Ok(open(config, Purpose::Serve).await?.0)
+}
+
+/// The same to look at it, perhaps beside the bridges that use it.
+///
+/// # Errors
+/// Says which file or server, what was wrong and what to do.
+pub async fn look_into_store(config: &StoreConfig) -> Result<Opened, BuildError> {
+    Ok(open(config, Purpose::Look).await?.0)
 }
 
 /// A store in PostgreSQL, and its ring.
 type Server = (Arc<PostgresStore>, seal::KeyRing);
 
-async fn open(config: &StoreConfig) -> Result<(Opened, Option<Server>), BuildError> {
+async fn open(
+    config: &StoreConfig,
+    purpose: Purpose,
+) -> Result<(Opened, Option<Server>), BuildError> {
     let mut server = None;
     let (store, ring): (Arc<dyn Store>, seal::KeyRing) = match config {
         StoreConfig::Memory => {
@@ -166,7 +177,8 @@ async fn open(config: &StoreConfig) -> Result<(Opened, Option<Server>), BuildErr
         }
         StoreConfig::Postgres { url, extra_ca_file, key_ring, .. } => {
             let ring = seal::KeyRing::from_secret(key_ring.reveal())?;
-            let opening = PostgresStore::open(url.reveal(), extra_ca_file.as_deref(), ring.clone());
+            let (url, authorities) = (url.reveal(), extra_ca_file.as_deref());
+            let opening = PostgresStore::open_for(url, authorities, ring.clone(), purpose);
             let store = Arc::new(opening.await?);
             server = Some((store.clone(), ring.clone()));
             (store, ring)

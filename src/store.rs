@@ -72,16 +72,16 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be read.
     async fn unfinished(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError>;
 
-    /// The same page with all that is needed to build each chat again, for a start with many chats.
-    /// An empty page is the last one.
+    /// The same page with all that is needed to build each chat again, for a start with many chats;
+    /// or what is wrong with that chat alone. An empty page is the last one.
     ///
     /// # Errors
-    /// Those of [`Store::load`], for any chat of the page.
+    /// When the store cannot be read.
     async fn unfinished_chats(
         &self,
         mut after: Option<Uuid>,
         limit: u32,
-    ) -> Result<Vec<(Uuid, Loaded)>, StoreError> {
+    ) -> Result<Vec<Unfinished>, StoreError> {
         let mut chats = Vec::new();
         while chats.is_empty() {
             let page = self.unfinished(after, limit).await?;
@@ -90,7 +90,11 @@ pub trait Store: Send + Sync + 'static {
                 break;
             }
             for chat in page {
-                chats.extend(self.load(chat).await?.map(|loaded| (chat, loaded)));
+                match self.load(chat).await {
+                    Ok(loaded) => chats.extend(loaded.map(|loaded| (chat, Ok(loaded)))),
+                    Err(error) if error.is_of_one_chat() => chats.push((chat, Err(error))),
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(chats)
@@ -139,6 +143,9 @@ pub trait Store: Send + Sync + 'static {
         true
     }
 }
+
+/// A chat of a page of [`Store::unfinished_chats`]: as it is remembered, or why it cannot be read.
+pub type Unfinished = (Uuid, Result<Loaded, StoreError>);
 
 /// A chat to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -345,6 +352,12 @@ pub enum Retry {
 }
 
 impl StoreError {
+    /// Whether it says nothing of other chats: what is stored of this one cannot be right.
+    #[must_use]
+    pub const fn is_of_one_chat(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Sealed { .. })
+    }
+
     /// Whether the same request may be made again.
     #[must_use]
     pub const fn retry(&self) -> Retry {

@@ -13,7 +13,7 @@ use crate::chat::ids::ChatId;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Identity, Residents};
 use crate::config::{ClusterConfig, StoreConfig, Written};
-use crate::store::postgres::{Occupancy, Occupied};
+use crate::store::postgres::{Occupancy, Occupied, Purpose};
 use crate::store::seal::KeyRing;
 use crate::store::shared::Shared;
 use crate::store::{Loaded, Store, StoreError};
@@ -45,7 +45,7 @@ pub struct Membership {
 /// # Errors
 /// Says which file or server, what was wrong and what to do.
 pub async fn open_to_serve(config: &StoreConfig) -> Result<ToServe, BuildError> {
-    let (opened, server) = super::open(config).await?;
+    let (opened, server) = super::open(config, Purpose::Serve).await?;
     let (Some((store, ring)), StoreConfig::Postgres { cluster, .. }) = (server, config) else {
         return Ok(ToServe { opened, membership: None, occupied: None });
     };

@@ -91,7 +91,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let store = app::open_store(&config.store).await?.store;
+        let opened = match &args.what {
+            What::KeyRing | What::Migrate(_) => app::open_store(&config.store).await?,
+            _ => app::look_into_store(&config.store).await?,
+        };
+        let store = opened.store;
         match &args.what {
             What::Erase { chat, .. } => erase(store.as_ref(), *chat).await,
             What::Export { what, texts, .. } => {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::metrics::Metrics;
 use crate::adapter::transport::{Transport, TransportError};
 use crate::clock::Clock;
-use crate::store::{Change, Commit, Loaded, NewChat, Store, StoreError};
+use crate::store::{Change, Commit, Loaded, NewChat, Store, StoreError, Unfinished};
 use crate::time::Wall;
 use crate::wire::miaw;
 
@@ -77,7 +77,7 @@ impl Store for Counted<dyn Store> {
         &self,
         after: Option<Uuid>,
         limit: u32,
-    ) -> Result<Vec<(Uuid, Loaded)>, StoreError> {
+    ) -> Result<Vec<Unfinished>, StoreError> {
         self.inner.unfinished_chats(after, limit).await
     }
 

@@ -33,14 +33,14 @@ use uuid::Uuid;
 
 pub use self::address::look_at;
 pub use self::alone::{Occupancy, Occupied};
-pub use self::open::OpenError;
+pub use self::open::{OpenError, Purpose};
 use self::pool::{CONNECTIONS, Pool, Session, Waits, chain};
 use self::servers::Servers;
 use self::statements::{LeaseStatements, Statements};
 use super::seal::KeyRing;
 use super::sealed::{Body, SealedChange, SealedChat, Sealer, signed, unsigned};
 use super::shared::Fence;
-use super::{Change, Commit, Loaded, NewChat, Store, StoreError};
+use super::{Change, Commit, Loaded, NewChat, Store, StoreError, Unfinished};
 use crate::time::Wall;
 
 /// How many chats one purge statement deletes, so that commits need not wait long behind it.
@@ -68,11 +68,24 @@ impl PostgresStore {
         extra_ca_file: Option<&Path>,
         ring: KeyRing,
     ) -> Result<Self, OpenError> {
+        Self::open_for(url, extra_ca_file, ring, Purpose::Serve).await
+    }
+
+    /// The same for one purpose.
+    ///
+    /// # Errors
+    /// Those of [`PostgresStore::open`].
+    pub async fn open_for(
+        url: &str,
+        extra_ca_file: Option<&Path>,
+        ring: KeyRing,
+        purpose: Purpose,
+    ) -> Result<Self, OpenError> {
         let tls = tls::Connector::new(extra_ca_file)?;
         let each = address::read(url).map_err(|what| OpenError::Address { what })?;
         let servers = Arc::new(Servers::new(each, tls));
         servers.survey().await;
-        open::prepare(&servers, &ring).await?;
+        open::prepare(&servers, &ring, purpose).await?;
         let pool = Pool::new(servers.clone(), CONNECTIONS, Waits::REQUESTS);
         let leases = Pool::new(servers.clone(), 1, Waits::BEATS);
         Ok(Self { servers, pool, leases, sealer: Sealer::new(ring) })
@@ -103,7 +116,7 @@ impl PostgresStore {
         self.pool.ask(&session, session.client().execute(sql(&session), values)).await
     }
 
-    async fn open_for(
+    async fn begin(
         &self,
         chat: NewChat,
         first: Vec<u8>,
@@ -157,6 +170,35 @@ impl PostgresStore {
         }
     }
 
+    /// Chats of rows as `load` gives them, or what is wrong with one of them.
+    fn chats(&self, rows: &[Row]) -> Result<Vec<Unfinished>, StoreError> {
+        let mut chats: Vec<(Uuid, u64, SealedChat)> = Vec::new();
+        for row in rows {
+            let (kind, number) = (row.get::<_, i32>(0), unsigned(row.get(1))?);
+            match (kind, chats.last_mut()) {
+                (0, _) => {
+                    let ended_at = row.get::<_, Option<i64>>(4).map(Wall::from_millis);
+                    let (tenant, deltas) = (row.get(3), Vec::new());
+                    let sealed = SealedChat { tenant, snapshot: None, deltas, ended_at };
+                    chats.push((row.get(5), number, sealed));
+                }
+                (1, Some((.., sealed))) => sealed.snapshot = Some((number, row.get(2))),
+                (_, Some((.., sealed))) => sealed.deltas.push((number, row.get(2))),
+                (_, None) => {}
+            }
+        }
+        let opened = |chat: Uuid, next, sealed: SealedChat| {
+            let whole = sealed.is_whole();
+            let loaded = self.sealer.open_chat(chat, sealed)?;
+            if !whole || loaded.next_number != next {
+                let detail = format!("chat {chat} has gaps in its history");
+                return Err(StoreError::Damaged { detail });
+            }
+            Ok(loaded)
+        };
+        Ok(chats.into_iter().map(|(id, next, sealed)| (id, opened(id, next, sealed))).collect())
+    }
+
     async fn last_change(&self) -> Result<u64, StoreError> {
         let rows = self.rows(|s| &s.sql.last_change, &[]).await?;
         rows.first().map_or(Ok(0), |row| unsigned(row.get(0)))
@@ -166,7 +208,7 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn open(&self, chat: NewChat, first: Vec<u8>) -> Result<(), StoreError> {
-        self.open_for(chat, first, None).await
+        self.begin(chat, first, None).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
@@ -175,35 +217,21 @@ impl Store for PostgresStore {
 
     async fn load(&self, chat: Uuid) -> Result<Option<Loaded>, StoreError> {
         let rows = self.rows(|s| &s.sql.load, &[&chat]).await?;
-        let mut sealed: Option<SealedChat> = None;
-        let mut next = 0;
-        for row in rows {
-            let (kind, number) = (row.get::<_, i32>(0), unsigned(row.get(1))?);
-            match (kind, &mut sealed) {
-                (0, _) => {
-                    next = number;
-                    let ended_at = row.get::<_, Option<i64>>(4).map(Wall::from_millis);
-                    let (tenant, deltas) = (row.get(3), Vec::new());
-                    sealed = Some(SealedChat { tenant, snapshot: None, deltas, ended_at });
-                }
-                (1, Some(sealed)) => sealed.snapshot = Some((number, row.get(2))),
-                (_, Some(sealed)) => sealed.deltas.push((number, row.get(2))),
-                (_, None) => {}
-            }
-        }
-        let Some(sealed) = sealed else { return Ok(None) };
-        let whole = sealed.is_whole();
-        let loaded = self.sealer.open_chat(chat, sealed)?;
-        if !whole || loaded.next_number != next {
-            let detail = format!("chat {chat} has gaps in its history");
-            return Err(StoreError::Damaged { detail });
-        }
-        Ok(Some(loaded))
+        self.chats(&rows)?.pop().map(|(_, loaded)| loaded).transpose()
     }
 
     async fn unfinished(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {
         let rows = self.rows(|s| &s.sql.unfinished, &[&after, &i64::from(limit)]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn unfinished_chats(
+        &self,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Unfinished>, StoreError> {
+        let rows = self.rows(|s| &s.sql.unfinished_chats, &[&after, &i64::from(limit)]).await?;
+        self.chats(&rows)
     }
 
     async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {

@@ -21,7 +21,7 @@ pub use self::writer::Stats;
 use self::writer::{Kind, Writer};
 use super::seal::KeyRing;
 use super::sealed::Sealer;
-use super::{Change, Commit, Loaded, NewChat, Store, StoreError};
+use super::{Change, Commit, Loaded, NewChat, Store, StoreError, Unfinished};
 use crate::time::Wall;
 
 /// An open database. Dropping it finishes what is queued and closes the file.
@@ -82,11 +82,11 @@ impl Store for SqliteStore {
         &self,
         after: Option<Uuid>,
         limit: u32,
-    ) -> Result<Vec<(Uuid, Loaded)>, StoreError> {
+    ) -> Result<Vec<Unfinished>, StoreError> {
         let work = move |db: &_| rows::unfinished_chats(db, after, limit);
         let page = self.writer.call(Kind::Read, work).await?;
-        let open = |(chat, sealed)| Ok((chat, self.sealer.open_chat(chat, sealed)?));
-        page.into_iter().map(open).collect()
+        let open = |chat, sealed: Result<_, _>| self.sealer.open_chat(chat, sealed?);
+        Ok(page.into_iter().map(|(chat, sealed)| (chat, open(chat, sealed))).collect())
     }
 
     async fn stored(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>, StoreError> {

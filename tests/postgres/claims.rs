@@ -1,4 +1,5 @@
-//! A claim that has to wait for a chat's row looks at its owner as it is then.
+//! A claim that has to wait for a chat's row looks at its owner as it is then, and a beat that has
+//! to wait for its node's row for too long is not made at all.
 
 use std::time::Duration;
 
@@ -88,5 +89,29 @@ async fn a_claim_waits_for_a_commit_and_keeps_it() {
     assert_eq!(loaded.ended_at.map(|at| at.millis()), Some(7), "what was committed stays");
     let fence = Fence { owner: claimant, epoch: 2 };
     store.commit_as(Commit { epoch: Some(2), ..delta(5, 2, "two") }, fence).await.unwrap();
+    place.remove().await;
+}
+
+/// One that nobody waits for any more must not come after later ones: it would end their lease.
+#[tokio::test]
+async fn a_beat_that_was_given_up_is_not_made_after_all() {
+    let place = Database::new().await;
+    let store = place.open().await;
+    let node = id(1);
+    store.beat(&beat(node), LONG).await.unwrap();
+    let (busy, look) = (place.client().await, place.client().await);
+    busy.batch_execute("BEGIN; SELECT 1 FROM node FOR UPDATE").await.unwrap();
+    assert!(store.beat(&beat(node), SHORT).await.is_err());
+    // Not only its client has given it up.
+    let sql = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    within("nobody waits for the row", async {
+        while look.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    busy.batch_execute("COMMIT").await.unwrap();
+    assert!(store.nodes().await.unwrap().iter().all(|node| node.live));
     place.remove().await;
 }

@@ -1,7 +1,9 @@
 //! Key rings: which are refused, and how a key is changed while nodes run.
 
 use liveagent_bridge::store::Store as _;
-use liveagent_bridge::store::postgres::Occupancy;
+use liveagent_bridge::store::postgres::{Occupancy, PostgresStore, Purpose};
+use liveagent_bridge::store::seal::KeyRing;
+use liveagent_bridge::time::Wall;
 
 use crate::rules::{id, load, open};
 use crate::server::{Database, RING, ROTATED};
@@ -76,5 +78,45 @@ async fn a_node_whose_connection_is_away_still_counts() {
     assert!(place.try_open(SECOND).await.is_err());
     place.client().await.execute("DELETE FROM node", &[]).await.unwrap();
     place.try_open(SECOND).await.unwrap();
+    place.remove().await;
+}
+
+/// `store check` beside those who run, with a ring that they do not have yet.
+#[tokio::test]
+async fn a_look_with_the_next_ring_seals_nothing() {
+    let place = Database::new().await;
+    let one = place.open().await;
+    one.append_change(Wall::from_millis(1), b"one".to_vec(), 0).await.unwrap();
+    open(&one, 1).await;
+    let ring = KeyRing::from_secret(ROTATED).unwrap();
+    let look = PostgresStore::open_for(&place.url(), None, ring, Purpose::Look).await.unwrap();
+    assert_eq!(load(&look, 1).await.deltas.len(), 1);
+    assert_eq!(look.changes_after(0, 9).await.unwrap().len(), 1);
+    assert_eq!(keys(&place).await, ["first"]);
+    assert_eq!(one.changes_after(0, 9).await.unwrap().len(), 1, "sealed as it was");
+    // A ring that opens nothing is refused as ever.
+    let ring = KeyRing::from_secret(SECOND).unwrap();
+    assert!(PostgresStore::open_for(&place.url(), None, ring, Purpose::Look).await.is_err());
+    place.remove().await;
+}
+
+/// The server's or the role's default does not decide whether what was answered is on its disk.
+#[tokio::test]
+async fn commits_are_on_the_disk_whatever_the_default_says() {
+    let place = Database::new().await;
+    let off = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off',
+        current_database()); END $$;
+        CREATE SCHEMA liveagent_bridge; CREATE TABLE liveagent_bridge.seen (value text);
+        CREATE FUNCTION liveagent_bridge.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO liveagent_bridge.seen VALUES (current_setting('synchronous_commit'));
+            RETURN NEW; END $$";
+    place.bare_client().await.batch_execute(off).await.unwrap();
+    let store = place.open().await;
+    let see = "CREATE TRIGGER see BEFORE INSERT ON delta FOR EACH ROW EXECUTE FUNCTION see()";
+    place.client().await.batch_execute(see).await.unwrap();
+    open(&store, 1).await;
+    let seen = place.client().await.query("SELECT value FROM seen", &[]).await.unwrap();
+    let seen: Vec<String> = seen.iter().map(|row| row.get(0)).collect();
+    assert_eq!(seen, ["on"]);
     place.remove().await;
 }

@@ -41,6 +41,11 @@ impl Database {
         PostgresStore::open(&self.url(), None, KeyRing::from_secret(ring).expect("a ring")).await
     }
 
+    /// A connection to a database that may have no schema yet.
+    pub async fn bare_client(&self) -> Client {
+        client(&self.url()).await
+    }
+
     /// A connection past the store.
     pub async fn client(&self) -> Client {
         let client = client(&self.url()).await;

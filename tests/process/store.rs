@@ -97,6 +97,13 @@ async fn a_chat_is_checked_erased_and_gone() {
     assert_eq!(checked.code, Some(1), "{}", checked.log);
     assert!(checked.out.contains(&which), "{}", checked.out);
     assert!(checked.out.contains("1 chats that have not ended, 1 of them"), "{}", checked.out);
+    // Those of others do not wait for it.
+    let mut bridge = site.serve().await;
+    site.goes();
+    bridge.terminate();
+    assert_eq!(bridge.ended().await.code, Some(0));
+    let log = std::fs::read_to_string(site.log()).unwrap();
+    assert!(log.contains("a chat was let go: it cannot be read"), "{log}");
     // A row is missing.
     let database = rusqlite::Connection::open(site.database()).unwrap();
     assert_eq!(database.execute("DELETE FROM delta WHERE number = 2", []).unwrap(), 1);
@@ -123,6 +130,17 @@ async fn data_without_its_ring_is_refused_and_goes_on_with_it() {
     let ring = Path::new(database.to_str().unwrap()).with_extension("sqlite.keys");
     let aside = site.folder.path().join("aside.keys");
     std::fs::rename(&ring, &aside).unwrap();
+    // Nor is a new one made when the canaries are gone too.
+    let canaries = rusqlite::Connection::open(&database).unwrap();
+    canaries
+        .execute_batch("CREATE TABLE aside AS SELECT * FROM canary; DELETE FROM canary")
+        .unwrap();
+    drop(canaries);
+    let refused = store(&site, &["check"]).await;
+    assert!(refused.log.contains("is missing; restore the ring"), "{}", refused.log);
+    let canaries = rusqlite::Connection::open(&database).unwrap();
+    canaries.execute_batch("INSERT INTO canary SELECT * FROM aside; DROP TABLE aside").unwrap();
+    drop(canaries);
     let config = site.config();
     for command in [&["serve"][..], &["store", "check"], &["store", "export", "all"]] {
         let refused = run(&[command, &["--config", config.to_str().unwrap()]].concat(), &[]).await;

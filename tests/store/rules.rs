@@ -137,7 +137,7 @@ pub async fn unfinished_chats_come_with_all_that_is_stored_of_them(store: &dyn S
             break;
         }
         assert!(page.len() <= 2);
-        chats.extend(page);
+        chats.extend(page.into_iter().map(|(id, loaded)| (id, loaded.unwrap())));
     }
     let ids: Vec<Uuid> = chats.iter().map(|(id, _)| *id).collect();
     assert_eq!(ids, [1, 2, 4, 5, 6].map(id));

@@ -235,6 +235,14 @@ impl Registry {
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
             for (id, loaded) in page {
+                let loaded = match loaded {
+                    Ok(loaded) => loaded,
+                    // The others do not wait for it.
+                    Err(error) => {
+                        tracing::error!(chat = %id, %error, "a chat was let go: it cannot be read");
+                        continue;
+                    }
+                };
                 if elsewhere(id, &loaded) {
                     continue;
                 }

@@ -4,19 +4,24 @@
 //! program is refused untouched; data that the ring does not open is refused, and so is a ring
 //! without a key that a running bridge may be sealing with, though nothing is sealed with it now.
 
+use std::time::Duration;
+
 use tokio_postgres::Transaction;
 
 use super::super::StoreError;
 use super::super::seal::{self, KeyRing, Place, SealError};
 use super::alone::{self, Occupancy};
 use super::failed;
-use super::pool::{SCHEMA, in_time};
+use super::pool::{SCHEMA, in_time, late};
 use super::servers::Servers;
 use super::statements::MIGRATIONS;
 
 const CANARY: &[u8] = b"liveagent-bridge canary";
 /// The advisory lock under which tables are made: "LABr" in ASCII.
 pub(super) const LOCK: i64 = 0x4C41_4272;
+
+/// The longest look at what the ring must open; everything is read when a key has left it.
+const FIT_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why a database was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -85,14 +90,32 @@ const fn taken(wanted: Occupancy) -> &'static str {
     }
 }
 
+/// What a database is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To write chats into it, sealed with this ring.
+    Serve,
+    /// To look at it or erase from it, also beside those who serve and perhaps with a ring that
+    /// they do not have yet: nothing is sealed.
+    Look,
+}
+
 /// Makes or upgrades the tables and checks the ring, in one transaction.
-pub(super) async fn prepare(servers: &Servers, ring: &KeyRing) -> Result<(), OpenError> {
+pub(super) async fn prepare(
+    servers: &Servers,
+    ring: &KeyRing,
+    purpose: Purpose,
+) -> Result<(), OpenError> {
     let mut client = servers.connect().await?.client;
     let transaction = in_time(client.transaction()).await?;
-    let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
+    // Whoever stands still meanwhile does not keep the others out.
+    let lock = format!(
+        "SET LOCAL idle_in_transaction_session_timeout = '30s'; SELECT pg_advisory_xact_lock({LOCK})"
+    );
     in_time(transaction.batch_execute(&lock)).await?;
     migrate(&transaction).await?;
-    fit(&transaction, ring).await?;
+    let fitted = tokio::time::timeout(FIT_WITHIN, fit(&transaction, ring, purpose)).await;
+    fitted.map_err(|_| late(FIT_WITHIN))??;
     in_time(transaction.commit()).await?;
     Ok(())
 }
@@ -121,7 +144,7 @@ async fn migrate(db: &Transaction<'_>) -> Result<(), OpenError> {
 }
 
 /// Refuses a ring that cannot open everything; then prepares the database for its sealing key.
-async fn fit(db: &Transaction<'_>, ring: &KeyRing) -> Result<(), OpenError> {
+async fn fit(db: &Transaction<'_>, ring: &KeyRing, purpose: Purpose) -> Result<(), OpenError> {
     let at = |error: tokio_postgres::Error| OpenError::Server(failed(&error));
     let keys = db.query("SELECT key_id, body FROM canary", &[]).await.map_err(at)?;
     let mut known = false;
@@ -132,6 +155,9 @@ async fn fit(db: &Transaction<'_>, ring: &KeyRing) -> Result<(), OpenError> {
             Ok(_) => {}
             // A key that was taken out of the ring after its last chat was purged.
             Err(SealError::NoSuchKey { .. }) if !in_use(db, &id).await.map_err(at)? => {
+                if purpose == Purpose::Look {
+                    continue;
+                }
                 if alone::may_seal_with(db, &id).await.map_err(at)? {
                     return Err(OpenError::KeyInUse(id));
                 }
@@ -139,6 +165,9 @@ async fn fit(db: &Transaction<'_>, ring: &KeyRing) -> Result<(), OpenError> {
             }
             Err(error) => return Err(OpenError::RingWrong(error)),
         }
+    }
+    if purpose == Purpose::Look {
+        return Ok(());
     }
     if !known {
         let canary = ring.seal(&Place::canary(), CANARY.to_vec()).map_err(OpenError::RingWrong)?;

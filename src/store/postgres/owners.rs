@@ -49,7 +49,7 @@ impl Shared for PostgresStore {
     }
 
     async fn open_as(&self, chat: NewChat, first: Vec<u8>, owner: Uuid) -> Result<(), StoreError> {
-        self.open_for(chat, first, Some(owner)).await
+        self.begin(chat, first, Some(owner)).await
     }
 
     async fn commit_as(&self, commit: Commit, fence: Fence) -> Result<(), StoreError> {

@@ -28,6 +28,9 @@ pub(super) const REQUEST_WAIT: Duration = Duration::from_secs(10);
 /// The same for a beat: shorter than a node waits for it, so that a connection that answers nothing
 /// is given up and not only the beat.
 pub(super) const BEAT_WAIT: Duration = Duration::from_millis(1_250);
+/// The pause of a connection that could not be made: a server that is full or recovering is not
+/// asked by everybody as fast as they can.
+const AGAIN: Duration = Duration::from_millis(100);
 /// Where the tables are.
 pub(super) const SCHEMA: &str = "liveagent_bridge";
 
@@ -46,6 +49,12 @@ impl Waits {
     /// Of leases: a server that is silent is not waited for until the lease is long over.
     pub(super) const BEATS: Self =
         Self { request: BEAT_WAIT, server: Duration::from_millis(2_500) };
+
+    /// For a row that somebody has, at the server: nobody waits for the answer any longer. A beat
+    /// that was given up must not come to the lease after later ones.
+    pub(super) fn lock(self) -> Duration {
+        self.request.mul_f32(0.8)
+    }
 }
 
 /// The connections, on which the statements `S` are prepared.
@@ -135,14 +144,19 @@ impl<S: Prepared> Pool<S> {
     /// Makes the connection of a slot, whether or not somebody goes on waiting for it.
     fn make(&self, slot: Arc<Slot<S>>) -> watch::Receiver<Option<Made<S>>> {
         let (tell, made) = watch::channel(None);
-        let (servers, wait) = (self.servers.clone(), self.waits.server);
+        let (servers, waits) = (self.servers.clone(), self.waits);
         tokio::spawn(async move {
-            let session = connect(&servers, wait).await;
-            *slot.state() = match &session {
-                Ok(session) => State::There(session.clone()),
-                Err(_) => State::Empty,
-            };
+            let session = connect(&servers, waits).await;
+            if let Ok(session) = &session {
+                *slot.state() = State::There(session.clone());
+            }
+            let failed = session.is_err();
             tell.send_replace(Some(session));
+            if failed {
+                // Until then that is everybody's answer.
+                tokio::time::sleep(AGAIN).await;
+                *slot.state() = State::Empty;
+            }
         });
         made
     }
@@ -175,8 +189,8 @@ impl<S: Prepared> Pool<S> {
 }
 
 /// A new connection with its statements, all of which are asked for at once.
-async fn connect<S: Prepared>(servers: &Servers, wait: Duration) -> Made<S> {
-    let connected = servers.connect_within(wait).await?;
+async fn connect<S: Prepared>(servers: &Servers, waits: Waits) -> Made<S> {
+    let connected = servers.connect_within(waits).await?;
     let sql = in_time(S::prepare(&connected.client)).await?;
     Ok(Arc::new(Session { connected, stuck: AtomicBool::new(false), sql }))
 }
@@ -191,7 +205,7 @@ pub(super) async fn in_time<T>(
     }
 }
 
-fn late(waited: Duration) -> StoreError {
+pub(super) fn late(waited: Duration) -> StoreError {
     let detail = format!("PostgreSQL did not answer within {} s", waited.as_secs_f32());
     StoreError::Engine { detail }
 }

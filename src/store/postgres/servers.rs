@@ -11,16 +11,17 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
+use tokio::sync::Semaphore;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::super::StoreError;
 use super::address::Server;
 use super::open::OpenError;
-use super::pool::{REQUEST_WAIT, SCHEMA, chain};
+use super::pool::{REQUEST_WAIT, SCHEMA, Waits, chain};
 use super::{failed, tls};
 
 /// The longest attempt at one server: connection, TLS, password and all.
@@ -30,6 +31,13 @@ pub(super) const SERVER_WAIT: Duration = Duration::from_secs(5);
 /// after a quarter of a minute instead of two hours.
 const NOTICE: &str = "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;
     SET tcp_keepalives_count = 5";
+/// What was answered is on the server's disk, whatever its or the role's default says; more than
+/// that (a replica) is left as it is.
+const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') = 'off'";
+/// Connections at once, those included that were given up and whose server has not answered yet:
+/// it keeps them, and others need some too.
+const OPEN_MAX: usize = 30;
 
 /// The servers.
 pub(super) struct Servers {
@@ -40,6 +48,7 @@ pub(super) struct Servers {
     /// Goes up when the connections made so far are of no use any more.
     term: AtomicU64,
     history: Mutex<Option<History>>,
+    open: Arc<Semaphore>,
 }
 
 /// A connection, and what it is known by.
@@ -95,29 +104,31 @@ impl Drop for Attempt<'_> {
 impl Servers {
     pub(super) fn new(each: Vec<Server>, tls: tls::Connector) -> Self {
         let (first, term) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self { each, tls, first, term, history: Mutex::default() }
+        let open = Arc::new(Semaphore::new(OPEN_MAX));
+        Self { each, tls, first, term, history: Mutex::default(), open }
     }
 
     /// Looks at every server once, so that the first connection is not made to one that was left
     /// behind. One that does not answer is not waited for.
     pub(super) async fn survey(&self) {
         if self.each.len() > 1 {
-            join_all((0..self.each.len()).map(|server| self.attempt(server, SERVER_WAIT))).await;
+            let waits = Waits::REQUESTS;
+            join_all((0..self.each.len()).map(|server| self.attempt(server, waits))).await;
         }
     }
 
     /// Connects to the server that takes writes.
     pub(super) async fn connect(&self) -> Result<Connected, Unreached> {
-        self.connect_within(SERVER_WAIT).await
+        self.connect_within(Waits::REQUESTS).await
     }
 
     /// The same, where each server is given so long.
-    pub(super) async fn connect_within(&self, wait: Duration) -> Result<Connected, Unreached> {
+    pub(super) async fn connect_within(&self, waits: Waits) -> Result<Connected, Unreached> {
         let (count, first) = (self.each.len(), self.first.load(Ordering::Relaxed));
         let mut failures = Vec::new();
         for server in (first..first + count).map(|turn| turn % count) {
             let attempt = Attempt { servers: self, server };
-            match self.attempt(server, wait).await {
+            match self.attempt(server, waits).await {
                 Ok(connected) => {
                     std::mem::forget(attempt);
                     self.first.store(server, Ordering::Relaxed);
@@ -165,18 +176,28 @@ impl Servers {
         let _ = self.first.compare_exchange(server, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    async fn attempt(&self, server: usize, wait: Duration) -> Result<Connected, Unreached> {
+    async fn attempt(&self, server: usize, waits: Waits) -> Result<Connected, Unreached> {
+        let wait = waits.server;
         let term = self.term.load(Ordering::Relaxed);
         let Some(at) = self.each.get(server) else { return Err(StoreError::Stopped.into()) };
+        let Ok(open) = self.open.clone().try_acquire_owned() else {
+            let detail = format!("{OPEN_MAX} connections to PostgreSQL wait for its answers");
+            return Err(StoreError::Engine { detail }.into());
+        };
         let connecting = async {
             let (client, connection) = at.config.connect(self.tls.clone()).await?;
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::warn!("a connection to PostgreSQL ended: {}", chain(&error));
                 }
+                drop(open);
             });
-            // On their way together: the server may be far.
-            let set = format!("SET search_path = {SCHEMA}; {NOTICE}");
+            // On their way together: the server may be far. What waits for a row for longer than
+            // anybody waits for it must not be done after all.
+            let lock = waits.lock().as_millis();
+            let set = format!(
+                "SET search_path = {SCHEMA}; {NOTICE}; {DURABLE}; SET lock_timeout = {lock}"
+            );
             let (set, history) = join(client.batch_execute(&set), history(&client)).await;
             set?;
             Ok::<_, tokio_postgres::Error>((client, history))

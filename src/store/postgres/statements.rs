@@ -96,12 +96,23 @@ const SNAPSHOT: &str = "WITH mine AS (
 
 const NEXT: &str = "SELECT next_number, owner, epoch FROM chat WHERE id = $1";
 
-// One statement, so that all rows are of one instant.
+// One statement, so that all rows are of one instant: of each chat its own row, its snapshot if it
+// has one, and its deltas in order.
 const LOAD: &str = "
-    SELECT 0, next_number, NULL::bytea, tenant, ended_at FROM chat WHERE id = $1
-    UNION ALL SELECT 1, number, body, NULL, NULL FROM snapshot WHERE chat = $1
-    UNION ALL SELECT 2, number, body, NULL, NULL FROM delta WHERE chat = $1
+    SELECT 0, next_number, NULL::bytea, tenant, ended_at, id FROM chat WHERE id = $1
+    UNION ALL SELECT 1, number, body, NULL, NULL, chat FROM snapshot WHERE chat = $1
+    UNION ALL SELECT 2, number, body, NULL, NULL, chat FROM delta WHERE chat = $1
     ORDER BY 1, 2";
+
+const UNFINISHED_CHATS: &str = "WITH page AS MATERIALIZED (
+        SELECT id, tenant, next_number FROM chat
+        WHERE ended_at IS NULL AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2)
+    SELECT 0, next_number, NULL::bytea, tenant, NULL::bigint, id FROM page
+    UNION ALL SELECT 1, part.number, part.body, NULL, NULL, part.chat
+        FROM page JOIN snapshot AS part ON part.chat = page.id
+    UNION ALL SELECT 2, part.number, part.body, NULL, NULL, part.chat
+        FROM page JOIN delta AS part ON part.chat = page.id
+    ORDER BY 6, 1, 2";
 
 const UNFINISHED: &str = "SELECT id FROM chat
     WHERE ended_at IS NULL AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2";
@@ -210,6 +221,7 @@ prepared! {
         next: NEXT,
         load: LOAD,
         unfinished: UNFINISHED,
+        unfinished_chats: UNFINISHED_CHATS,
         stored: STORED,
         purge: PURGE,
         erase: ERASE,

@@ -136,7 +136,7 @@ pub(super) fn open(path: &Path, ring: Ring) -> Result<(Connection, KeyRing), Ope
     let keys = canaries(&db).map_err(at)?;
     let ring = match ring {
         Ring::Given(ring) => ring,
-        Ring::Beside => ring_beside(path, keys.is_empty())?,
+        Ring::Beside => ring_beside(path, keys.is_empty() && is_empty(&db).map_err(at)?)?,
     };
     fit(&mut db, path, &ring, &keys)?;
     Ok((db, ring))
@@ -197,6 +197,13 @@ fn ring_beside(path: &Path, nothing_sealed: bool) -> Result<KeyRing, OpenError> 
         Ok(false) => Err(OpenError::RingMissing { path: path.to_owned(), ring }),
         Ok(true) | Err(_) => Ok(KeyRing::from_file(&ring)?),
     }
+}
+
+/// Whether nothing sealed is stored, whatever the canaries say.
+fn is_empty(db: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM delta) AND NOT EXISTS (SELECT 1 FROM snapshot)
+        AND NOT EXISTS (SELECT 1 FROM change)";
+    db.query_row(sql, [], |row| row.get(0))
 }
 
 /// The ids of the keys that something may be sealed with, each with its canary.

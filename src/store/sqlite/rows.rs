@@ -112,15 +112,18 @@ pub(super) fn unfinished(
     ids(db, sql, after, limit)
 }
 
+/// All that is stored of a chat, or what is missing.
+type Whole = Result<SealedChat, StoreError>;
+
 /// The same with all that is stored of each: three statements for a page, not for a chat.
 pub(super) fn unfinished_chats(
     db: &Connection,
     after: Option<Uuid>,
     limit: u32,
-) -> Result<Vec<(Uuid, SealedChat)>, StoreError> {
+) -> Result<Vec<(Uuid, Whole)>, StoreError> {
     let after = start(after.as_ref());
     let mut chats = tenants(db, after, limit)?;
-    let Some(last) = chats.last().map(|(id, _)| *id) else { return Ok(chats) };
+    let Some(last) = chats.last().map(|(id, _)| *id) else { return Ok(Vec::new()) };
     let last = last.as_bytes();
     let snapshots = "SELECT part.chat, part.number, part.body
         FROM chat INDEXED BY chat_unfinished CROSS JOIN snapshot AS part ON part.chat = chat.id
@@ -131,7 +134,7 @@ pub(super) fn unfinished_chats(
         WHERE chat.ended_at IS NULL AND chat.id > ?1 AND chat.id <= ?2
         ORDER BY chat.id, part.number";
     parts(db, deltas, (after, last), &mut chats, |chat, part| chat.deltas.push(part))?;
-    chats.into_iter().map(|(id, sealed)| Ok((id, whole(id, sealed)?))).collect()
+    Ok(chats.into_iter().map(|(id, sealed)| (id, whole(id, sealed))).collect())
 }
 
 /// A page of chats that have not ended, without their history.

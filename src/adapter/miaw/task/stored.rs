@@ -13,7 +13,7 @@ use crate::chat::fact::Delta;
 use crate::chat::ids::ChatId;
 use crate::chat::session::Session;
 use crate::store::shared::FIRST_EPOCH;
-use crate::store::{Commit, NewChat, Retry, StoreError};
+use crate::store::{BLOB_BYTES_MAX, Commit, NewChat, Retry, StoreError};
 
 /// Deltas after which a snapshot replaces them.
 const SNAPSHOT_EVERY: u64 = 64;
@@ -48,7 +48,10 @@ impl Task {
                 chat: self.chat.0,
                 number,
                 delta,
-                snapshot: due.then(|| records::snapshot(now, session.state())),
+                // One that is too long to be stored can wait; the delta cannot.
+                snapshot: due
+                    .then(|| records::snapshot(now, session.state()))
+                    .filter(|snapshot| snapshot.len() <= BLOB_BYTES_MAX),
                 ended_at: ended.then_some(now.wall),
                 epoch: self.taken.get().copied(),
             };
