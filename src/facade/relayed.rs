@@ -68,7 +68,9 @@ async fn known(
     match behind {
         Ok(Behind::Pair(pair)) => {
             let mut answer = legacy::relayed(facade, call, own, &pair, body).await;
-            answer.extensions_mut().insert(Relayed);
+            if answer.status().is_success() {
+                answer.extensions_mut().insert(Relayed);
+            }
             answer
         }
         Ok(Behind::Chat | Behind::Nothing) => route::translated(facade, call, own, body).await,
