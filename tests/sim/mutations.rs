@@ -25,6 +25,40 @@ fn caught(mutation: Mutation, harms: &[&str], violations: impl Fn(u64) -> Vec<St
     }
 }
 
+/// As people break them: by name, from outside. The run fails, says how to repeat it, and ends with
+/// its figures.
+#[test]
+fn a_rule_that_is_broken_by_its_name_fails_the_run() {
+    let rules = [
+        "commit-first",
+        "derived-ids",
+        "fixed-contents",
+        "duplicates",
+        "dedupe",
+        "cursor",
+        "fencing",
+    ];
+    for name in rules {
+        let world = if name == "fencing" { "two" } else { "one" };
+        let program = std::env::current_exe().expect("this program");
+        let ran = std::process::Command::new(program)
+            .args(["seeds::seeds", "--exact", "--nocapture"])
+            .env("SIM_MUTATE", name)
+            .env("SIM_WORLD", world)
+            .env("SIM_SEEDS", SEEDS.to_string())
+            .env_remove("SIM_FROM")
+            .output()
+            .expect("it runs");
+        let (out, told) =
+            (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        assert!(!ran.status.success(), "{name} was not noticed:\n{out}");
+        let repeat = format!("repeat it with: SIM_MUTATE={name} SIM_WORLD={world} SIM_FROM=");
+        assert!(told.contains(&repeat), "{name}:\n{told}");
+        let figures = out.lines().filter(|line| line.starts_with("{\"seeds\":"));
+        assert_eq!(figures.count(), 1, "{name}:\n{out}");
+    }
+}
+
 mod in_the_machine {
     use super::machine::plan::Plan;
     use super::machine::world::World;

@@ -152,6 +152,12 @@ async fn lose(product: Product, choice: Choice, cycles: usize, gap: Duration) {
     }
     let again: usize = chats.iter().chain(&ended).map(|chat| chat.client.again).sum();
     let (count, tokens) = (chats.len() + ended.len(), site.tokens().await);
+    // Since their own last start.
+    let mut taken = 0;
+    for node in &nodes {
+        taken += node.metric("bridge_chats_taken_over_total").await;
+    }
+    assert!(taken > 0, "no kill took a chat from its node");
     let what = format!("two nodes behind {product:?}, {choice:?}, {cycles} kills");
     let p99 = all.p99().as_millis();
     let more = format!(
