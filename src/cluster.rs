@@ -21,7 +21,7 @@ pub mod told;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -99,7 +99,8 @@ struct Inner {
     known: Mutex<BTreeMap<Uuid, Peer>>,
     /// What is still to be told of other nodes' answers.
     telling: Mutex<Telling>,
-    residents: OnceLock<Arc<dyn Residents>>,
+    /// Kept by what runs beside: they have this handle themselves.
+    residents: OnceLock<Weak<dyn Residents>>,
     forwarded: AtomicU64,
     taken_over: AtomicU64,
     let_go: AtomicU64,
@@ -231,7 +232,7 @@ impl Cluster {
     /// Whether something at this node works on this chat.
     #[must_use]
     pub fn works_on(&self, chat: ChatId) -> bool {
-        self.inner.residents.get().is_some_and(|residents| residents.holds(chat))
+        self.residents().is_some_and(|residents| residents.holds(chat))
     }
 
     /// Whether this chat is held here.
@@ -315,7 +316,7 @@ impl Cluster {
 
     /// Whoever took the chat in this epoch or before has it no more.
     fn outlived(&self, chat: Uuid, epoch: u64) {
-        if let Some(residents) = self.inner.residents.get() {
+        if let Some(residents) = self.residents() {
             residents.lost(ChatId(chat), epoch);
         }
     }
@@ -351,6 +352,10 @@ impl Cluster {
     fn beat(&self, chats: usize) -> Beat {
         let Identity { name, address, fingerprint } = self.identity();
         Beat { incarnation: self.incarnation(), name, address, fingerprint, chats: chats as u64 }
+    }
+
+    fn residents(&self) -> Option<Arc<dyn Residents>> {
+        self.inner.residents.get().and_then(Weak::upgrade)
     }
 
     async fn wait(&self, time: Duration) {

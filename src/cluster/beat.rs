@@ -46,7 +46,7 @@ impl Cluster {
         shutdown: CancellationToken,
     ) -> Result<(), StoreError> {
         // Of two calls the second would change nothing.
-        let _ = self.inner.residents.set(residents.clone());
+        let _ = self.inner.residents.set(Arc::downgrade(&residents));
         self.renew(&*residents).await?;
         let looking = self.clone().keep_looking();
         tokio::spawn(self.inner.left.clone().run_until_cancelled_owned(looking));
@@ -111,7 +111,7 @@ impl Cluster {
         if !self.inner.seen.put(began, nodes.clone()) {
             return;
         }
-        if let Some(residents) = self.inner.residents.get() {
+        if let Some(residents) = self.residents() {
             residents.live_nodes(nodes.iter().filter(|node| node.live).count());
         }
         self.tell_changes(&before, &nodes);

@@ -63,6 +63,7 @@ async fn play(plan: Plan, tracing: bool) -> Run {
     let verdict = judge(&world, &all);
     let (counts, points) = (world.counts(), world.points.reached());
     let trace = Arc::clone(&world).trace();
+    world.ends();
     Run { verdict, counts, points, trace }
 }
 

@@ -148,6 +148,16 @@ impl World {
         self.nodes[node].lock().unwrap().clone()
     }
 
+    /// Lets go of what holds this world itself: many are played one after the other.
+    pub fn ends(&self) {
+        for node in 0..self.plan.nodes {
+            self.put(node, None);
+            self.hosts.remove(&address(node));
+        }
+        self.hosts.remove(SCRT);
+        self.hosts.remove(LEGACY);
+    }
+
     pub fn put(&self, node: usize, process: Option<Process>) {
         *self.nodes[node].lock().unwrap() = process;
     }
