@@ -139,6 +139,9 @@ async fn private(State(node): State<Node>, request: Request) -> Response<Body> {
     let facade = node.live.of(&parts);
     // A node that is configured otherwise knows the tenant, and this one does not.
     let Some(question) = Question::read(&facade, &parts) else { return not_here() };
+    // What the chat said is handed over before this node leaves; a service's polls take too long.
+    let polls = question.polls && !question.relays;
+    let _under_way = polls.then(|| node.under_way.token());
     let Ok(room) = node.room(&question) else { return question.unanswered() };
     let bytes = match node.body(&facade, &question, body).await {
         Ok(bytes) if passed.is_of(&bytes) => bytes,

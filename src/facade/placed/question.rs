@@ -21,6 +21,8 @@ pub(super) struct Question {
     pub(super) tenant: String,
     pub(super) polls: bool,
     pub(super) uploads: bool,
+    /// Whether the real service may have the chat.
+    pub(super) relays: bool,
     /// How long a node is looked for that answers it.
     pub(super) patience: Duration,
     /// How long the first that is found may take.
@@ -56,6 +58,7 @@ impl Question {
             tenant: call.tenant.id.clone(),
             polls: polls(&call),
             uploads: call.noun == Some(Noun::Upload),
+            relays: call.tenant.legacy.is_some(),
             patience,
             answered_within,
             marks: Marks::of(&call),
