@@ -28,7 +28,7 @@ pub const TELL_FOR: Duration = Duration::from_secs(15);
 const TELL_WITHIN: Duration = Duration::from_secs(2);
 /// The pause after one that failed, and the longest one.
 const TELL_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-/// How often it is looked, before the process ends, whether all is told.
+/// How often it is looked whether it is told, by who must wait for that.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The end of one answer.
@@ -101,10 +101,24 @@ impl Cluster {
         self.telling().0.retain(|peer, waiting| waiting.tells || live(*peer));
     }
 
+    /// The same, and waits until the node knows, no longer than for one try.
+    pub async fn tell_first(&self, peer: &Peer, chat: ChatId, told: Told) {
+        self.tell(peer, chat, told);
+        let left = |telling: &Telling| {
+            let waiting = telling.0.get(&peer.incarnation);
+            waiting.is_some_and(|waiting| waiting.oldest_first.iter().any(|one| one.2 == told))
+        };
+        self.while_left(left).await;
+    }
+
     /// Waits until nothing is left to be told, no longer than for one try.
     pub async fn all_told(&self) {
+        self.while_left(|telling| !telling.0.is_empty()).await;
+    }
+
+    async fn while_left(&self, left: impl Fn(&Telling) -> bool) {
         let until = self.now().plus(TELL_WITHIN);
-        while !self.telling().0.is_empty() && self.now() < until {
+        while left(&self.telling()) && self.now() < until {
             self.wait(LOOK_EVERY).await;
         }
     }

@@ -221,6 +221,7 @@ impl Node {
                 return answer;
             }
             if question.polls && self.draining.is_cancelled() {
+                asking.gives_up().await;
                 return question.unanswered();
             }
             if self.now() >= until {

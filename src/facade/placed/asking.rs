@@ -70,6 +70,16 @@ impl Asking {
         }
     }
 
+    /// Nobody waits any more. Returns once the node that may be at work knows it, if it is to be
+    /// reached: what the client asks next must not come before.
+    pub(super) async fn gives_up(&self) {
+        let asked = self.asked().take();
+        if let Some(peer) = asked {
+            let told = Told { id: self.id, written: false };
+            self.cluster.tell_first(&peer, self.chat, told).await;
+        }
+    }
+
     /// Tells the node that answered.
     fn receipt(&self, peer: Peer) -> Receipt {
         let (cluster, chat, id) = (self.cluster.clone(), self.chat, self.id);

@@ -259,8 +259,14 @@ impl Passage {
         self.chat
     }
 
+    /// Whether it is about to be known what became of its answer, or of it without one.
     fn is_open(&self) -> bool {
-        self.stage.now(|stage| matches!(stage, Stage::Answered(kept) if kept.receipted))
+        let told = self.told.now(Option::is_some);
+        self.stage.now(|stage| match stage {
+            Stage::UnderWay => told,
+            Stage::Answered(kept) => kept.receipted,
+            Stage::Over => false,
+        })
     }
 
     async fn over(&self) {

@@ -151,3 +151,31 @@ async fn a_chat_that_was_accepted_begins_although_its_node_stops() {
     client.until("ChatRequestSuccess").await;
     assert!(stage.two.has(&client));
 }
+
+/// One that never acknowledges says with its next poll that it has what it was sent: that must not
+/// overtake the word that its last one was let go.
+#[tokio::test(start_paused = true)]
+async fn who_never_acknowledges_loses_nothing_to_the_node_that_parked_its_poll() {
+    for after in (5..300).step_by(20) {
+        let stage = ClusterStage::new().await;
+        let mut client = stage.talking(Acks::Never).await;
+        client.drain().await;
+        client.goes_to(stage.two.service());
+        // The agent's words are being stored when the other node stops.
+        stage.one.way.is(State::Slow);
+        let stops = async {
+            stage.seconds(1).await;
+            stage.agent_says("can you hear me?");
+            stage.pass(Duration::from_millis(after)).await;
+            stage.two.shutdown.cancel();
+            stage.two.bridge.leave().await;
+        };
+        let ((status, messages), ()) = tokio::join!(client.poll(), stops);
+        if status == 200 {
+            assert_eq!(messages.len(), 1);
+        }
+        client.goes_to(stage.one.service());
+        client.drain().await;
+        assert_eq!(client.texts(), ["can you hear me?"], "{after} ms, {status}");
+    }
+}
