@@ -157,7 +157,7 @@ impl Case<'_> {
         let heard: Vec<&str> =
             heard.into_iter().filter(|text| !own.iter().any(|own| own == text)).collect();
         let proper = self.visitor.acks == Acks::Proper;
-        let leaky = !proper && (self.saw.died > 0 || self.plan.hurts_nodes());
+        let leaky = !proper && (self.saw.died > 0 || self.plan.loses_nodes());
         let last_words = self.last_words(chat);
         let mut wrong = Vec::new();
         let mut reached = 0;

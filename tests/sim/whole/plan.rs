@@ -232,6 +232,13 @@ impl Plan {
         self.strike.is_some() || !self.harms.is_empty() || self.faults.store + self.faults.link > 0
     }
 
+    /// Whether a process may be lost with what it had in hand: one that stops in good order is not.
+    pub fn loses_nodes(&self) -> bool {
+        let lost = |(_, harm): &(u64, Harm)| !matches!(harm, Harm::Stop { .. });
+        let faulty = self.faults.store + self.faults.link > 0;
+        self.strike.is_some() || faulty || self.harms.iter().any(lost)
+    }
+
     /// Whether the calendars of the nodes may differ by so much, or jump so far, that a retry
     /// without a number comes too late after a chat went from one to the other (corners 2, 7, 10).
     pub fn calendars_differ(&self) -> bool {
