@@ -212,7 +212,7 @@ pub async fn build_node(
     let (core, keys) = core(&config, options, cluster.as_ref()).await?;
     let Core { clock, store, transport, decisions, metrics, cutover, chats, relay, shutdown } =
         core;
-    let recovered = begin(cluster.as_ref(), (&chats, &relay, &store), &shutdown).await?;
+    let recovered = take_up(cluster.as_ref(), (&chats, &relay, &store), &shutdown).await?;
     let capture = Capture::start(&config.tenants, clock.clone());
     let availability = Arc::new(Availability::new(transport, clock.clone()));
     let budgets = cutover::budget::watch(cutover.clone(), availability.clone(), clock.clone());
@@ -276,7 +276,7 @@ pub async fn build_node(
 }
 
 /// Takes up the chats of an earlier process; how many.
-async fn begin(
+async fn take_up(
     cluster: Option<&Cluster>,
     (chats, relay, store): (&Registry, &Arc<LiveAgent>, &Arc<dyn Store>),
     shutdown: &CancellationToken,

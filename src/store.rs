@@ -144,6 +144,26 @@ pub trait Store: Send + Sync + 'static {
     }
 }
 
+/// Stores a new chat by an attempt that need not be the first. When one whose answer was lost turns
+/// out to have been made, gives the chat as it was taken then.
+///
+/// # Errors
+/// Those of [`Store::open`] and [`Store::take`].
+pub async fn open_or_take(
+    store: &dyn Store,
+    chat: &NewChat,
+    first: &[u8],
+) -> Result<Option<Loaded>, StoreError> {
+    match store.open(chat.clone(), first.to_vec()).await {
+        Ok(()) => Ok(None),
+        Err(there @ StoreError::AlreadyThere { .. }) => {
+            let taken = store.take(chat.id).await?;
+            taken.filter(|loaded| loaded.is_opening(chat, first)).map(Some).ok_or(there)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// A chat of a page of [`Store::unfinished_chats`]: as it is remembered, or why it cannot be read.
 pub type Unfinished = (Uuid, Result<Loaded, StoreError>);
 

@@ -22,8 +22,6 @@ const STORE_EVERY: Duration = Duration::from_secs(1);
 /// A store that takes longer is not ready.
 const STORE_WITHIN: Duration = Duration::from_secs(2);
 
-const STOPS: &str = "the process is about to stop";
-
 /// The last answer of the store, shared by whoever asks within a second.
 #[derive(Default)]
 pub(super) struct Readiness(Mutex<Option<(Mono, Option<String>)>>);
@@ -62,20 +60,16 @@ pub(super) async fn ready(admin: Arc<Admin>, call: Call) -> Answer {
         "store" => Ok(()),
         _ => Err("expected `store`".to_owned()),
     })?;
+    let excludes = excludes.is_some();
     let draining = admin.parts.draining.is_cancelled();
-    if excludes.is_some() {
-        let checks = json!({ "store": "excluded", "draining": draining });
-        return match draining {
-            false => Reply::ok(&json!({ "status": "ready", "checks": checks })),
-            true => Err(Problem::new(Code::NotReady, STOPS.to_owned()).with("checks", checks)),
-        };
-    }
-    let store = admin.readiness.store(&admin).await;
+    let (store, cluster) = match excludes {
+        true => (None, None),
+        false => (admin.readiness.store(&admin).await, nodes::check(&admin)),
+    };
     let mut checks = json!({
-        "store": store.as_deref().unwrap_or("ok"),
+        "store": store.as_deref().unwrap_or(if excludes { "excluded" } else { "ok" }),
         "draining": draining,
     });
-    let cluster = nodes::check(&admin);
     nodes::add(&mut checks, cluster.as_ref());
     let fenced = cluster.filter(|(_, serves)| !serves).map(|(why, _)| why);
     let store = store.or(fenced);
@@ -84,7 +78,7 @@ pub(super) async fn ready(admin: Arc<Admin>, call: Call) -> Answer {
     }
     let detail = match store {
         Some(why) => why,
-        None => STOPS.to_owned(),
+        None => "the process is about to stop".to_owned(),
     };
     Err(Problem::new(Code::NotReady, detail).with("checks", checks))
 }

@@ -16,6 +16,7 @@ mod asking;
 mod passed;
 mod question;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ pub struct Routers {
     /// For other nodes, on the private listener.
     pub private: Router,
     /// What clients asked, but for polls, until it was acted on here or turned out to belong
-    /// elsewhere.
+    /// elsewhere; and polls of other nodes.
     pub under_way: TaskTracker,
 }
 
@@ -225,15 +226,14 @@ impl Node {
                 return question.unanswered();
             }
             if self.now() >= until {
-                let slept = asking.slept() || self.now().since(late) >= SLEPT;
-                if !slept || std::mem::replace(&mut looked_again, true) {
+                if !asking.slept() || std::mem::replace(&mut looked_again, true) {
                     return question.unanswered();
                 }
                 until = self.now().plus(LOOK_AGAIN);
                 late = until;
             }
             let again = async {
-                self.until(self.now().plus(pause), asking).await;
+                self.by(self.now().plus(pause), asking, pending::<()>()).await;
                 self.once(question, parts, bytes, asking, (until, late)).await
             };
             answer = self.by(late, asking, again).await.flatten();
@@ -264,12 +264,14 @@ impl Node {
         };
         match place {
             Place::At(peer) if self.cluster.doubts(&peer) => {
-                tokio::select! {
-                    biased;
-                    () = self.cluster.trusted(&peer) => {}
-                    () = self.draining.cancelled(), if question.polls => {}
-                    () = self.until(until, asking) => {}
-                }
+                let trusted = async {
+                    tokio::select! {
+                        biased;
+                        () = self.cluster.trusted(&peer) => {}
+                        () = self.draining.cancelled(), if question.polls => {}
+                    }
+                };
+                self.by(until, asking, trusted).await;
                 None
             }
             Place::At(peer) => {
@@ -278,15 +280,17 @@ impl Node {
                 let asked = asking.ask(&peer, parts, bytes, within);
                 let tried = self.now().plus(TRY_FOR);
                 let again = !question.polls && !question.uploads && tried < until;
-                // Nobody need wait for the answer of the dead.
-                tokio::select! {
-                    biased;
-                    answer = asked => answer,
-                    () = self.cluster.gone(&peer) => None,
-                    // What is parked there keeps this process from ending, and is asked for again.
-                    () = self.draining.cancelled(), if question.polls => None,
-                    () = self.until(if again { tried } else { late }, asking) => None,
-                }
+                let answered = async {
+                    tokio::select! {
+                        biased;
+                        answer = asked => answer,
+                        // Nobody need wait for the answer of the dead.
+                        () = self.cluster.gone(&peer) => None,
+                        // What is parked there keeps this process from ending, and is asked again.
+                        () = self.draining.cancelled(), if question.polls => None,
+                    }
+                };
+                self.by(if again { tried } else { late }, asking, answered).await.flatten()
             }
             // A poll may be here before its chat begins, wherever that is.
             Place::Nowhere if question.polls => tokio::select! {
@@ -300,26 +304,22 @@ impl Node {
         }
     }
 
-    /// What comes of a wait, unless it takes too long.
+    /// What comes of a wait, unless it takes too long; much too long, and this process stood still.
     async fn by<T>(
         &self,
         until: Mono,
         asking: &Asking,
         wait: impl Future<Output = T>,
     ) -> Option<T> {
-        tokio::select! {
+        let done = tokio::select! {
             biased;
             done = wait => Some(done),
-            () = self.until(until, asking) => None,
-        }
-    }
-
-    /// Waits; when that takes much too long, this process stood still.
-    async fn until(&self, at: Mono, asking: &Asking) {
-        self.clock.until(at).await;
-        if self.now().since(at) >= SLEPT {
+            () = self.clock.until(until) => None,
+        };
+        if self.now().since(until) >= SLEPT {
             asking.sleeps();
         }
+        done
     }
 
     /// Works on a request that another node passed on.

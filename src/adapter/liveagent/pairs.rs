@@ -18,7 +18,7 @@ use super::rekey::Names;
 use crate::chat::ids::ChatId;
 use crate::clock::Clock;
 use crate::store::shared::FIRST_EPOCH;
-use crate::store::{Commit, Loaded, NewChat, Store, StoreError};
+use crate::store::{Commit, Loaded, NewChat, Retry, Store, StoreError, open_or_take};
 use crate::time::{Mono, Now};
 
 /// Pairs in memory; past it no relayed chat of a key of ours begins.
@@ -330,7 +330,7 @@ impl Pairs {
         let record = Record { live_agent_pair: 1, key, id, affinity, base, told, upload: None };
         let first = serde_json::to_vec(&record).unwrap_or_default();
         let new = NewChat { id: chat.0, tenant: tenant.to_owned(), at: now.wall };
-        let pair = match self.keep(new, first, clock).await? {
+        let pair = match self.keep(&new, &first, clock).await? {
             None => {
                 let pair = Arc::new(Pair::new(chat, tenant, record, 2, now.mono));
                 self.known().pairs.insert(chat, pair.clone());
@@ -349,31 +349,18 @@ impl Pairs {
     /// out to have been made.
     async fn keep(
         &self,
-        new: NewChat,
-        first: Vec<u8>,
+        new: &NewChat,
+        first: &[u8],
         clock: &Clock,
     ) -> Result<Option<Loaded>, StoreError> {
         let until = clock.now().mono.plus(KEEP_WITHIN);
-        let mut unclear = false;
         loop {
-            let error = match self.store.open(new.clone(), first.clone()).await {
-                Ok(()) => return Ok(None),
-                Err(there @ StoreError::AlreadyThere { .. }) if unclear => {
-                    match self.store.take(new.id).await {
-                        Ok(Some(loaded)) if newest(&loaded) == first => return Ok(Some(loaded)),
-                        Ok(_) => return Err(there),
-                        Err(error) => error,
-                    }
+            match open_or_take(self.store.as_ref(), new, first).await {
+                Err(error) if error.retry() != Retry::Never && clock.now().mono < until => {
+                    clock.until(clock.now().mono.plus(KEEP_AGAIN)).await;
                 }
-                Err(error) => error,
-            };
-            let others =
-                matches!(error, StoreError::AlreadyThere { .. } | StoreError::Fenced { .. });
-            if others || clock.now().mono >= until {
-                return Err(error);
+                kept => return kept,
             }
-            unclear = true;
-            clock.until(clock.now().mono.plus(KEEP_AGAIN)).await;
         }
     }
 

@@ -13,7 +13,7 @@ use crate::chat::fact::Delta;
 use crate::chat::ids::ChatId;
 use crate::chat::session::Session;
 use crate::store::shared::FIRST_EPOCH;
-use crate::store::{BLOB_BYTES_MAX, Commit, NewChat, Retry, StoreError};
+use crate::store::{BLOB_BYTES_MAX, Commit, NewChat, Retry, StoreError, open_or_take};
 
 /// Deltas after which a snapshot replaces them.
 const SNAPSHOT_EVERY: u64 = 64;
@@ -70,22 +70,10 @@ impl Task {
     async fn open(&self, new: NewChat, first: Vec<u8>) -> Result<(), Stop> {
         let opened = self.patiently(|store, _| {
             let (new, first) = (new.clone(), first.clone());
-            async move {
-                let error = match store.open(new.clone(), first.clone()).await {
-                    Ok(()) => return Ok(FIRST_EPOCH),
-                    Err(error) => error,
-                };
-                if !matches!(error, StoreError::AlreadyThere { .. }) {
-                    return Err(error);
-                }
-                // Perhaps by an attempt whose answer was lost.
-                let taken = store.take(new.id).await?;
-                let ours = taken.filter(|loaded| loaded.is_opening(&new, &first));
-                ours.map(|loaded| loaded.epoch.unwrap_or(FIRST_EPOCH)).ok_or(error)
-            }
+            async move { open_or_take(store.as_ref(), &new, &first).await }
         });
-        let epoch = opened.await?;
-        self.takes(Some(epoch));
+        let epoch = opened.await?.and_then(|loaded| loaded.epoch);
+        self.takes(Some(epoch.unwrap_or(FIRST_EPOCH)));
         Ok(())
     }
 
