@@ -164,6 +164,12 @@ mod tests {
     use crate::chat::visitor::VisitorCommand;
     use std::time::Duration;
 
+    /// A POST that was acted on at the start.
+    fn seen(sequence: Option<u64>, fingerprint: u64, answered: bool) -> Seen {
+        let until = Mono::from_millis(0).plus(RETRY_WINDOW);
+        Seen { sequence, fingerprint, until, answered, before: None }
+    }
+
     fn post(sequence: Option<u64>, fingerprint: u64) -> Post {
         Post { sequence, fingerprint, command: VisitorCommand::Ignored }
     }
@@ -178,8 +184,7 @@ mod tests {
                 replay.distrust_numbers();
             }
             if verdict != Verdict::Retry {
-                let until = now.plus(RETRY_WINDOW);
-                replay.remember(Seen { sequence, fingerprint, until, answered, before: None });
+                replay.remember(seen(sequence, fingerprint, answered));
             }
             verdicts.push(verdict);
         }
@@ -209,16 +214,8 @@ mod tests {
     fn a_retry_under_a_new_number_after_a_reconnect_is_still_a_retry() {
         let mut replay = Replay::default();
         let now = Mono::from_millis(0);
-        let until = now.plus(RETRY_WINDOW);
-        let seen = |fingerprint, answered| Seen {
-            sequence: Some(7),
-            fingerprint,
-            until,
-            answered,
-            before: None,
-        };
-        replay.remember(seen(1, false));
-        replay.remember(seen(2, true));
+        replay.remember(seen(Some(7), 1, false));
+        replay.remember(seen(Some(7), 2, true));
         assert_eq!(replay.judge(now, &post(Some(1), 1)), Verdict::New);
         replay.restart_numbers();
         assert_eq!(replay.judge(now, &post(Some(1), 1)), Verdict::Retry);
@@ -230,12 +227,8 @@ mod tests {
         let mut replay = Replay::default();
         let now = Mono::from_millis(0);
         let until = now.plus(RETRY_WINDOW);
-        let seen = |number, fingerprint| {
-            let sequence = Some(number);
-            Seen { sequence, fingerprint, until, answered: true, before: None }
-        };
         for (number, body) in [(1, 10), (2, 20), (3, 30)] {
-            replay.remember(seen(number, body));
+            replay.remember(seen(Some(number), body, true));
         }
         replay.restart_numbers();
         replay.restart_numbers();
@@ -251,11 +244,11 @@ mod tests {
         }
         let later = until.plus(Duration::from_millis(1));
         assert_eq!(replay.judge(later, &post(Some(3), 30)), Verdict::New);
-        replay.remember(seen(4, 40));
+        replay.remember(seen(Some(4), 40, true));
         assert_eq!(replay.judge(now, &post(Some(3), 30)), Verdict::Retry);
         // The client heard of it.
         assert!(!replay.counts_anew(&post(Some(3), 30)) && replay.counts_anew(&post(Some(1), 50)));
-        replay.remember(seen(1, 50));
+        replay.remember(seen(Some(1), 50, true));
         assert!(!replay.counts_anew(&post(Some(1), 50)));
         assert_eq!(replay.judge(now, &post(Some(3), 30)), Verdict::New);
     }
@@ -264,13 +257,7 @@ mod tests {
     fn an_unanswered_post_is_a_retry_for_thirty_seconds_only() {
         let mut replay = Replay::default();
         let until = Mono::from_millis(0).plus(RETRY_WINDOW);
-        replay.remember(Seen {
-            sequence: None,
-            fingerprint: 1,
-            until,
-            answered: false,
-            before: None,
-        });
+        replay.remember(seen(None, 1, false));
         assert_eq!(replay.judge(until, &post(None, 1)), Verdict::Retry);
         let later = until.plus(Duration::from_millis(1));
         assert_eq!(replay.judge(later, &post(None, 1)), Verdict::New);
@@ -280,15 +267,8 @@ mod tests {
     fn each_lost_answer_is_owed_once() {
         let mut replay = Replay::default();
         let now = Mono::from_millis(0);
-        let until = now.plus(RETRY_WINDOW);
         for sequence in [Some(1), Some(2)] {
-            replay.remember(Seen {
-                sequence,
-                fingerprint: 1,
-                until,
-                answered: false,
-                before: None,
-            });
+            replay.remember(seen(sequence, 1, false));
         }
         assert!(replay.owes_answer(&post(Some(1), 1)));
         replay.restart_numbers();
@@ -304,10 +284,8 @@ mod tests {
     #[test]
     fn a_numbered_retry_of_what_was_answered_owes_nothing() {
         let mut replay = Replay::default();
-        let until = Mono::from_millis(0).plus(RETRY_WINDOW);
         for (number, answered) in [(1, true), (2, false)] {
-            let sequence = Some(number);
-            replay.remember(Seen { sequence, fingerprint: 1, until, answered, before: None });
+            replay.remember(seen(Some(number), 1, answered));
         }
         assert!(!replay.owes_answer(&post(Some(1), 1)));
         assert!(replay.owes_answer(&post(Some(2), 1)));

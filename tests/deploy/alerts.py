@@ -10,20 +10,14 @@ Prints one line for each check and ends with `N passed, N failed`.
 
 import pathlib
 import re
-import sys
 
 import yaml
+
+from checks import check, finish
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 # What Prometheus makes of a family's name.
 SUFFIX = re.compile(r"_(total|bucket|count|sum|info)$")
-
-results = {True: 0, False: 0}
-
-
-def check(what, ok, detail=""):
-    results[bool(ok)] += 1
-    print(f"  {'ok    ' if ok else 'FAILED'}  {what}{'' if ok else f': {detail}'}")
 
 
 def rows(runbook):
@@ -61,8 +55,7 @@ def main():
         strange = {one for one in asked if SUFFIX.sub("", one) not in known}
         check(f"{name} is the row `{what}`, a {severity}, of series that there are",
               good and asked and not strange, (says, rule["labels"], strange))
-    print(f"{results[True]} passed, {results[False]} failed")
-    sys.exit(results[False] > 0)
+    finish()
 
 
 main()

@@ -22,6 +22,8 @@ import urllib.request
 import kubernetes_validate
 import yaml
 
+from checks import check, finish
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "docs/deploy").glob("kubernetes-*.yaml"))
 # ReadWriteOncePod is there since.
@@ -30,13 +32,6 @@ OLDEST = (1, 29)
 # nodes (2 s), and said on the private and the admin listener (2 s).
 LAST_SECONDS = 7
 WAIT_SECONDS = 30
-
-results = {True: 0, False: 0}
-
-
-def check(what, ok, detail=""):
-    results[bool(ok)] += 1
-    print(f"  {'ok    ' if ok else 'FAILED'}  {what}{'' if ok else f': {detail}'}")
 
 
 def versions():
@@ -221,8 +216,7 @@ def main():
         numbers(file)
         grace(file, accepted(file))
         probed(file)
-    print(f"{results[True]} passed, {results[False]} failed")
-    sys.exit(results[False] > 0)
+    finish()
 
 
 if __name__ == "__main__":

@@ -271,6 +271,13 @@ impl ClusterStage {
         client
     }
 
+    /// The same, whose client asks node two from now on.
+    pub(crate) async fn talking_elsewhere(&self, acks: Acks) -> Client {
+        let mut client = self.talking(acks).await;
+        client.goes_to(self.two.service());
+        client
+    }
+
     pub(crate) fn desk(&self) -> &Arc<Desk> {
         self.emulators.desk()
     }

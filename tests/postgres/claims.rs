@@ -21,11 +21,11 @@ fn beat(incarnation: Uuid) -> Beat {
 }
 
 /// Until so many statements wait for a lock that somebody has.
-async fn waiting(client: &Client, wanted: i64) {
+async fn waiting(client: &Client, wanted: impl Fn(i64) -> bool) {
     let sql = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    within("a statement waits", async {
-        while client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) < wanted {
+    within("as many statements wait as should", async {
+        while !wanted(client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)) {
             tokio::task::yield_now().await;
         }
     })
@@ -59,7 +59,7 @@ async fn an_owner_that_beat_meanwhile_keeps_its_chat() {
     let (busy, look) = (place.client().await, place.client().await);
     busy.batch_execute("BEGIN; SELECT 1 FROM chat FOR UPDATE").await.unwrap();
     let beats_meanwhile = async {
-        waiting(&look, 1).await;
+        waiting(&look, |count| count >= 1).await;
         store.beat(&beat(owner), LONG).await.unwrap();
         busy.batch_execute("COMMIT").await.unwrap();
     };
@@ -80,7 +80,7 @@ async fn a_claim_waits_for_a_commit_and_keeps_it() {
     let (busy, look) = (place.client().await, place.client().await);
     busy.batch_execute("BEGIN; UPDATE chat SET ended_at = 7").await.unwrap();
     let ends = async {
-        waiting(&look, 1).await;
+        waiting(&look, |count| count >= 1).await;
         busy.batch_execute("COMMIT").await.unwrap();
     };
     let (claim, ()) = tokio::join!(store.claim(id(5), claimant), ends);
@@ -103,14 +103,7 @@ async fn a_beat_that_was_given_up_is_not_made_after_all() {
     busy.batch_execute("BEGIN; SELECT 1 FROM node FOR UPDATE").await.unwrap();
     assert!(store.beat(&beat(node), SHORT).await.is_err());
     // Not only its client has given it up.
-    let sql = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    within("nobody waits for the row", async {
-        while look.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    waiting(&look, |count| count == 0).await;
     busy.batch_execute("COMMIT").await.unwrap();
     assert!(store.nodes().await.unwrap().iter().all(|node| node.live));
     place.remove().await;

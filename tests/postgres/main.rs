@@ -19,6 +19,7 @@ mod opening;
 mod outage;
 #[path = "../process/program.rs"]
 mod program;
+mod relayed;
 mod rings;
 mod server;
 #[path = "../process/site.rs"]

@@ -1,17 +1,16 @@
 //! K8: PostgreSQL is restarted, is not reached for a while, takes no more connections. The program
 //! runs on a server of this test's own, through a proxy that can fall silent.
 
-use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_postgres::NoTls;
 
 use crate::long_or;
 use crate::machine::Machine;
 use crate::program::Program;
+use crate::relayed::Relayed;
 use crate::server::RING;
 use crate::site::Site;
 use crate::stage::Stage;
-use crate::visitor::http;
 use crate::way::{Way, way_to};
 
 /// Recovery that is promised, in milliseconds; held to in the long run, when nothing else runs.
@@ -35,43 +34,6 @@ fn configure(site: &Site, database: &url::Url) {
     let relayed = format!("{legacy}[tenant.miaw]{miaw}");
     let plan = "[tenant.plan]\nremoval = \"2099-01-01T00:00:00Z\"\n";
     std::fs::write(site.config(), format!("{text}[[tenant]]{relayed}{plan}")).unwrap();
-}
-
-/// A chat that is relayed verbatim: it has no use for the store.
-struct Relayed {
-    base: String,
-    key: String,
-    affinity: String,
-}
-
-impl Relayed {
-    async fn begin(site: &Site) -> Self {
-        let base = format!("http://127.0.0.1:{}/t/relayed/chat/rest", site.port);
-        let asked = http().get(format!("{base}/System/SessionId"));
-        let asked = asked.header("X-LIVEAGENT-API-VERSION", "47");
-        let answer = asked.header("X-LIVEAGENT-AFFINITY", "null").send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        let session: Value = answer.json().await.unwrap();
-        let text = |name: &str| session[name].as_str().unwrap().to_owned();
-        Self { base, key: text("key"), affinity: text("affinityToken") }
-    }
-
-    /// Begins the chat of this session.
-    async fn init(&self) -> u16 {
-        let body = json!({
-            "organizationId": "00D000000000001", "deploymentId": "572000000000001",
-            "buttonId": "573000000000001", "sessionId": self.key.split('!').next(),
-            "userAgent": "t", "language": "en", "screenResolution": "1x1", "visitorName": "V",
-            "prechatDetails": [], "prechatEntities": [], "receiveQueueUpdates": true,
-            "isPost": true,
-        });
-        let asked = http().post(format!("{}/Chasitor/ChasitorInit", self.base)).json(&body);
-        let asked = asked.header("X-LIVEAGENT-API-VERSION", "47");
-        let asked = asked.header("X-LIVEAGENT-AFFINITY", &self.affinity);
-        let asked = asked.header("X-LIVEAGENT-SESSION-KEY", &self.key);
-        let answer = asked.header("X-LIVEAGENT-SEQUENCE", "1").send().await.unwrap();
-        answer.status().as_u16()
-    }
 }
 
 /// Cuts every connection but the caller's and keeps what is free then.
@@ -106,7 +68,8 @@ async fn chats_outlive_a_restart_a_partition_and_a_full_server() {
     configure(&site, &address);
     let bridge: Program = site.serve().await;
     let mut stage = Stage::new(&site).await;
-    let relayed = Relayed::begin(&site).await;
+    let verbatim = format!("http://127.0.0.1:{}/t/relayed/chat/rest", site.port);
+    let relayed = Relayed::begin(&verbatim).await;
     let mut recoveries = Vec::new();
 
     stage.check("before").await;
@@ -136,7 +99,7 @@ async fn chats_outlive_a_restart_a_partition_and_a_full_server() {
     });
     let beside = async {
         assert_eq!(relayed.init().await, 200, "the relay does not need the store");
-        Relayed::begin(&site).await;
+        Relayed::begin(&verbatim).await;
     };
     let (last, ()) = tokio::join!(stage.say("in the silence"), beside);
     recoveries.push(("partition", last - healed.await.unwrap()));

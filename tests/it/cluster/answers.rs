@@ -10,8 +10,7 @@ use crate::cluster_stage::{ClusterStage, Fate, TOLD};
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_the_other_node_could_not_hand_over_is_lost() {
     let stage = ClusterStage::new().await;
-    let mut client = stage.talking(Acks::Never).await;
-    client.goes_to(stage.two.service());
+    let mut client = stage.talking_elsewhere(Acks::Never).await;
     let yes = json!({ "text": "yes" });
     client.lose_post("ChatMessage", &yes).await;
     assert_eq!(client.post_as(None, "ChatMessage", &yes).await.0, 200);
@@ -29,8 +28,7 @@ async fn an_answer_that_the_other_node_could_not_hand_over_is_lost() {
 async fn a_payload_that_the_other_node_could_not_hand_over_comes_again() {
     for at_one in [false, true] {
         let stage = ClusterStage::new().await;
-        let mut client = stage.talking(Acks::Never).await;
-        client.goes_to(stage.two.service());
+        let mut client = stage.talking_elsewhere(Acks::Never).await;
         stage.agent_says("hello");
         client.lose_poll().await;
         if at_one {
@@ -46,8 +44,7 @@ async fn a_payload_that_the_other_node_could_not_hand_over_comes_again() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_of_which_nothing_is_told_counts_as_lost() {
     let stage = ClusterStage::new().await;
-    let mut client = stage.talking(Acks::Real).await;
-    client.goes_to(stage.two.service());
+    let mut client = stage.talking_elsewhere(Acks::Real).await;
     stage.mute();
     let yes = json!({ "text": "yes" });
     assert_eq!(client.post_as(None, "ChatMessage", &yes).await.0, 200);
@@ -62,8 +59,7 @@ async fn an_answer_of_which_nothing_is_told_counts_as_lost() {
 #[tokio::test(start_paused = true)]
 async fn what_is_told_late_goes_with_the_next_request() {
     let stage = ClusterStage::new().await;
-    let mut client = stage.talking(Acks::Real).await;
-    client.goes_to(stage.two.service());
+    let client = stage.talking_elsewhere(Acks::Real).await;
     stage.mute();
     let yes = json!({ "text": "yes" });
     for _ in 0..2 {
@@ -77,8 +73,7 @@ async fn what_is_told_late_goes_with_the_next_request() {
 #[tokio::test(start_paused = true)]
 async fn the_owner_waits_for_what_is_told_and_the_client_does_not() {
     let stage = ClusterStage::new().await;
-    let mut client = stage.talking(Acks::Real).await;
-    client.goes_to(stage.two.service());
+    let mut client = stage.talking_elsewhere(Acks::Real).await;
     // What is told arrives after a second.
     stage.tamper(|request| match request.uri().path() == TOLD {
         true => Fate::ArrivesLate(Duration::from_secs(1)),

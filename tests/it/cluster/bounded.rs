@@ -41,8 +41,7 @@ async fn a_tenant_with_all_its_chats_is_refused_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_chat_that_takes_no_more_is_asked_once() {
     let stage = ClusterStage::new().await;
-    let mut client = stage.talking(Acks::Real).await;
-    client.goes_to(stage.two.service());
+    let mut client = stage.talking_elsewhere(Acks::Real).await;
     let fault = Fault { operation: "message".to_owned(), times: 9_999, ..Fault::default() };
     stage.emulators.set_miaw(|knobs| knobs.faults.push(Fault { reset: true, ..fault }));
     let refused = loop {

@@ -10,20 +10,13 @@ use crate::bridge_stage::{Acks, Client};
 use crate::cluster_stage::{ClusterStage, Fate};
 use crate::stage::{Got, read, tenant};
 
-/// A chat of node one whose client asks node two.
-async fn elsewhere(stage: &ClusterStage, acks: Acks) -> Client {
-    let mut client = stage.talking(acks).await;
-    client.goes_to(stage.two.service());
-    client
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_file_reaches_the_agent_once() {
     for lost in [false, true] {
         let mut tenant = tenant("acme");
         tenant.behaviour.content.uploads = Uploads::Offer;
         let stage = ClusterStage::of("2026-03-01T09:00:00Z", tenant).await;
-        let mut client = elsewhere(&stage, Acks::Real).await;
+        let mut client = stage.talking_elsewhere(Acks::Real).await;
         client.until("FileTransfer").await;
         if lost {
             stage.once("upload", Fate::Unanswered);
@@ -91,7 +84,7 @@ async fn batched(client: &mut Client, numbers: bool, texts: &[&str]) -> u16 {
 async fn a_batch_is_acted_on_once_and_in_order() {
     for numbers in [true, false] {
         let stage = ClusterStage::new().await;
-        let mut client = elsewhere(&stage, Acks::Real).await;
+        let mut client = stage.talking_elsewhere(Acks::Real).await;
         stage.once("MultiNoun", Fate::Unanswered);
         assert_eq!(batched(&mut client, numbers, &["a", "b", "a"]).await, 200);
         assert_eq!(stage.passed("MultiNoun"), 2);
@@ -130,7 +123,7 @@ async fn a_chat_asked_for_in_a_batch_belongs_to_the_node_that_gets_it() {
 async fn a_session_is_reconnected_anywhere() {
     for lost in [false, true] {
         let stage = ClusterStage::new().await;
-        let mut client = elsewhere(&stage, Acks::Real).await;
+        let mut client = stage.talking_elsewhere(Acks::Real).await;
         client.says("m0").await;
         stage.agent_says("a0");
         client.until_told("a0").await;
@@ -159,7 +152,7 @@ async fn a_session_is_reconnected_anywhere() {
 #[tokio::test(start_paused = true)]
 async fn a_session_is_resynced_anywhere_also_after_its_node_is_gone() {
     let stage = ClusterStage::new().await;
-    let mut client = elsewhere(&stage, Acks::Real).await;
+    let mut client = stage.talking_elsewhere(Acks::Real).await;
     client.says("m0").await;
     for gone in [false, true] {
         if gone {

@@ -12,8 +12,7 @@ use crate::stage::tenant;
 #[tokio::test(start_paused = true)]
 async fn an_unnumbered_post_whose_answer_the_link_lost_is_acted_on_once() {
     let stage = ClusterStage::new().await;
-    let mut client = stage.talking(Acks::Real).await;
-    client.goes_to(stage.two.service());
+    let client = stage.talking_elsewhere(Acks::Real).await;
     stage.once("ChatMessage", Fate::Unanswered);
     let yes = json!({ "text": "yes" });
     assert_eq!(client.post_as(None, "ChatMessage", &yes).await.0, 200);
@@ -48,8 +47,7 @@ async fn a_poll_whose_link_breaks_goes_on_and_is_not_a_second_one() {
 async fn a_poll_whose_answer_the_link_lost_is_answered_the_same() {
     for acks in [Acks::Never, Acks::Real, Acks::Counter] {
         let stage = ClusterStage::new().await;
-        let mut client = stage.talking(acks).await;
-        client.goes_to(stage.two.service());
+        let mut client = stage.talking_elsewhere(acks).await;
         stage.agent_says("hello");
         stage.once("Messages", Fate::Unanswered);
         let before = stage.clock.now().mono;
@@ -64,8 +62,7 @@ async fn a_poll_whose_answer_the_link_lost_is_answered_the_same() {
 #[tokio::test(start_paused = true)]
 async fn a_post_under_way_is_waited_for_when_its_link_breaks() {
     let stage = ClusterStage::new().await;
-    let mut client = stage.talking(Acks::Real).await;
-    client.goes_to(stage.two.service());
+    let client = stage.talking_elsewhere(Acks::Real).await;
     // The owner cannot store for a while: the POST is under way.
     stage.memory.stop_writes();
     stage.once("ChatMessage", Fate::Breaks(Duration::from_secs(1)));
@@ -83,8 +80,7 @@ async fn a_post_under_way_is_waited_for_when_its_link_breaks() {
 #[tokio::test(start_paused = true)]
 async fn a_post_that_vanishes_on_its_way_is_asked_again_in_time() {
     let stage = ClusterStage::new().await;
-    let mut client = stage.talking(Acks::Real).await;
-    client.goes_to(stage.two.service());
+    let client = stage.talking_elsewhere(Acks::Real).await;
     stage.once("ChatMessage", Fate::Vanishes);
     let before = stage.clock.now().mono;
     let yes = json!({ "text": "yes" });
@@ -105,8 +101,7 @@ async fn a_post_that_vanishes_on_its_way_is_asked_again_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_chat_has_so_many_requests_of_other_nodes_under_way_and_no_more() {
     let stage = ClusterStage::new().await;
-    let mut client = stage.talking(Acks::Real).await;
-    client.goes_to(stage.two.service());
+    let client = stage.talking_elsewhere(Acks::Real).await;
     stage.memory.stop_writes();
     let texts: Vec<String> = (0..40).map(|n| format!("m{n}")).collect();
     let bodies: Vec<serde_json::Value> = texts.iter().map(|text| json!({ "text": text })).collect();

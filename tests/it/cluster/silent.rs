@@ -124,8 +124,7 @@ async fn a_node_that_was_away_answers_nothing_old() {
 #[tokio::test(start_paused = true)]
 async fn a_post_that_its_node_slept_through_is_asked_once_more() {
     let stage = ClusterStage::new().await;
-    let mut client = stage.talking(Acks::Real).await;
-    client.goes_to(stage.two.service());
+    let client = stage.talking_elsewhere(Acks::Real).await;
     stage.once("ChatMessage", Fate::Vanishes);
     let sleep = async {
         stage.seconds(1).await;

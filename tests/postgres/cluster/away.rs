@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::balancer::{Balancer, Choice, Product};
 use super::client::{Client, now};
 use super::loss::{established, talk};
 use super::site::{Node, Site};
-use crate::visitor::http;
+use crate::relayed::Relayed;
 use crate::way::{Way, way_to};
 use crate::within;
 
@@ -45,36 +45,6 @@ async fn is_away(node: &Node) {
     within("no node is ready", unready).await;
 }
 
-/// A POST of one client, whatever is answered.
-async fn post(base: &str, session: &Value, noun: &str, number: u64, body: &Value) -> u16 {
-    let request = http()
-        .post(format!("{base}/Chasitor/{noun}"))
-        .header("X-LIVEAGENT-API-VERSION", "47")
-        .header("X-LIVEAGENT-AFFINITY", session["affinityToken"].as_str().unwrap())
-        .header("X-LIVEAGENT-SESSION-KEY", session["key"].as_str().unwrap())
-        .header("X-LIVEAGENT-SEQUENCE", number)
-        .json(body);
-    within("an answer to a POST", request.send()).await.unwrap().status().as_u16()
-}
-
-/// A session, which nobody needs a database for.
-async fn session(base: &str) -> Value {
-    let asked = http().get(format!("{base}/System/SessionId"));
-    let asked = asked.header("X-LIVEAGENT-API-VERSION", "47");
-    let answer = asked.header("X-LIVEAGENT-AFFINITY", "null").send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    answer.json().await.unwrap()
-}
-
-fn init(session: &Value) -> Value {
-    json!({
-        "organizationId": "00D000000000001", "deploymentId": "572000000000001",
-        "buttonId": "573000000000001", "sessionId": session["id"], "userAgent": "t",
-        "language": "en", "screenResolution": "1x1", "visitorName": "V", "prechatDetails": [],
-        "prechatEntities": [], "receiveQueueUpdates": true, "isPost": true,
-    })
-}
-
 async fn goes_on_behind(product: Product) {
     let site = Site::new().await;
     let way = watch::Sender::new(Way::Open);
@@ -89,8 +59,8 @@ async fn goes_on_behind(product: Product) {
     let verbatim = base.replace("/chat/rest", "/t/relayed/chat/rest");
     let mut chat = established(&site.desk, &base, 0).await;
     talk(&mut chat, &site.desk).await;
-    let begun = session(&verbatim).await;
-    assert_eq!(post(&verbatim, &begun, "ChasitorInit", 1, &init(&begun)).await, 200);
+    let begun = Relayed::begin(&verbatim).await;
+    assert_eq!(begun.init().await, 200);
     // It dies of every answer but 200 and 204.
     let mut parked: Client = established(&site.desk, &base, 1).await.client;
 
@@ -101,17 +71,15 @@ async fn goes_on_behind(product: Product) {
     let since = now();
     let sessions = async {
         while since.elapsed() < AWAY {
-            session(&verbatim).await;
+            Relayed::begin(&verbatim).await;
         }
-        let another = session(&verbatim).await;
-        assert_eq!(post(&verbatim, &another, "ChasitorInit", 1, &init(&another)).await, 200);
-        let says = json!({ "text": "hello" });
-        assert_eq!(post(&verbatim, &begun, "ChatMessage", 2, &says).await, 200);
+        assert_eq!(Relayed::begin(&verbatim).await.init().await, 200);
+        assert_eq!(begun.say("hello").await, 200);
     };
     let waits = async {
-        let new = session(&base).await;
+        let new = Relayed::begin(&base).await;
         let began = now();
-        assert_eq!(post(&base, &new, "ChasitorInit", 1, &init(&new)).await, 500);
+        assert_eq!(new.init().await, 500);
         assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());
     };
     let (messages, (), ()) = tokio::join!(parked.poll(), sessions, waits);
