@@ -151,6 +151,9 @@ impl World {
         }
         let Some(acts) = self.step(node, input) else { return };
         let crash_at = self.crash_point(acts.len());
+        if crash_at != Some(0) {
+            self.decided(node, &acts);
+        }
         self.steps += 1;
         let all = acts.len();
         for (index, act) in acts.into_iter().enumerate() {
@@ -191,7 +194,6 @@ impl World {
             let alarm = self.nodes[node].alarm;
             self.after(wait.max(1), Event::Wake { node, alarm });
         }
-        self.decided(node, &effects);
         let last = |effect: &Effect| matches!(effect, Effect::Forget);
         if self.plan.cluster.is_some() && effects.iter().any(last) {
             save = Save::BeforeEffects;
@@ -267,6 +269,7 @@ impl World {
                 }
             } else if let Some(input) = task.inbox.pop_front() {
                 let Some(acts) = self.step(node, input) else { return };
+                self.decided(node, &acts);
                 let strike = self.strike_point(acts.len());
                 self.steps += 1;
                 let Some(task) = &mut self.nodes[node].task else { return };
@@ -308,9 +311,10 @@ impl World {
         let before = if several { task.next_number as usize } else { self.store.deltas.len() + 1 };
         let snapshot = (before.is_multiple_of(SNAPSHOT_EVERY))
             .then(|| serde_json::to_string(&(at, task.session.state())).expect("a state too"));
-        self.stored_wall_offset = self.nodes[node].wall_offset;
+        let wall_offset = self.nodes[node].wall_offset;
         let Some(task) = &mut self.nodes[node].task else { return };
         if !several {
+            self.store.wall_offset = wall_offset;
             self.store.deltas.push(delta);
             if snapshot.is_some() {
                 self.store.snapshot = snapshot;
@@ -321,7 +325,7 @@ impl World {
         let (epoch, number) = (task.epoch, task.next_number);
         task.committing = true;
         task.flush_asked = false;
-        let commit = Commit { epoch, number, delta, snapshot, ended };
+        let commit = Commit { epoch, number, delta, wall_offset, snapshot, ended };
         self.ask_store(node, Ask::Commit(commit), late);
     }
 
@@ -447,7 +451,7 @@ impl World {
 
     /// Builds the chat from what is stored.
     pub fn take_up(&mut self, node: usize, epoch: u64, loaded: &Loaded) {
-        let ahead = self.nodes[node].wall_offset - self.stored_wall_offset;
+        let ahead = self.nodes[node].wall_offset - self.store.wall_offset;
         self.ledger.skipped += ahead.max(0).unsigned_abs();
         self.ledger.wall_steps += u64::from(ahead != 0);
         let now = self.now(node);

@@ -333,7 +333,10 @@ impl World {
         let out_of_time = ledger.last_word.map(|(_, at)| at).filter(out_of_time);
         // What is told waits for polls: the chat was over when the token was due.
         let out_of_time = out_of_time.map(|at| at.min(self.service.token_due));
-        let over_at = out_of_time.or(ledger.ended_by_itself()).or(ledger.visitor_ended_at);
+        // A request that failed has nobody to read what its agent says, whenever it was said.
+        let failed = (self.failed() && self.plan.hurts_calls()).then_some(0);
+        let over_at = failed.or(out_of_time).or(ledger.ended_by_itself());
+        let over_at = over_at.or(ledger.visitor_ended_at);
         let harmless = self.plan.harmless();
         let early = |at: u64| over_at.is_some_and(|over| !harmless || over < at + IN_TIME);
         let settled = finally || ledger.last_word.is_none();
@@ -353,6 +356,9 @@ impl World {
                 [_] => wrong.push(format!("agent's message {text:?} is out of order")),
                 _ => wrong.push(format!("agent's message {text:?} came twice")),
             }
+        }
+        if failed.is_some() && !got.is_empty() {
+            wrong.push("the agent spoke, and then the request failed".to_owned());
         }
         let said = |text: &String| ledger.said.iter().any(|(known, _)| known == text);
         let asked = |text: &String| ledger.asked.contains(text);

@@ -10,7 +10,7 @@ use crate::chat::limits::FILE_LOST;
 use crate::chat::pending::UpstreamCall;
 use crate::chat::text::{Secret, Text};
 use crate::chat::{CallId, Effect, Input, Outcome};
-use crate::machine::bridge::{EPOCH, Node};
+use crate::machine::bridge::{Act, EPOCH, Node};
 use crate::machine::cluster::Cluster;
 use crate::machine::plan::DeskAct;
 use crate::machine::world::{Event, Fate, World};
@@ -113,25 +113,26 @@ impl Service {
 
 impl World {
     /// What the owner of the chat has decided to do.
-    pub fn decided(&mut self, node: usize, effects: &[Effect]) {
-        if self.plan.cluster.is_none() {
-            return;
-        }
-        for effect in effects {
-            if let Effect::Call(
-                _,
-                UpstreamCall::SendMessage { id, .. } | UpstreamCall::SendFile { id, .. },
-            ) = effect
-            {
+    pub fn decided(&mut self, node: usize, acts: &VecDeque<Act>) {
+        let calls = || {
+            acts.iter().filter_map(|act| match act {
+                Act::Perform(Effect::Call(_, call)) => Some(call),
+                _ => None,
+            })
+        };
+        for call in calls() {
+            if let UpstreamCall::SendMessage { id, .. } | UpstreamCall::SendFile { id, .. } = call {
                 self.ledger.decided.entry(*id).or_insert(self.at);
             }
+        }
+        if self.plan.cluster.is_none() {
+            return;
         }
         let owner = self.store.owned_by(self.nodes[node].boot);
         if !owner || !self.ledger.creating {
             return;
         }
-        let mints = |effect: &Effect| matches!(effect, Effect::Call(_, UpstreamCall::MintToken));
-        if effects.iter().any(mints) {
+        if calls().any(|call| matches!(call, UpstreamCall::MintToken)) {
             self.violation("a second token for a running chat".to_owned());
         }
     }

@@ -15,6 +15,8 @@ use crate::time::Mono;
 pub struct Store {
     pub snapshot: Option<String>,
     pub deltas: Vec<String>,
+    /// How far ahead the calendar was of who wrote last.
+    pub wall_offset: i64,
     row: Option<Row>,
     leases: BTreeMap<u64, i64>,
 }
@@ -32,6 +34,8 @@ pub struct Commit {
     pub epoch: u64,
     pub number: u64,
     pub delta: String,
+    /// How far ahead the writer's calendar is.
+    pub wall_offset: i64,
     pub snapshot: Option<String>,
     pub ended: bool,
 }
@@ -169,6 +173,7 @@ impl Store {
         }
         row.next_number += 1;
         row.ended |= commit.ended;
+        self.wall_offset = commit.wall_offset;
         self.deltas.push(commit.delta);
         if commit.snapshot.is_some() {
             self.snapshot = commit.snapshot;

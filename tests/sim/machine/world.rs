@@ -204,8 +204,6 @@ pub struct World {
     pub widths: Vec<usize>,
     /// The one node has let the chat go for good.
     pub forgotten: bool,
-    /// How far ahead the calendar was of who wrote to the store last.
-    pub stored_wall_offset: i64,
     /// Since when nobody has the chat.
     pub lost_since: Option<u64>,
     pub net: Net,
@@ -234,7 +232,6 @@ impl World {
             steps: 0,
             widths: Vec::new(),
             forgotten: false,
-            stored_wall_offset: 0,
             lost_since: None,
             net: Net::default(),
             service: Service::default(),
