@@ -140,7 +140,7 @@ pub enum Place {
     Free,
     /// It is not stored: it has not begun, or was forgotten.
     Nowhere,
-    /// Another node has it.
+    /// Another node has it; or may begin it, now that this one has left.
     At(Peer),
 }
 
@@ -252,7 +252,10 @@ impl Cluster {
         if let Some(peer) = self.known().get(&chat.0).cloned() {
             return Ok(Place::At(peer));
         }
-        let Some(owner) = self.inner.store.owner(chat.0).await? else { return Ok(Place::Nowhere) };
+        let Some(owner) = self.inner.store.owner(chat.0).await? else {
+            // A node that has left begins nothing: a chat begins at one that stays.
+            return Ok(self.stays().map_or(Place::Nowhere, Place::At));
+        };
         Ok(match owner {
             Owner { incarnation: Some(own), .. } if own == self.incarnation() => Place::Here,
             Owner { incarnation: Some(incarnation), address: Some(address), .. } => {
@@ -266,6 +269,21 @@ impl Cluster {
             }
             _ => Place::Free,
         })
+    }
+
+    /// Another node, any that lives and answers, once this one has left.
+    fn stays(&self) -> Option<Peer> {
+        if !self.inner.left.is_cancelled() {
+            return None;
+        }
+        let nodes = self.nodes();
+        let others = nodes.iter().filter(|node| node.live).map(|node| &node.told);
+        let others = others.filter(|told| told.incarnation != self.incarnation());
+        let peer =
+            |told: &Beat| Peer { incarnation: told.incarnation, address: told.address.clone() };
+        let others: Vec<Peer> = others.map(peer).filter(|peer| !self.doubts(peer)).collect();
+        let [drawn] = random::bytes::<1>();
+        others.get(usize::from(drawn) % others.len().max(1)).cloned()
     }
 
     /// Forgets where a chat was: it was not there.

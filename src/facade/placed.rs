@@ -6,11 +6,12 @@
 //! through is looked for once more, for 3 s. What is asked again is asked with the same bytes,
 //! and of the same node as the same request ([`passed`]). An answer of another node counts as
 //! written when the client's connection took it, as on one node. Nobody waits for a node whose
-//! lease lapsed. A node that stops acts on the POSTs that it accepted and lets its clients'
-//! polls go. A tenant's requests are counted once, at the door of the node that was asked by
-//! the client, and bounded there; those on the private listener are bounded by that and by
-//! `limits.connections`. A node whose lease is in doubt answers nothing from memory. Not here:
-//! sessions of the real service under its own key, which any node relays.
+//! lease lapsed. A node that stops acts on the POSTs that it accepted, or once it has left
+//! passes them on to one that stays, and lets its clients' polls go. A tenant's requests are
+//! counted once, at the door of the node that was asked by the client, and bounded there; those
+//! on the private listener are bounded by that and by `limits.connections`. A node whose lease
+//! is in doubt answers nothing from memory. Not here: sessions of the real service under its
+//! own key, which any node relays.
 
 mod asking;
 mod passed;
@@ -149,7 +150,7 @@ async fn private(State(node): State<Node>, request: Request) -> Response<Body> {
         Ok(_) => return reply::text(StatusCode::FORBIDDEN, "Not what was passed on"),
         Err(refusal) => return *refusal,
     };
-    if !node.has(question.chat).await {
+    if !node.takes(&question).await {
         return not_here();
     }
     let passage = match node.passages.enter(passed.id, question.chat) {
@@ -190,11 +191,19 @@ impl Node {
         read.map_err(|refusal| Box::new(question.marks.on(*refusal)))
     }
 
-    /// Whether this node has the chat, for others. One that stops begins to work on none for them:
-    /// they have it as soon as it has left.
-    async fn has(&self, chat: ChatId) -> bool {
-        let leaves = self.draining.is_cancelled() && !self.cluster.works_on(chat);
-        !leaves && self.cluster.place(chat).await == Ok(Place::Here)
+    /// Whether this node has the chat that another one asks for, or can begin it. One that stops
+    /// begins to work on none for them: they have it as soon as it has left.
+    async fn takes(&self, question: &Question) -> bool {
+        let chat = question.chat;
+        if self.draining.is_cancelled() && !self.cluster.works_on(chat) {
+            return false;
+        }
+        match self.cluster.place(chat).await {
+            Ok(Place::Here) => true,
+            // Its client asked a node that has left.
+            Ok(Place::Nowhere) => !question.polls,
+            _ => false,
+        }
     }
 
     /// Asks whoever has the chat until it is answered or nobody waits any more.

@@ -273,8 +273,7 @@ impl Session {
         match outcome {
             // 409: an earlier attempt arrived after all; the id is ours alone.
             Outcome::Done | Outcome::Refused { status: 409, .. } => {
-                self.opened();
-                self.resolve(number);
+                self.created(number);
                 self.tell_success();
             }
             Outcome::Refused { status, wait } if retryable(*status) => {
@@ -282,6 +281,19 @@ impl Session {
             }
             Outcome::NotSent | Outcome::Unknown => self.try_later(None),
             _ => self.fail(FailReason::InternalFailure),
+        }
+    }
+
+    fn created(&mut self, number: u64) {
+        self.opened();
+        self.resolve(number);
+    }
+
+    /// The conversation is heard of: whatever became of the answer, it was created.
+    pub(super) fn exists(&mut self) {
+        let create = self.state.pending.iter().find(|command| command.kind == CommandKind::Create);
+        if let Some(number) = create.map(|create| create.number) {
+            self.created(number);
         }
     }
 

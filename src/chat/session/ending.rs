@@ -382,6 +382,20 @@ mod tests {
     }
 
     #[test]
+    fn a_conversation_that_is_heard_of_exists() {
+        let chat = ChatId(Uuid::from_u128(1));
+        let mut session = Session::new(chat, Settings::default(), at(0));
+        let unknown = Input::Called { call: CallId::Command(2), outcome: Outcome::Unknown };
+        for input in [begin(), minted(), Input::StreamOpen, unknown] {
+            session.step(at(0), input);
+        }
+        session.step(at(200), Input::Upstream(joined(1, "anna")));
+        let left: Vec<_> = session.state().pending.iter().map(|left| &left.kind).collect();
+        assert!(left.is_empty(), "{left:?}");
+        assert!(!over(&[session.step(at(60_000), Input::Deadline)]));
+    }
+
+    #[test]
     fn a_stream_that_opens_late_is_not_trusted_to_begin_at_the_beginning() {
         let late = STREAM_PROMPT + Duration::from_millis(1);
         for (wait, asks) in [(STREAM_PROMPT, false), (late, true)] {

@@ -217,6 +217,9 @@ impl Session {
             }
             return;
         }
+        if entry.is_some() {
+            self.exists();
+        }
         let moved = event_id.is_some() && event_id != self.state.last_event_id;
         if moved || entry.is_some() {
             self.record(Fact::Noticed { event_id, entry, at_millis });

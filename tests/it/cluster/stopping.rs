@@ -152,6 +152,31 @@ async fn a_chat_that_was_accepted_begins_although_its_node_stops() {
     assert!(stage.two.has(&client));
 }
 
+/// One whose owner could not be looked up before its node left begins at the other.
+#[tokio::test(start_paused = true)]
+async fn a_chat_that_could_not_be_looked_up_begins_where_somebody_stays() {
+    let stage = ClusterStage::new().await;
+    let mut client = Client::session_at(stage.one.service(), Acks::Real).await;
+    stage.one.way.is(State::Cut);
+    let stops = async {
+        stage.pass(Duration::from_millis(50)).await;
+        stage.one.shutdown.cancel();
+        stage.one.way.is(State::Open);
+        stage.one.bridge.leave().await;
+        stage.clock.now().mono
+    };
+    let begins = async {
+        begin(&mut client).await;
+        stage.clock.now().mono
+    };
+    let (began, left) = tokio::join!(begins, stops);
+    assert!(began.since(left) < Duration::from_secs(1), "{:?}", began.since(left));
+    assert!(stage.two.has(&client));
+    client.goes_to(stage.two.service());
+    client.until("ChatRequestSuccess").await;
+    assert_eq!(stage.desk().chats().len(), 1);
+}
+
 /// One that never acknowledges says with its next poll that it has what it was sent: that must not
 /// overtake the word that its last one was let go.
 #[tokio::test(start_paused = true)]

@@ -173,8 +173,8 @@ async fn start(
     let ahead = world.plan.ahead[node];
     let clock = Clock::starting_at(world.clock.now().wall.plus_millis(ahead));
     let transport = Arc::new(Wire::new(world, gate, node, boot));
+    let store = Arc::new(Reached::new(world, gate, node, boot));
     loop {
-        let store = Arc::new(Reached::new(world, gate, node, boot));
         let options = Options {
             clock: clock.clone(),
             transport: transport.clone(),
@@ -189,7 +189,7 @@ async fn start(
                 fingerprint: "one".to_owned(),
             };
             let link = Arc::new(Link::new(world, gate, node, boot));
-            Cluster::new(identity, store, link, &[*SECRET], clock.clone())
+            Cluster::new(identity, store.clone(), link, &[*SECRET], clock.clone())
         });
         match app::build_node(config(world.plan.per_minute), options, cluster).await {
             Ok(bridge) => {

@@ -1,6 +1,7 @@
 //! The way between a process and the store: slow, cut, and at times without an answer.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +17,9 @@ use crate::time::Wall;
 
 /// No answer comes for this long before it is clear that none will.
 const NO_ANSWER: (u64, u64) = (100, 2_500);
+/// So often a chat gets no answer within the time that a POST waits, cuts included, where a client
+/// dies of any error: more is an outage, and a POST may be answered 500.
+const UNANSWERED_MAX: (usize, u64) = (2, 10_000);
 
 /// The store, as one process reaches it.
 pub struct Reached {
@@ -24,6 +28,8 @@ pub struct Reached {
     world: Arc<World>,
     node: usize,
     dice: Dice,
+    /// When a chat got no answer, of late.
+    unanswered: Mutex<BTreeMap<Uuid, Vec<u64>>>,
 }
 
 /// What is asked for, as far as faults go.
@@ -39,7 +45,27 @@ impl Reached {
     pub fn new(world: &Arc<World>, gate: &Gate, node: usize, boot: u64) -> Self {
         let memory = world.memory.clone();
         let dice = world.dice(&format!("store {node} {boot}"));
-        Self { memory, gate: gate.clone(), world: world.clone(), node, dice }
+        let unanswered = Mutex::default();
+        Self { memory, gate: gate.clone(), world: world.clone(), node, dice, unanswered }
+    }
+
+    /// Whether a chat got as few answers as its clients bear.
+    fn is_spared(&self, about: About) -> bool {
+        let About::Chat(_, chat) = about else { return false };
+        if !self.world.plan.visitors.iter().any(|visitor| visitor.fragile) {
+            return false;
+        }
+        let mut unanswered = self.unanswered.lock().unwrap();
+        let Some(times) = unanswered.get_mut(&chat) else { return false };
+        let (most, within) = UNANSWERED_MAX;
+        times.retain(|at| at + within > self.world.at());
+        times.len() >= most
+    }
+
+    fn leaves_unanswered(&self, about: About) {
+        if let About::Chat(_, chat) = about {
+            self.unanswered.lock().unwrap().entry(chat).or_default().push(self.world.at());
+        }
     }
 
     async fn through<T: Send>(
@@ -66,7 +92,10 @@ impl Reached {
         });
         let node = self.node;
         self.world.note(|| format!("node {node} asks the store: {subject}"));
-        let lost = self.world.store_is_away(self.node) || fails;
+        let lost = self.world.store_is_away(self.node) || fails && !self.is_spared(about);
+        if lost {
+            self.leaves_unanswered(about);
+        }
         if lost && unheard {
             return self.silence(silent).await;
         }
