@@ -289,12 +289,15 @@ impl Session {
         self.resolve(number);
     }
 
-    /// The conversation is heard of: whatever became of the answer, it was created.
-    pub(super) fn exists(&mut self) {
+    /// The conversation is heard of: whatever became of the answer, it was created. Whether that
+    /// is news.
+    pub(super) fn exists(&mut self) -> bool {
         let create = self.state.pending.iter().find(|command| command.kind == CommandKind::Create);
-        if let Some(number) = create.map(|create| create.number) {
+        let number = create.map(|create| create.number);
+        if let Some(number) = number {
             self.created(number);
         }
+        number.is_some()
     }
 
     fn say_ended(&mut self, number: u64, outcome: &Outcome) {

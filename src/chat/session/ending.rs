@@ -383,16 +383,27 @@ mod tests {
 
     #[test]
     fn a_conversation_that_is_heard_of_exists() {
-        let chat = ChatId(Uuid::from_u128(1));
-        let mut session = Session::new(chat, Settings::default(), at(0));
-        let unknown = Input::Called { call: CallId::Command(2), outcome: Outcome::Unknown };
-        for input in [begin(), minted(), Input::StreamOpen, unknown] {
-            session.step(at(0), input);
+        let late = STREAM_PROMPT.as_millis() as u64 + 1;
+        let joins = || What::Joined { who: person("anna"), bot: false };
+        for (open, what) in [(0, What::Nothing), (0, joins()), (late, joins())] {
+            let chat = ChatId(Uuid::from_u128(1));
+            let mut session = Session::new(chat, Settings::default(), at(0));
+            for input in [begin(), minted()] {
+                session.step(at(0), input);
+            }
+            session.step(at(open), Input::StreamOpen);
+            let unknown = Input::Called { call: CallId::Command(2), outcome: Outcome::Unknown };
+            session.step(at(open), unknown);
+            let heard = session.step(at(open + 9), Input::Upstream(entry(1, what)));
+            let success =
+                |fact: &Fact| matches!(fact, Fact::Told(AgentEvent::RequestSuccess { .. }));
+            assert_eq!(heard.facts.iter().filter(|fact| success(fact)).count(), 1);
+            let asks = |effect: &Effect| matches!(effect, Effect::Call(CallId::Backfill, _));
+            assert_eq!(heard.effects.iter().any(asks), open == late);
+            let left: Vec<_> = session.state().pending.iter().map(|left| &left.kind).collect();
+            assert!(left.is_empty(), "{left:?}");
+            assert!(!over(&[session.step(at(60_000), Input::Deadline)]));
         }
-        session.step(at(200), Input::Upstream(joined(1, "anna")));
-        let left: Vec<_> = session.state().pending.iter().map(|left| &left.kind).collect();
-        assert!(left.is_empty(), "{left:?}");
-        assert!(!over(&[session.step(at(60_000), Input::Deadline)]));
     }
 
     #[test]

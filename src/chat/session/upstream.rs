@@ -198,6 +198,10 @@ impl Session {
         self.stream.refusals = 0;
         if happening.entry.is_some() {
             self.stream.failures = 0;
+            // What is held back waits for a list that waits for this.
+            if self.stream.filling.is_some() && self.exists() && !self.ended() {
+                self.tell_success();
+            }
         }
         match &mut self.stream.filling {
             Some(filling) if filling.held.len() < HELD_BACK_MAX => filling.held.push(happening),
@@ -217,9 +221,7 @@ impl Session {
             }
             return;
         }
-        if entry.is_some() {
-            self.exists();
-        }
+        let created = entry.is_some() && self.exists();
         let moved = event_id.is_some() && event_id != self.state.last_event_id;
         if moved || entry.is_some() {
             self.record(Fact::Noticed { event_id, entry, at_millis });
@@ -230,6 +232,10 @@ impl Session {
             self.echoed_as(id, text);
         } else if !self.ended() {
             self.mean(what);
+        }
+        // With what the entry says of the queue.
+        if created && !self.ended() {
+            self.tell_success();
         }
     }
 
