@@ -271,19 +271,19 @@ impl Cluster {
         })
     }
 
-    /// Another node, any that lives and answers, once this one has left.
+    /// Another node, any that lives, once this one has left.
     fn stays(&self) -> Option<Peer> {
         if !self.inner.left.is_cancelled() {
             return None;
         }
         let nodes = self.nodes();
-        let others = nodes.iter().filter(|node| node.live).map(|node| &node.told);
-        let others = others.filter(|told| told.incarnation != self.incarnation());
-        let peer =
-            |told: &Beat| Peer { incarnation: told.incarnation, address: told.address.clone() };
-        let others: Vec<Peer> = others.map(peer).filter(|peer| !self.doubts(peer)).collect();
+        let live = nodes.iter().filter(|node| node.live).map(|node| &node.told);
+        let others = live.filter(|told| told.incarnation != self.incarnation());
+        let others: Vec<&Beat> = others.collect();
         let [drawn] = random::bytes::<1>();
-        others.get(usize::from(drawn) % others.len().max(1)).cloned()
+        let Beat { incarnation, address, .. } =
+            others.get(usize::from(drawn) % others.len().max(1))?;
+        Some(Peer { incarnation: *incarnation, address: address.clone() })
     }
 
     /// Forgets where a chat was: it was not there.

@@ -3,7 +3,8 @@
 //! Promised: who waits for a node's answer learns within [`LOOK_EVERY`] that its lease lapsed; a
 //! node that broke a connection is asked again by one probe for all, at most every
 //! [`PROBE_PAUSE`], and by nobody else until it answered that or its lease lapsed. Not promised:
-//! that a node which answers nobody and renews its lease is noticed.
+//! that a node which answers nobody and renews its lease is noticed; anything of it once this node
+//! has left, whose last requests ask the store and each other node for themselves.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -123,22 +124,30 @@ impl Cluster {
 
     /// A node broke a connection, or is not the run that it was.
     pub(super) fn doubt(&self, peer: &Peer) {
+        if self.inner.left.is_cancelled() {
+            // It is probed by nobody any more.
+            self.look_up_anew(peer);
+            return;
+        }
         if self.inner.seen.doubt(peer.incarnation) {
             tracing::debug!(address = peer.address, "a node is in doubt; requests wait for it");
-            let (left, probing) = (self.inner.left.clone(), self.clone().probe(peer.clone()));
-            tokio::spawn(left.run_until_cancelled_owned(probing));
+            tokio::spawn(self.clone().probe(peer.clone()));
         }
     }
 
     async fn probe(self, peer: Peer) {
         tokio::select! {
             biased;
+            () = self.inner.left.cancelled() => {}
             () = self.answers(&peer) => {}
-            () = self.gone(&peer) => {
-                self.known().retain(|_, known| known.incarnation != peer.incarnation);
-            }
+            () = self.gone(&peer) => self.look_up_anew(&peer),
         }
         self.inner.seen.trust(peer.incarnation);
+    }
+
+    /// Whose the chats are that a node had is not known any more.
+    fn look_up_anew(&self, peer: &Peer) {
+        self.known().retain(|_, known| known.incarnation != peer.incarnation);
     }
 
     /// Returns when this very run of a node answers.

@@ -1,6 +1,7 @@
 //! A node that stops in good order, and what its readiness says.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -11,7 +12,7 @@ use serde_json::json;
 use super::begun;
 use crate::admin::{Api, problem};
 use crate::bridge_stage::{Acks, Client};
-use crate::cluster_stage::{ClusterStage, State, begin, chat};
+use crate::cluster_stage::{ClusterStage, Fate, State, TOLD, begin, chat};
 
 /// Chats of the node that stops, each with a poll at the other one.
 const CHATS: usize = 300;
@@ -175,6 +176,37 @@ async fn a_chat_that_could_not_be_looked_up_begins_where_somebody_stays() {
     client.goes_to(stage.two.service());
     client.until("ChatRequestSuccess").await;
     assert_eq!(stage.desk().chats().len(), 1);
+}
+
+/// What a node still has to pass on when it has left is not held up by a link that broke before or
+/// breaks then.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_has_left_goes_on_asking_who_broke_a_connection() {
+    let stage = ClusterStage::new().await;
+    let mut client = begun(&stage.two).await;
+    client.goes_to(stage.one.service());
+    let broken = Arc::new(AtomicBool::new(true));
+    let is_broken = broken.clone();
+    stage.tamper(move |request| match request.uri().path() == TOLD {
+        false if is_broken.load(Ordering::Relaxed) => Fate::Lost,
+        _ => Fate::Passes,
+    });
+    let stops = async {
+        stage.seconds(1).await;
+        stage.one.shutdown.cancel();
+        stage.one.bridge.leave().await;
+        stage.seconds(2).await;
+        broken.store(false, Ordering::Relaxed);
+        stage.clock.now().mono
+    };
+    let message = json!({ "text": "hello" });
+    let says = async {
+        let said = client.post_as(None, "ChatMessage", &message).await;
+        (said.0, stage.clock.now().mono)
+    };
+    let ((status, said), mended) = tokio::join!(says, stops);
+    assert_eq!(status, 200);
+    assert!(said.since(mended) < Duration::from_secs(1), "{:?}", said.since(mended));
 }
 
 /// One that never acknowledges says with its next poll that it has what it was sent: that must not
