@@ -140,7 +140,7 @@ pub enum Place {
     Free,
     /// It is not stored: it has not begun, or was forgotten.
     Nowhere,
-    /// Another node has it; or may begin it, now that this one has left.
+    /// Another node has it.
     At(Peer),
 }
 
@@ -206,6 +206,17 @@ impl Cluster {
         self.inner.seen.nodes()
     }
 
+    /// The other nodes that live, with their names.
+    #[must_use]
+    pub fn others(&self) -> Vec<(String, Peer)> {
+        let nodes = self.nodes();
+        let live = nodes.iter().filter(|node| node.live).map(|node| &node.told);
+        let others = live.filter(|told| told.incarnation != self.incarnation());
+        let peer =
+            |told: &Beat| Peer { incarnation: told.incarnation, address: told.address.clone() };
+        others.map(|told| (told.name.clone(), peer(told))).collect()
+    }
+
     /// What happened since the start.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -252,10 +263,7 @@ impl Cluster {
         if let Some(peer) = self.known().get(&chat.0).cloned() {
             return Ok(Place::At(peer));
         }
-        let Some(owner) = self.inner.store.owner(chat.0).await? else {
-            // A node that has left begins nothing: a chat begins at one that stays.
-            return Ok(self.stays().map_or(Place::Nowhere, Place::At));
-        };
+        let Some(owner) = self.inner.store.owner(chat.0).await? else { return Ok(Place::Nowhere) };
         Ok(match owner {
             Owner { incarnation: Some(own), .. } if own == self.incarnation() => Place::Here,
             Owner { incarnation: Some(incarnation), address: Some(address), .. } => {
@@ -271,19 +279,16 @@ impl Cluster {
         })
     }
 
-    /// Another node, any that lives, once this one has left.
-    fn stays(&self) -> Option<Peer> {
+    /// Another node, any that lives, where a chat can begin once this one has left.
+    #[must_use]
+    pub fn stays(&self) -> Option<Peer> {
         if !self.inner.left.is_cancelled() {
             return None;
         }
-        let nodes = self.nodes();
-        let live = nodes.iter().filter(|node| node.live).map(|node| &node.told);
-        let others = live.filter(|told| told.incarnation != self.incarnation());
-        let others: Vec<&Beat> = others.collect();
+        let mut others = self.others();
         let [drawn] = random::bytes::<1>();
-        let Beat { incarnation, address, .. } =
-            others.get(usize::from(drawn) % others.len().max(1))?;
-        Some(Peer { incarnation: *incarnation, address: address.clone() })
+        let at = usize::from(drawn).checked_rem(others.len())?;
+        Some(others.swap_remove(at).1)
     }
 
     /// Forgets where a chat was: it was not there.

@@ -28,7 +28,6 @@ use crate::adapter::liveagent::PassingId;
 use crate::chat::ids::ChatId;
 use crate::cluster::forward::{Refused, not_here};
 use crate::cluster::{Cluster, Peer, Place};
-use crate::store::shared::Node;
 
 /// Where nodes ask each other.
 const PATH: &str = "/cluster/v1/chats";
@@ -76,7 +75,7 @@ pub(super) async fn list(admin: Arc<Admin>, call: Call) -> Answer {
     let limit = chats::limit(&call)?;
     let mut page = chats::page(&admin.parts, &call)?;
     let Some(cluster) = &admin.parts.cluster else { return Reply::ok(&page) };
-    let others = others(cluster);
+    let others = cluster.others();
     let asked = others.iter().map(async |(name, peer)| {
         let answer = ask(cluster, peer, What::List, &call, LIST_WITHIN).await;
         let read = answer.filter(|answer| answer.status == StatusCode::OK);
@@ -140,23 +139,11 @@ async fn at_owner(
 
 /// The answer of whichever node knows the chat.
 async fn anywhere(cluster: &Cluster, what: What, call: &Call) -> Option<Reply> {
-    let others = others(cluster);
+    let others = cluster.others();
     let asked = others.iter().map(|(_, peer)| ask(cluster, peer, what, call, LIST_WITHIN));
     let answers = join_all(asked).await.into_iter().flatten();
     let known = |reply: &Reply| reply.status.is_success() || reply.status.as_u16() == 422;
     answers.into_iter().find(known)
-}
-
-/// The other nodes that live, with their names.
-fn others(cluster: &Cluster) -> Vec<(String, Peer)> {
-    let nodes = cluster.nodes();
-    let others = nodes.iter().filter(|node| node.live);
-    let others = others.filter(|node| node.told.incarnation != cluster.incarnation());
-    let peer = |node: &Node| Peer {
-        incarnation: node.told.incarnation,
-        address: node.told.address.clone(),
-    };
-    others.map(|node| (node.told.name.clone(), peer(node))).collect()
 }
 
 async fn ask(

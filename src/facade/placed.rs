@@ -265,6 +265,8 @@ impl Node {
     ) -> Option<Response<Body>> {
         let chat = question.chat;
         let place = match self.by(until, asking, self.cluster.place(chat)).await? {
+            // A node that has left begins nothing: the chat begins at one that stays.
+            Ok(Place::Nowhere) => self.cluster.stays().map_or(Place::Nowhere, Place::At),
             Ok(place) => place,
             Err(error) => {
                 tracing::debug!(%chat, %error, "where a chat is cannot be looked up");

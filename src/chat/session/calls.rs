@@ -293,11 +293,9 @@ impl Session {
     /// is news.
     pub(super) fn exists(&mut self) -> bool {
         let create = self.state.pending.iter().find(|command| command.kind == CommandKind::Create);
-        let number = create.map(|create| create.number);
-        if let Some(number) = number {
-            self.created(number);
-        }
-        number.is_some()
+        let Some(number) = create.map(|create| create.number) else { return false };
+        self.created(number);
+        true
     }
 
     fn say_ended(&mut self, number: u64, outcome: &Outcome) {
