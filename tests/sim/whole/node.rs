@@ -10,7 +10,7 @@ use super::plan::{Plan, Way};
 use super::store::Reached;
 use super::wire::{Link, Wire};
 use super::world::{LEGACY, Process, SCRT, World, address};
-use crate::app::{self, Bridge, LogDecisions, Opened, Options};
+use crate::app::{self, Bridge, BuildError, LogDecisions, Opened, Options};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Identity};
 use crate::config::{
@@ -22,6 +22,8 @@ use crate::router::plan::{ButtonPlan, Plan as Dates, Stage, Step};
 use crate::serve::ServeLimits;
 use crate::time::Wall;
 
+/// How long after a start that failed the next process begins.
+const START_AGAIN: u64 = 500;
 const SECRET: &[u8; 32] = b"a secret of thirty-two bytes....";
 pub const TRANSLATED_BUTTON: &str = "573000000000001";
 pub const LEGACY_BUTTON: &str = "573000000000002";
@@ -104,15 +106,20 @@ pub async fn keep(world: Arc<World>, node: usize) {
         let gate = Gate::new(&world.points, &world.clock);
         let shutdown = CancellationToken::new();
         let starting = start(&world, &gate, node, boot, &shutdown);
-        let running = tokio::select! {
+        let started = tokio::select! {
             biased;
             () = gate.died() => None,
-            running = starting => Some(running),
+            started = starting => Some(started),
         };
-        if let Some(running) = running {
-            world.note(|| format!("node {node} serves, process {boot}"));
-            world.put(node, Some(running.process.clone()));
-            live(&world, node, running).await;
+        let fails = matches!(started, Some(Err(_)));
+        match started {
+            Some(Ok(running)) => {
+                world.note(|| format!("node {node} serves, process {boot}"));
+                world.put(node, Some(running.process.clone()));
+                live(&world, node, running).await;
+            }
+            Some(Err(error)) => world.note(|| format!("node {node} does not start: {error}")),
+            None => {}
         }
         let was_dead = gate.is_dead();
         world.put(node, None);
@@ -123,7 +130,7 @@ pub async fn keep(world: Arc<World>, node: usize) {
             world.count(|counts| counts.crashes += 1);
             world.note(|| format!("node {node} is dead"));
         }
-        let down = *world.down[node].lock().unwrap();
+        let down = if fails { START_AGAIN } else { *world.down[node].lock().unwrap() };
         world.pass(down).await;
     }
 }
@@ -169,45 +176,33 @@ async fn start(
     node: usize,
     boot: u64,
     shutdown: &CancellationToken,
-) -> Running {
+) -> Result<Running, BuildError> {
     let ahead = world.plan.ahead[node];
     let clock = Clock::starting_at(world.clock.now().wall.plus_millis(ahead));
-    let transport = Arc::new(Wire::new(world, gate, node, boot));
     let store = Arc::new(Reached::new(world, gate, node, boot));
-    loop {
-        let options = Options {
-            clock: clock.clone(),
-            transport: transport.clone(),
-            opened: Opened { store: store.clone(), keys: KeyRing::single(SECRET) },
-            decisions: Arc::new(LogDecisions),
-            shutdown: shutdown.clone(),
+    let options = Options {
+        clock: clock.clone(),
+        transport: Arc::new(Wire::new(world, gate, node, boot)),
+        opened: Opened { store: store.clone(), keys: KeyRing::single(SECRET) },
+        decisions: Arc::new(LogDecisions),
+        shutdown: shutdown.clone(),
+    };
+    let cluster = (world.plan.nodes > 1).then(|| {
+        let identity = Identity {
+            name: format!("node{node}"),
+            address: address(node),
+            fingerprint: "one".to_owned(),
         };
-        let cluster = (world.plan.nodes > 1).then(|| {
-            let identity = Identity {
-                name: format!("node{node}"),
-                address: address(node),
-                fingerprint: "one".to_owned(),
-            };
-            let link = Arc::new(Link::new(world, gate, node, boot));
-            Cluster::new(identity, store.clone(), link, &[*SECRET], clock.clone())
-        });
-        match app::build_node(config(world.plan.per_minute), options, cluster).await {
-            Ok(bridge) => {
-                if let Some(private) = bridge.private.clone() {
-                    world.hosts.put(&address(node), private);
-                }
-                let public = bridge.router.clone();
-                let accepted = TaskTracker::new();
-                let gate = gate.clone();
-                let process = Process { gate, public, clock, ready: true, accepted };
-                return Running { process, bridge, shutdown: shutdown.clone() };
-            }
-            Err(error) => {
-                world.note(|| format!("node {node} does not start: {error}"));
-                world.pass(500).await;
-            }
-        }
+        let link = Arc::new(Link::new(world, gate, node, boot));
+        Cluster::new(identity, store, link, &[*SECRET], clock.clone())
+    });
+    let bridge = app::build_node(config(world.plan.per_minute), options, cluster).await?;
+    if let Some(private) = bridge.private.clone() {
+        world.hosts.put(&address(node), private);
     }
+    let (public, accepted) = (bridge.router.clone(), TaskTracker::new());
+    let process = Process { gate: gate.clone(), public, clock, ready: true, accepted };
+    Ok(Running { process, bridge, shutdown: shutdown.clone() })
 }
 
 /// The bridge's own words for what could not be delivered.
